@@ -1,2 +1,103 @@
-//! Placeholder.
-fn main() {}
+//! Every task of the README, as `cargo xtask TASK`. `cargo xtask help` lists them.
+
+mod bench;
+mod build;
+mod counts;
+mod demo;
+mod process;
+mod setup;
+mod site;
+mod test;
+mod workspace;
+
+use anyhow::{Result, bail};
+use std::process::ExitCode;
+use workspace::Workspace;
+
+/// How something is built.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    /// Compiled fast, for developing, the demo and the tests.
+    Dev,
+    /// For users.
+    Release,
+}
+
+const HELP: &str = "\
+Usage: cargo xtask TASK
+
+  demo               set up what is missing, build, and serve examples/demo on http://127.0.0.1:8888
+  test [STEP…]       set up what is missing and run every check and test, or only the steps named
+  build [--release]  the server and the wrapper, in target/debug or target/release
+  site [--release]   the browser's part alone: WASM, JS, CSS and public/, in target/site
+  bench [NAME…]      the benchmarks, built for release
+  fmt                format the Rust code
+  setup              set up what any task needs (each task does this for itself)
+  help               this list
+
+The steps of test: fmt, clippy, clippy-wasm, docs, build, unit, types, e2e.";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    match run(&args) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(args: &[String]) -> Result<ExitCode> {
+    let (task, rest) = args
+        .split_first()
+        .map_or(("help", args), |(t, r)| (t.as_str(), r));
+    let ws = Workspace::find()?;
+    match task {
+        "demo" => {
+            no_arguments(task, rest)?;
+            demo::demo(&ws)?;
+        }
+        "test" => return test::test(&ws, rest),
+        "build" => build::build(&ws, mode(task, rest)?)?,
+        "site" => {
+            let mode = mode(task, rest)?;
+            setup::ensure(&ws, &[setup::Need::WasmTarget])?;
+            site::site(&ws, mode)?;
+        }
+        "bench" => bench::bench(&ws, rest)?,
+        "fmt" => {
+            no_arguments(task, rest)?;
+            process::run(ws.cargo().args(["fmt", "--all"]))?;
+        }
+        "setup" => {
+            no_arguments(task, rest)?;
+            setup::ensure(&ws, &setup::Need::ALL)?;
+            println!("All that the tasks need is here.");
+        }
+        "help" | "--help" | "-h" => println!("{HELP}"),
+        other => bail!("there is no task {other:?}\n\n{HELP}"),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn mode(task: &str, args: &[String]) -> Result<Mode> {
+    match args {
+        [] => Ok(Mode::Dev),
+        [flag] if flag == "--release" => Ok(Mode::Release),
+        _ => bail!(
+            "cargo xtask {task} takes --release or nothing, not {}",
+            args.join(" ")
+        ),
+    }
+}
+
+fn no_arguments(task: &str, args: &[String]) -> Result<()> {
+    if args.is_empty() {
+        return Ok(());
+    }
+    bail!(
+        "cargo xtask {task} takes no arguments, not {}",
+        args.join(" ")
+    )
+}

@@ -1,0 +1,120 @@
+//! Makes the site: `xtask-site dev|release WASM OUT CSS`, run in the workspace's root by `cargo xtask site`.
+//!
+//! The site is what the server embeds: `pkg/saltpeter.{js,wasm,css}`, all of `public/`, and in
+//! release a `.br` and a `.gz` beside each file that gets smaller by it. `CSS` is a second copy of
+//! the style sheet, outside of the site, for `cargo leptos watch`, which wants it in one file.
+
+mod bindgen;
+mod compress;
+mod files;
+mod stamp;
+
+use anyhow::{Context, Result, bail, ensure};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The base name of the site's code and style; `LEPTOS_OUTPUT_NAME` in `.cargo/config.toml` says the same to Leptos.
+const NAME: &str = "saltpeter";
+
+/// What WASM and JS together may weigh on the wire, in bytes after brotli.
+const BUDGET: u64 = 400 * 1024;
+
+/// Whom the site is made for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    /// Developers: made fast, nothing compressed, function names kept for stack traces.
+    Dev,
+    /// Users: made small.
+    Release,
+}
+
+fn main() -> Result<()> {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let [mode, wasm, out, css] = args.as_slice() else {
+        bail!("usage: xtask-site dev|release WASM OUT CSS");
+    };
+    let mode = match mode.as_str() {
+        "dev" => Mode::Dev,
+        "release" => Mode::Release,
+        other => bail!("the mode is dev or release, not {other:?}"),
+    };
+    let (wasm, out, css) = (Path::new(wasm), PathBuf::from(out), Path::new(css));
+
+    let stamp = stamp::Stamp {
+        file: out.with_extension("stamp"),
+        mode: args[0].clone(),
+        inputs: vec![
+            wasm.to_owned(),
+            "style".into(),
+            "public".into(),
+            std::env::current_exe()?,
+        ],
+        outputs: vec![out.clone(), css.to_owned()],
+    };
+    if stamp.is_fresh() {
+        println!("site: unchanged");
+        return Ok(());
+    }
+
+    make(mode, wasm, &out, css)?;
+    report(mode, &out)?;
+    stamp.write()
+}
+
+fn make(mode: Mode, wasm: &Path, out: &Path, css: &Path) -> Result<()> {
+    if out.exists() {
+        fs::remove_dir_all(out).with_context(|| format!("cannot empty {}", out.display()))?;
+    }
+    let pkg = out.join("pkg");
+    fs::create_dir_all(&pkg).with_context(|| format!("cannot make {}", pkg.display()))?;
+
+    files::copy_tree(Path::new("public"), out)?;
+    let style = files::concatenate_css(Path::new("style"))?;
+    files::write(&pkg.join(format!("{NAME}.css")), style.as_bytes())?;
+    files::write(css, style.as_bytes())?;
+    bindgen::bind(mode, wasm, &pkg)?;
+    if mode == Mode::Release {
+        compress::compress_tree(out)?;
+    }
+    Ok(())
+}
+
+/// Prints what weighs how much, and holds the release to its budget.
+fn report(mode: Mode, out: &Path) -> Result<()> {
+    let mut sum = 0;
+    for kind in ["wasm", "js", "css"] {
+        let file = out.join("pkg").join(format!("{NAME}.{kind}"));
+        let raw = size(&file)?;
+        let brotli = size(&compress::beside(&file, "br")).ok();
+        match brotli {
+            Some(small) => println!("site: {NAME}.{kind} {}, {} brotli", kib(raw), kib(small)),
+            None => println!("site: {NAME}.{kind} {}", kib(raw)),
+        }
+        if kind != "css" {
+            sum += brotli.unwrap_or(raw);
+        }
+    }
+    if mode == Mode::Release {
+        println!(
+            "site: WASM + JS {} brotli of {} allowed",
+            kib(sum),
+            kib(BUDGET)
+        );
+        ensure!(
+            sum <= BUDGET,
+            "WASM and JS are {} after brotli, more than the {} that the dashboard may weigh; look for a new heavy dependency of app/",
+            kib(sum),
+            kib(BUDGET)
+        );
+    }
+    Ok(())
+}
+
+fn size(file: &Path) -> Result<u64> {
+    let meta = fs::metadata(file).with_context(|| format!("{} was not made", file.display()))?;
+    Ok(meta.len())
+}
+
+fn kib(bytes: u64) -> String {
+    format!("{:.1} KB", bytes as f64 / 1024.0)
+}

@@ -1,0 +1,29 @@
+//! The browser's part: WASM, JS, CSS and static files.
+
+use crate::Mode;
+use crate::process::run;
+use crate::setup::WASM;
+use crate::workspace::Workspace;
+use anyhow::Result;
+
+/// Builds the WASM and has `xtask-site` make the site of it.
+pub(crate) fn site(ws: &Workspace, mode: Mode) -> Result<()> {
+    let (profile, mode) = match mode {
+        Mode::Dev => ("wasm-dev", "dev"),
+        Mode::Release => ("wasm-release", "release"),
+    };
+    run(ws.cargo().args([
+        "build",
+        "--package",
+        "frontend",
+        "--target",
+        WASM,
+        "--profile",
+        profile,
+    ]))?;
+    let wasm = ws.target.join(WASM).join(profile).join("frontend.wasm");
+    run(ws
+        .cargo()
+        .args(["run", "--quiet", "--package", "xtask-site", "--", mode])
+        .args([wasm, ws.site(), ws.target.join("saltpeter.css")]))
+}
