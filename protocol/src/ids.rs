@@ -16,7 +16,11 @@ pub struct InvalidId {
 impl InvalidId {
     fn new(kind: &'static str, text: &str, problem: &'static str) -> Self {
         let text = text.chars().take(80).collect();
-        Self { kind, text, problem }
+        Self {
+            kind,
+            text,
+            problem,
+        }
     }
 }
 
@@ -146,7 +150,10 @@ fn check_machine_id(text: &str) -> Result<(), InvalidId> {
         "is empty"
     } else if text.len() > 255 {
         "is too long (255 bytes at most)"
-    } else if text.chars().any(|c| c.is_control() || c.is_whitespace() || c == '/') {
+    } else if text
+        .chars()
+        .any(|c| c.is_control() || c.is_whitespace() || c == '/')
+    {
         "may not have control characters, spaces or '/'"
     } else if text == "." || text == ".." {
         "is not a machine"
@@ -219,7 +226,19 @@ mod tests {
         for good in ["backup_db", "a", "db.nightly-2", "_hidden", "7zip"] {
             assert!(JobName::new(good).is_ok(), "{good}");
         }
-        for bad in ["", "../x", "a/b", ".", "..", ".x", "-rf", "a b", "a\n", "ü", &"x".repeat(129)] {
+        for bad in [
+            "",
+            "../x",
+            "a/b",
+            ".",
+            "..",
+            ".x",
+            "-rf",
+            "a b",
+            "a\n",
+            "ü",
+            &"x".repeat(129),
+        ] {
             assert!(JobName::new(bad).is_err(), "{bad}");
         }
     }

@@ -308,7 +308,9 @@ mod tests {
             kind_of: LaunchErrorKind::NoContact,
             message: String::new(),
         };
-        let unreachable = MachineOutcome::Unreachable { message: String::new() };
+        let unreachable = MachineOutcome::Unreachable {
+            message: String::new(),
+        };
         let codes = [
             (MachineOutcome::Succeeded, Some(0)),
             (MachineOutcome::Failed { code: 7 }, Some(7)),
