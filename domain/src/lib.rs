@@ -1,1 +1,20 @@
-//! Placeholder.
+//! The rules of Saltpeter: what a configuration means, when a job is due, which machines it is for,
+//! and how a run unfolds.
+//!
+//! Everything here is pure. No IO, no clock, no async: bytes and the time come in as arguments, values
+//! go out. That is what makes every rule testable without waiting for anything.
+
+pub mod config;
+pub mod job;
+pub mod maintenance;
+pub mod run;
+pub mod schedule;
+pub mod secret;
+pub mod targeting;
+
+pub use config::{JobSet, Problem, Settings, Severity};
+pub use job::{Job, RunSpec};
+pub use maintenance::Maintenance;
+pub use schedule::Schedule;
+pub use secret::Secret;
+pub use targeting::{TargetExpr, TargetType};

@@ -1,0 +1,119 @@
+//! The global settings, `saltpeter_config`.
+
+use crate::job::WrapperLogLevel;
+use crate::secret::Secret;
+use chrono_tz::Tz;
+use saltpeter_protocol::MachineId;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::time::Duration;
+
+/// The global settings with their defaults filled in. Which take effect at once and which need a restart
+/// stands in [`keys`](crate::config::keys).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    /// Directory of the per-job text log files.
+    pub logdir: String,
+    /// Whether the server logs in detail.
+    pub debug: bool,
+    /// Whether the API and the dashboard are served.
+    pub api_ws: bool,
+    /// Port of the API and the dashboard.
+    pub api_ws_port: u16,
+    /// Address they listen on.
+    pub api_ws_bind_addr: IpAddr,
+    /// Port that wrappers connect to.
+    pub machines_ws_port: u16,
+    /// Address it listens on.
+    pub machines_ws_bind_addr: IpAddr,
+    /// The host name under which wrappers find this server; `None`: this host's name.
+    pub default_server_host: Option<String>,
+    /// Path of the wrapper on the machines.
+    pub default_wrapper_path: String,
+    /// What wrappers log.
+    pub default_wrapper_loglevel: WrapperLogLevel,
+    /// Where they log.
+    pub default_wrapper_logdir: String,
+    /// Address of an Elasticsearch server, which may hold a password; `None`: none.
+    pub elasticsearch: Option<Secret>,
+    /// Prefix of its indices.
+    pub elasticsearch_index: String,
+    /// Address of an OpenSearch server, which may hold a password; `None`: none.
+    pub opensearch: Option<Secret>,
+    /// Prefix of its indices.
+    pub opensearch_index: String,
+    /// Who starts commands on machines.
+    pub executor: Executor,
+    /// The machines of the local executor with their grains.
+    pub local_machines: BTreeMap<MachineId, Grains>,
+    /// The zone of schedules that name none; `None`: the server's.
+    pub timezone: Option<Tz>,
+    /// Directory of the database and the output logs; `None`: the place that the server chooses.
+    pub data_dir: Option<String>,
+    /// How long a lost wrapper may stay away before its machine ends as lost.
+    pub reconnect_grace: Duration,
+    /// How late a start may be before it counts as missed.
+    pub start_window: Duration,
+    /// From how many machines on the dashboard asks before it runs a job.
+    pub run_now_confirm_above: u32,
+}
+
+/// What is known of a machine: Salt's grains, or those written under `local_machines`. Always a JSON object.
+pub type Grains = serde_json::Map<String, serde_json::Value>;
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            logdir: "/var/log/saltpeter".to_owned(),
+            debug: false,
+            api_ws: true,
+            api_ws_port: 8888,
+            api_ws_bind_addr: IpAddr::from([127, 0, 0, 1]),
+            machines_ws_port: 8889,
+            machines_ws_bind_addr: IpAddr::from([0, 0, 0, 0]),
+            default_server_host: None,
+            default_wrapper_path: "/usr/local/bin/saltpeter-wrapper".to_owned(),
+            default_wrapper_loglevel: WrapperLogLevel::Normal,
+            default_wrapper_logdir: "/var/log/sp_wrapper".to_owned(),
+            elasticsearch: None,
+            elasticsearch_index: "saltpeter".to_owned(),
+            opensearch: None,
+            opensearch_index: "saltpeter".to_owned(),
+            executor: Executor::Auto,
+            local_machines: BTreeMap::new(),
+            timezone: None,
+            data_dir: None,
+            reconnect_grace: Duration::from_mins(10),
+            start_window: Duration::from_mins(1),
+            run_now_confirm_above: 20,
+        }
+    }
+}
+
+/// Who starts commands on machines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Executor {
+    /// `local` where `local_machines` is set, else Salt in the way that is found.
+    #[default]
+    Auto,
+    /// This host alone, one wrapper process for each of `local_machines`.
+    Local,
+    /// The `salt` command.
+    SaltCli,
+    /// Salt's REST service.
+    SaltApi,
+}
+
+impl Executor {
+    /// The word that stands for it in a file.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Local => "local",
+            Self::SaltCli => "salt-cli",
+            Self::SaltApi => "salt-api",
+        }
+    }
+}

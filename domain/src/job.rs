@@ -1,0 +1,275 @@
+//! A job as validated, and the part of it that a run takes along.
+
+use crate::config::Settings;
+use crate::schedule::Schedule;
+use crate::secret::{self, Secret};
+use crate::targeting::TargetExpr;
+use saltpeter_protocol::JobName;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A job of the configuration, validated.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Job {
+    /// Its name, unique over all files.
+    pub name: JobName,
+    /// The name of its file without the extension.
+    pub group: String,
+    /// When it fires.
+    pub schedule: Schedule,
+    /// What `/bin/sh -c` runs.
+    pub command: String,
+    /// Which machines it is for.
+    pub targets: TargetExpr,
+    /// How many of the matching machines a run takes, chosen at random; `None`: all.
+    pub number_of_targets: Option<NonZeroU32>,
+    /// How many machines run at a time; `None`: all at once.
+    pub batch_size: Option<NonZeroU32>,
+    /// How long the command may run on a machine.
+    pub timeout: Timeout,
+    /// Directory the command runs in.
+    pub cwd: Option<String>,
+    /// User the command runs as.
+    pub user: Option<String>,
+    /// Added to the command's environment.
+    pub env: BTreeMap<String, Secret>,
+    /// What happens when it is due while an earlier run is still going.
+    pub overlap: Overlap,
+    /// How the command is started on a machine.
+    pub launch: LaunchWay,
+    /// Path of the wrapper on the machines; `None`: the global default.
+    pub wrapper_path: Option<String>,
+    /// What the wrapper logs; `None`: the global default.
+    pub wrapper_loglevel: Option<WrapperLogLevel>,
+    /// Where the wrapper logs; `None`: the global default.
+    pub wrapper_logdir: Option<String>,
+    /// The wrapper's lock file on the machine; `None`: one of the wrapper's choice.
+    pub lockfile: Option<String>,
+    /// The host name under which wrappers find this server; `None`: the global default.
+    pub server_host: Option<String>,
+    /// Where it is written.
+    pub source: SourceRef,
+    /// Its keys in the order and the words of its file, for the column chooser and the effective
+    /// configuration. Values of `env` are masked.
+    pub raw: Vec<(String, String)>,
+}
+
+impl Job {
+    /// What a run of this job takes along, with the global defaults of `settings` filled in. Later changes
+    /// of the configuration do not touch it.
+    pub fn freeze(&self, settings: &Settings) -> RunSpec {
+        RunSpec {
+            group: self.group.clone(),
+            command: self.command.clone(),
+            targets: self.targets.clone(),
+            number_of_targets: self.number_of_targets,
+            batch_size: self.batch_size,
+            timeout: self.timeout,
+            cwd: self.cwd.clone(),
+            user: self.user.clone(),
+            env: self.env.clone(),
+            overlap: self.overlap,
+            launch: self.launch,
+            wrapper: WrapperSettings {
+                path: self
+                    .wrapper_path
+                    .clone()
+                    .unwrap_or_else(|| settings.default_wrapper_path.clone()),
+                loglevel: self
+                    .wrapper_loglevel
+                    .unwrap_or(settings.default_wrapper_loglevel),
+                logdir: self
+                    .wrapper_logdir
+                    .clone()
+                    .unwrap_or_else(|| settings.default_wrapper_logdir.clone()),
+                lockfile: self.lockfile.clone(),
+            },
+            server_host: self
+                .server_host
+                .clone()
+                .or_else(|| settings.default_server_host.clone()),
+        }
+    }
+}
+
+/// What a run needs of its job, as it was when the run began. Stored with the run.
+///
+/// Serializing it writes the environment's values in clear text: it goes into the store and to wrappers, and
+/// nowhere else.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunSpec {
+    /// The job's group.
+    pub group: String,
+    /// What `/bin/sh -c` runs.
+    pub command: String,
+    /// Which machines it is for.
+    pub targets: TargetExpr,
+    /// How many of the matching machines it takes; `None`: all.
+    pub number_of_targets: Option<NonZeroU32>,
+    /// How many machines run at a time; `None`: all at once.
+    pub batch_size: Option<NonZeroU32>,
+    /// How long the command may run on a machine.
+    pub timeout: Timeout,
+    /// Directory the command runs in.
+    pub cwd: Option<String>,
+    /// User the command runs as.
+    pub user: Option<String>,
+    /// Added to the command's environment.
+    #[serde(with = "secret::exposed_map")]
+    pub env: BTreeMap<String, Secret>,
+    /// What happens when the job is due while this run is still going.
+    pub overlap: Overlap,
+    /// How the command is started on a machine.
+    pub launch: LaunchWay,
+    /// The wrapper's own settings.
+    pub wrapper: WrapperSettings,
+    /// The host name under which wrappers find this server; `None`: this host's name.
+    pub server_host: Option<String>,
+}
+
+/// What a wrapper needs for itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WrapperSettings {
+    /// Path of its binary on the machine.
+    pub path: String,
+    /// What it logs.
+    pub loglevel: WrapperLogLevel,
+    /// Directory of its logs.
+    pub logdir: String,
+    /// Its lock file; `None`: one of its choice.
+    pub lockfile: Option<String>,
+}
+
+/// How long a command may run. Durations are whole seconds, at least one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Timeout {
+    /// As long as it likes.
+    None,
+    /// SIGTERM at this time, SIGKILL after the usual grace.
+    After(Duration),
+    /// SIGTERM at `soft`, SIGKILL at `hard`; `soft` is smaller.
+    SoftHard {
+        /// Time of SIGTERM.
+        soft: Duration,
+        /// Time of SIGKILL.
+        hard: Duration,
+    },
+}
+
+impl Timeout {
+    /// The default of an hour.
+    pub const DEFAULT: Self = Self::After(Duration::from_hours(1));
+
+    /// When the command is first asked to end; `None`: never.
+    pub fn term_after(self) -> Option<Duration> {
+        match self {
+            Self::None => None,
+            Self::After(limit) => Some(limit),
+            Self::SoftHard { soft, .. } => Some(soft),
+        }
+    }
+
+    /// When it is killed, where the job says so; `None`: after the usual grace, or never.
+    pub fn kill_after(self) -> Option<Duration> {
+        match self {
+            Self::SoftHard { hard, .. } => Some(hard),
+            Self::None | Self::After(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for Timeout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => f.write_str("none"),
+            Self::After(limit) => write!(f, "{} s", limit.as_secs()),
+            Self::SoftHard { soft, hard } => {
+                write!(f, "{} s, kill at {} s", soft.as_secs(), hard.as_secs())
+            }
+        }
+    }
+}
+
+/// What happens when a job is due while an earlier run of it is still going.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Overlap {
+    /// The new run is not started.
+    #[default]
+    Skip,
+    /// The new run waits for the earlier one.
+    Queue,
+    /// Both run.
+    Allow,
+    /// The earlier run is killed.
+    Replace,
+}
+
+impl Overlap {
+    /// The word that stands for it in a file.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Skip => "skip",
+            Self::Queue => "queue",
+            Self::Allow => "allow",
+            Self::Replace => "replace",
+        }
+    }
+}
+
+/// How a command is started on a machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LaunchWay {
+    /// By a wrapper that reports to this server (`use_wrapper: true`).
+    #[default]
+    Wrapper,
+    /// By the executor alone, which returns the result when the command is over (`use_wrapper: false`).
+    Executor,
+}
+
+/// How much a wrapper writes to its log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WrapperLogLevel {
+    /// Starts, ends and troubles.
+    #[default]
+    Normal,
+    /// Every message too.
+    Debug,
+    /// Nothing.
+    Off,
+}
+
+impl WrapperLogLevel {
+    /// The word that stands for it in a file and in the wrapper's environment.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Normal => "normal",
+            Self::Debug => "debug",
+            Self::Off => "off",
+        }
+    }
+}
+
+/// A place in a configuration file.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct SourceRef {
+    /// The file's name within the configuration directory.
+    pub file: Arc<str>,
+    /// Line, counted from 1.
+    pub line: u32,
+    /// Column in characters, counted from 1.
+    pub column: u32,
+}
+
+impl fmt::Display for SourceRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}", self.file, self.line, self.column)
+    }
+}
