@@ -1,1 +1,3 @@
-//! Placeholder.
+//! The Saltpeter server.
+
+pub mod http;

@@ -24,6 +24,6 @@ pub(crate) fn site(ws: &Workspace, mode: Mode) -> Result<()> {
     let wasm = ws.target.join(WASM).join(profile).join("frontend.wasm");
     run(ws
         .cargo()
-        .args(["run", "--quiet", "--package", "xtask-site", "--", mode])
+        .args(["run", "--package", "xtask-site", "--", mode])
         .args([wasm, ws.site(), ws.target.join("saltpeter.css")]))
 }
