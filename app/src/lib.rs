@@ -1,5 +1,8 @@
 //! The dashboard, compiled twice: into the server (feature `ssr`) and to WASM (feature `hydrate`).
 
+#[cfg(feature = "ssr")]
+pub mod backend;
+
 use leptos::prelude::*;
 use leptos_meta::{MetaTags, Stylesheet, Title, provide_meta_context};
 use leptos_router::components::{Route, Router, Routes};
