@@ -1,0 +1,45 @@
+import { expect, hydrated, open, test } from '../fixtures.ts';
+
+const NIGHTLY = `
+nightly:
+  min: 0
+  hour: 2
+  dom: '*'
+  mon: '*'
+  dow: '*'
+  command: echo good night
+  targets: alpha
+`;
+
+test.use({ config: { 'jobs.yaml': NIGHTLY } });
+
+test('the first page is rendered by the server and comes alive', async ({ page, saltpeter }) => {
+  const answer = await page.request.get('/');
+  expect(answer.status()).toBe(200);
+  expect(await answer.text()).toContain('nightly');
+
+  await open(page, '/');
+  await expect(page).toHaveTitle(/Saltpeter/);
+  await expect(page.getByText('nightly', { exact: true }).first()).toBeVisible();
+
+  await saltpeter.restart();
+  await page.reload();
+  await hydrated(page);
+});
+
+test('static files are revalidated rather than sent again', async ({ request }) => {
+  for (const [file, type] of [
+    ['/pkg/saltpeter.js', 'text/javascript; charset=utf-8'],
+    ['/pkg/saltpeter.wasm', 'application/wasm'],
+    ['/pkg/saltpeter.css', 'text/css; charset=utf-8'],
+    ['/favicon.svg', 'image/svg+xml'],
+  ] as const) {
+    const first = await request.get(file);
+    expect(first.status(), file).toBe(200);
+    expect(first.headers()['content-type']).toBe(type);
+    expect(first.headers()['cache-control']).toBe('no-cache');
+    const etag = first.headers()['etag'] ?? '';
+    const second = await request.get(file, { headers: { 'If-None-Match': etag } });
+    expect(second.status(), file).toBe(304);
+  }
+});
