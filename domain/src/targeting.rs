@@ -44,14 +44,22 @@ struct Written {
 
 /// Why a text is not a target expression. The message is for the person who wrote it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct TargetError(pub(crate) String);
+#[error("{message}")]
+pub struct TargetError {
+    /// Where in the expression, in characters from 0.
+    pub offset: usize,
+    /// What is wrong and what was expected.
+    pub message: String,
+}
 
 impl TargetExpr {
     /// Reads `text` as `target_type`. A list is its names with commas between.
     pub fn parse(target_type: TargetType, text: &str) -> Result<Self, TargetError> {
         if text.trim().is_empty() {
-            return Err(TargetError("the target expression is empty".to_owned()));
+            return Err(TargetError {
+                offset: 0,
+                message: "the target expression is empty".to_owned(),
+            });
         }
         Ok(Self {
             target_type,

@@ -3,9 +3,19 @@
 //! The server reads files; [`Loader`] remembers for each what it said last, parses only what changed, and
 //! keeps the last good version of a file in force while its new one is wrong.
 
+mod assemble;
+pub mod keys;
+mod loader;
+mod nearest;
+mod raw;
+mod reader;
 mod settings;
+mod validate;
 
+pub use loader::{FileChange, Loader, MAX_FILE_BYTES, is_config_file};
 pub use settings::{Executor, Grains, Settings};
+
+pub(crate) use nearest::nearest;
 
 use crate::job::{Job, SourceRef};
 use crate::maintenance::Maintenance;
@@ -114,9 +124,9 @@ impl fmt::Display for Severity {
 pub struct Problem {
     /// The file's name within the directory.
     pub file: Arc<str>,
-    /// Line, counted from 1; 0 when the whole file is meant.
+    /// Line, counted from 1; 1 when the whole file is meant.
     pub line: u32,
-    /// Column in characters, counted from 1; 0 when the whole file is meant.
+    /// Column in characters, counted from 1; 1 when the whole file is meant.
     pub column: u32,
     /// How bad it is.
     pub severity: Severity,

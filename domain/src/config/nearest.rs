@@ -1,0 +1,34 @@
+//! The known word that was probably meant.
+
+/// The candidate nearest to `word`, if any is near enough to be a slip of the fingers.
+pub(crate) fn nearest<'a>(
+    word: &str,
+    candidates: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
+    let word = word.to_lowercase();
+    let tolerance = (word.chars().count() / 3).clamp(1, 4);
+    candidates
+        .into_iter()
+        .map(|candidate| {
+            (
+                strsim::damerau_levenshtein(&word, &candidate.to_lowercase()),
+                candidate,
+            )
+        })
+        .filter(|(distance, _)| *distance <= tolerance)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::nearest;
+
+    #[test]
+    fn only_near_words_are_suggested() {
+        let keys = ["timeout", "targets", "command"];
+        assert_eq!(nearest("timout", keys), Some("timeout"));
+        assert_eq!(nearest("Comand", keys), Some("command"));
+        assert_eq!(nearest("owner", keys), None);
+    }
+}

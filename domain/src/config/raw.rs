@@ -1,0 +1,362 @@
+//! YAML as written: a tree in which every value and key knows its place.
+//!
+//! Scalars keep their text (`05`, `off`, `1.50`), so that what a value means is decided by the key it stands under and never by
+//! the guesses of YAML.
+
+use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_saphyr::budget::BudgetBreach;
+use serde_saphyr::options::{DuplicateKeyPolicy, MergeKeyPolicy, NonFiniteFloatPolicy};
+use serde_saphyr::{Error, Location, Spanned};
+use std::fmt;
+use std::ops::Range;
+
+/// A place in a file. Line and column count from 1, the column in characters; `bytes` is the text there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) line: u32,
+    pub(crate) column: u32,
+    pub(crate) bytes: Range<usize>,
+}
+
+impl Place {
+    /// The beginning of a file.
+    pub(crate) const START: Self = Self {
+        line: 1,
+        column: 1,
+        bytes: 0..0,
+    };
+}
+
+/// A value and its place.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Node {
+    pub(crate) value: Value,
+    pub(crate) place: Place,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Value {
+    Null,
+    Scalar(Scalar),
+    List(Vec<Node>),
+    Map(Vec<Entry>),
+}
+
+/// A scalar's text and what YAML takes it for.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Scalar {
+    pub(crate) text: String,
+    pub(crate) kind: ScalarKind,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ScalarKind {
+    Bool(bool),
+    Number,
+    Text,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Entry {
+    pub(crate) key: String,
+    pub(crate) key_place: Place,
+    pub(crate) value: Node,
+}
+
+impl Value {
+    /// What it is, for messages.
+    pub(crate) fn describe(&self) -> String {
+        match self {
+            Self::Null => "nothing".to_owned(),
+            Self::Scalar(scalar) => {
+                let shown: String = scalar.text.chars().take(40).collect();
+                let dots = if scalar.text.chars().count() > 40 {
+                    "…"
+                } else {
+                    ""
+                };
+                format!("{shown:?}{dots}")
+            }
+            Self::List(_) => "a list".to_owned(),
+            Self::Map(_) => "a mapping".to_owned(),
+        }
+    }
+}
+
+/// Why a file is no YAML that can be read.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct SyntaxError {
+    pub(crate) place: Place,
+    pub(crate) message: String,
+}
+
+/// Reads a file. Whether keys are unique is left to the caller, who can report all of them.
+pub(crate) fn parse(text: &str) -> Result<Node, SyntaxError> {
+    // Far above what a directory of ten thousand jobs in one file needs; size and the ban on aliases bound the rest.
+    let options = serde_saphyr::options! {
+        budget: serde_saphyr::budget! {
+            max_anchors: 0,
+            max_aliases: 0,
+            max_depth: 32,
+            max_nodes: 2_000_000,
+            max_events: 6_000_000,
+        },
+        emit_comments: false,
+        duplicate_keys: DuplicateKeyPolicy::PassThrough,
+        merge_keys: MergeKeyPolicy::AsOrdinary,
+        non_finite_float_policy: NonFiniteFloatPolicy::AsString,
+    };
+    let tree: Spanned<Written> = serde_saphyr::from_str_with_options(text, options)
+        .map_err(|error| explain(text, &error))?;
+    into_node(text, tree)
+}
+
+fn explain(text: &str, error: &Error) -> SyntaxError {
+    let error = error.without_snippet();
+    let place = error
+        .location()
+        .map_or(Place::START, |location| place_of(&location));
+    let message = match error {
+        Error::Budget {
+            breach: BudgetBreach::Anchors { .. } | BudgetBreach::Aliases { .. },
+            ..
+        } => "anchors and aliases ('&name', '*name') are not supported; write the value out"
+            .to_owned(),
+        Error::Budget {
+            breach: BudgetBreach::Depth { .. },
+            ..
+        } => "nested too deeply (32 levels at most)".to_owned(),
+        Error::MultipleDocuments { .. } => {
+            "a second document ('---') begins here; a file is one mapping".to_owned()
+        }
+        other => {
+            let full = other.to_string();
+            let message = match full.rfind(" at line ") {
+                Some(end) => &full[..end],
+                None => &full,
+            };
+            let hint = match char_at(text, &place) {
+                Some(sign @ ('@' | '`' | '%')) => {
+                    format!("; a value that begins with '{sign}' needs quotes")
+                }
+                Some('\t') => "; YAML is indented with spaces, not tabs".to_owned(),
+                _ => String::new(),
+            };
+            format!("not valid YAML: {message}{hint}")
+        }
+    };
+    SyntaxError { place, message }
+}
+
+fn char_at(text: &str, place: &Place) -> Option<char> {
+    let line = text.lines().nth(place.line.checked_sub(1)? as usize)?;
+    line.chars().nth(place.column.checked_sub(1)? as usize)
+}
+
+fn place_of(location: &Location) -> Place {
+    let span = location.span();
+    let start = span.byte_offset().unwrap_or(0) as usize;
+    let length = span.byte_len().unwrap_or(0) as usize;
+    Place {
+        line: u32::try_from(location.line()).unwrap_or(u32::MAX).max(1),
+        column: u32::try_from(location.column()).unwrap_or(u32::MAX).max(1),
+        bytes: start..start + length,
+    }
+}
+
+/// The tree as the deserializer hands it over.
+enum Written {
+    Null,
+    Bool(bool),
+    Number,
+    Text(String),
+    List(Vec<Spanned<Self>>),
+    Map(Vec<(Spanned<Self>, Spanned<Self>)>),
+}
+
+struct WrittenVisitor;
+
+impl<'de> Visitor<'de> for WrittenVisitor {
+    type Value = Written;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any value")
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Written, E> {
+        Ok(Written::Bool(value))
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Written, E> {
+        Ok(Written::Number)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Written, E> {
+        Ok(Written::Number)
+    }
+
+    fn visit_i128<E>(self, _: i128) -> Result<Written, E> {
+        Ok(Written::Number)
+    }
+
+    fn visit_u128<E>(self, _: u128) -> Result<Written, E> {
+        Ok(Written::Number)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Written, E> {
+        Ok(Written::Number)
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Written, E> {
+        Ok(Written::Text(text.to_owned()))
+    }
+
+    fn visit_string<E>(self, text: String) -> Result<Written, E> {
+        Ok(Written::Text(text))
+    }
+
+    fn visit_unit<E>(self) -> Result<Written, E> {
+        Ok(Written::Null)
+    }
+
+    fn visit_none<E>(self) -> Result<Written, E> {
+        Ok(Written::Null)
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Written, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Written, A::Error> {
+        let mut items = Vec::new();
+        while let Some(item) = seq.next_element()? {
+            items.push(item);
+        }
+        Ok(Written::List(items))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Written, A::Error> {
+        let mut entries = Vec::new();
+        while let Some(entry) = map.next_entry()? {
+            entries.push(entry);
+        }
+        Ok(Written::Map(entries))
+    }
+}
+
+impl<'de> Deserialize<'de> for Written {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(WrittenVisitor)
+    }
+}
+
+fn into_node(source: &str, written: Spanned<Written>) -> Result<Node, SyntaxError> {
+    let place = place_of(&written.defined);
+    let as_written = || {
+        source
+            .get(place.bytes.clone())
+            .unwrap_or_default()
+            .to_owned()
+    };
+    let value = match written.value {
+        Written::Null => Value::Null,
+        Written::Bool(value) => Value::Scalar(Scalar {
+            text: as_written(),
+            kind: ScalarKind::Bool(value),
+        }),
+        Written::Number => Value::Scalar(Scalar {
+            text: as_written(),
+            kind: ScalarKind::Number,
+        }),
+        Written::Text(text) => Value::Scalar(Scalar {
+            text,
+            kind: ScalarKind::Text,
+        }),
+        Written::List(items) => {
+            let items: Result<_, _> = items
+                .into_iter()
+                .map(|item| into_node(source, item))
+                .collect();
+            Value::List(items?)
+        }
+        Written::Map(entries) => {
+            let entries: Result<_, _> = entries
+                .into_iter()
+                .map(|(key, value)| into_entry(source, key, value))
+                .collect();
+            Value::Map(entries?)
+        }
+    };
+    Ok(Node { value, place })
+}
+
+fn into_entry(
+    source: &str,
+    key: Spanned<Written>,
+    value: Spanned<Written>,
+) -> Result<Entry, SyntaxError> {
+    let key = into_node(source, key)?;
+    match key.value {
+        Value::Scalar(scalar) => Ok(Entry {
+            key: scalar.text,
+            key_place: key.place,
+            value: into_node(source, value)?,
+        }),
+        other => Err(SyntaxError {
+            place: key.place,
+            message: format!("a key must be text, not {}", other.describe()),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scalar(text: &str) -> String {
+        let Value::Map(mut entries) = parse(text).unwrap().value else {
+            panic!("{text}")
+        };
+        match entries.remove(0).value.value {
+            Value::Scalar(scalar) => scalar.text,
+            other => other.describe(),
+        }
+    }
+
+    #[test]
+    fn scalars_keep_their_text() {
+        for (yaml, text) in [
+            ("a: 05", "05"),
+            ("a: off", "off"),
+            ("a: 1.50", "1.50"),
+            ("a: 99999999999999999999999", "99999999999999999999999"),
+            ("a: 'it''s'", "it's"),
+            ("a: \"x\\ty\"", "x\ty"),
+            ("a: |\n  x\n  y\n", "x\ny\n"),
+            ("a: x\n  y", "x y"),
+            ("a: .nan", ".nan"),
+            ("a: ~", "nothing"),
+        ] {
+            assert_eq!(scalar(yaml), text, "{yaml}");
+        }
+    }
+
+    #[test]
+    fn errors_know_their_place_and_a_way_out() {
+        let message = |text: &str| {
+            let error = parse(text).unwrap_err();
+            format!(
+                "{}:{}: {}",
+                error.place.line, error.place.column, error.message
+            )
+        };
+        insta::assert_snapshot!(message("a: &x 1\nb: *x\n"), @"");
+        insta::assert_snapshot!(message("a: @daily\n"), @"");
+        insta::assert_snapshot!(message("a: 1\n---\nb: 2\n"), @"");
+        insta::assert_snapshot!(message("a: [1\nb: 2\n"), @"");
+        insta::assert_snapshot!(message("a: 'x\n"), @"");
+        insta::assert_snapshot!(message("a:\n\tb: 1\n"), @"");
+        insta::assert_snapshot!(message("? [a]\n: 1\n"), @"");
+        insta::assert_snapshot!(message(&"[".repeat(100)), @"");
+    }
+}
