@@ -2,6 +2,11 @@
 
 #[cfg(feature = "ssr")]
 pub mod backend;
+pub mod format;
+pub mod live;
+pub mod output;
+#[cfg(test)]
+mod sample;
 
 use leptos::prelude::*;
 use leptos_meta::{MetaTags, Stylesheet, Title, provide_meta_context};

@@ -1,0 +1,282 @@
+//! What a tab knows, and how a message changes it. Pure.
+
+use saltpeter_protocol::api::{
+    JobRow, MachineRow, MaintenanceView, Overview, Problem, RunDetail, ServerView,
+};
+use saltpeter_protocol::live::{Event, ServerMessage, SubscriptionId};
+use saltpeter_protocol::{JobName, RunId, UnixMillis};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Everything that pages show of the server's state.
+#[derive(Debug, Clone)]
+pub struct State {
+    /// Number of the last event taken in.
+    seq: u64,
+    /// All jobs by name.
+    pub jobs: BTreeMap<JobName, Arc<JobRow>>,
+    /// What is wrong with the configuration.
+    pub problems: Arc<Vec<Problem>>,
+    /// Maintenance as it is in force.
+    pub maintenance: MaintenanceView,
+    /// The server.
+    pub server: ServerView,
+    /// Runs that are watched.
+    runs: BTreeMap<RunId, Watched>,
+}
+
+#[derive(Debug, Clone)]
+struct Watched {
+    /// Events up to this one are already in it.
+    seq: u64,
+    detail: Arc<RunDetail>,
+}
+
+/// What a message changed, so that only those who show it look again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// Nothing.
+    Nothing,
+    /// Everything but the watched runs.
+    Everything,
+    /// Jobs.
+    Jobs,
+    /// Maintenance.
+    Maintenance,
+    /// The configuration's problems.
+    Problems,
+    /// A watched run.
+    Run(RunId),
+    /// The server's clock was read.
+    Clock(UnixMillis),
+    /// A subscription (or the request as a whole) was refused; the text says why.
+    Refused(Option<SubscriptionId>, String),
+}
+
+impl State {
+    /// The state that a page begins with.
+    pub fn new(overview: Overview) -> Self {
+        Self {
+            seq: 0,
+            jobs: by_name(overview.jobs),
+            problems: Arc::new(overview.problems),
+            maintenance: overview.maintenance,
+            server: overview.server,
+            runs: BTreeMap::new(),
+        }
+    }
+
+    /// A watched run.
+    pub fn run(&self, run: &RunId) -> Option<Arc<RunDetail>> {
+        self.runs.get(run).map(|watched| watched.detail.clone())
+    }
+
+    /// Puts in a run that was read elsewhere, until the socket sends it.
+    pub fn watch(&mut self, detail: RunDetail) {
+        self.runs.insert(
+            detail.summary.id.clone(),
+            Watched {
+                seq: 0,
+                detail: Arc::new(detail),
+            },
+        );
+    }
+
+    /// Lets go of a run.
+    pub fn unwatch(&mut self, run: &RunId) {
+        self.runs.remove(run);
+    }
+
+    /// Takes in a message.
+    pub fn apply(&mut self, message: ServerMessage) -> Change {
+        match message {
+            ServerMessage::Snapshot { seq, overview } => {
+                let runs = std::mem::take(&mut self.runs);
+                *self = Self::new(*overview);
+                self.seq = seq;
+                // The server sends each watched run anew after a snapshot; until then what was
+                // known is better than nothing.
+                self.runs = runs;
+                for watched in self.runs.values_mut() {
+                    watched.seq = watched.seq.max(seq);
+                }
+                Change::Everything
+            }
+            ServerMessage::Run { seq, run } => {
+                let id = run.summary.id.clone();
+                match self.runs.get_mut(&id) {
+                    Some(watched) => {
+                        watched.seq = seq;
+                        watched.detail = Arc::from(run);
+                        Change::Run(id)
+                    }
+                    None => Change::Nothing,
+                }
+            }
+            ServerMessage::Event { seq, event } => self.event(seq, event),
+            ServerMessage::Pong { now } => {
+                self.server.now = now;
+                Change::Clock(now)
+            }
+            ServerMessage::Error { message, sub } => Change::Refused(sub, message),
+        }
+    }
+
+    fn event(&mut self, seq: u64, event: Event) -> Change {
+        // Runs carry their own number: one that was just sent whole may be ahead of the rest.
+        if seq <= self.seq && !matches!(event, Event::Run { .. } | Event::Machine { .. }) {
+            return Change::Nothing;
+        }
+        self.seq = self.seq.max(seq);
+        match event {
+            Event::Job { job } => {
+                self.jobs.insert(job.name.clone(), Arc::from(job));
+                Change::Jobs
+            }
+            Event::JobRemoved { name } => {
+                self.jobs.remove(&name);
+                Change::Jobs
+            }
+            Event::Maintenance { maintenance } => {
+                self.maintenance = maintenance;
+                Change::Maintenance
+            }
+            Event::Problems { problems } => {
+                self.problems = Arc::new(problems);
+                Change::Problems
+            }
+            Event::Run { summary } => {
+                let id = summary.id.clone();
+                self.change_run(seq, id, |detail| detail.summary = *summary)
+            }
+            Event::Machine { run, row } => {
+                self.change_run(seq, run, |detail| put_machine(&mut detail.machines, *row))
+            }
+        }
+    }
+
+    fn change_run(&mut self, seq: u64, id: RunId, change: impl FnOnce(&mut RunDetail)) -> Change {
+        match self.runs.get_mut(&id) {
+            Some(watched) if seq > watched.seq => {
+                watched.seq = seq;
+                change(Arc::make_mut(&mut watched.detail));
+                Change::Run(id)
+            }
+            _ => Change::Nothing,
+        }
+    }
+}
+
+fn by_name(jobs: Vec<JobRow>) -> BTreeMap<JobName, Arc<JobRow>> {
+    jobs.into_iter()
+        .map(|job| (job.name.clone(), Arc::new(job)))
+        .collect()
+}
+
+/// Machines stand in the order of their names.
+fn put_machine(machines: &mut Vec<MachineRow>, row: MachineRow) {
+    match machines.binary_search_by(|known| known.machine.cmp(&row.machine)) {
+        Ok(index) => machines[index] = row,
+        Err(index) => machines.insert(index, row),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample;
+    use saltpeter_protocol::MachineState;
+
+    fn names(state: &State) -> Vec<&str> {
+        state.jobs.keys().map(JobName::as_str).collect()
+    }
+
+    fn event(seq: u64, event: Event) -> ServerMessage {
+        ServerMessage::Event { seq, event }
+    }
+
+    fn job(name: &str) -> Event {
+        Event::Job {
+            job: Box::new(sample::job(name)),
+        }
+    }
+
+    #[test]
+    fn a_snapshot_forgets_what_was_and_later_events_add_to_it() {
+        let mut state = State::new(sample::overview(&["old"]));
+        let snapshot = ServerMessage::Snapshot {
+            seq: 10,
+            overview: Box::new(sample::overview(&["a", "b"])),
+        };
+        assert_eq!(state.apply(snapshot), Change::Everything);
+        assert_eq!(names(&state), ["a", "b"]);
+        assert_eq!(state.apply(event(11, job("c"))), Change::Jobs);
+        let removed = Event::JobRemoved {
+            name: JobName::new("a").unwrap(),
+        };
+        assert_eq!(state.apply(event(14, removed)), Change::Jobs);
+        assert_eq!(names(&state), ["b", "c"]);
+    }
+
+    #[test]
+    fn an_event_that_is_already_in_changes_nothing() {
+        let mut state = State::new(sample::overview(&[]));
+        state.apply(event(5, job("a")));
+        assert_eq!(state.apply(event(5, job("b"))), Change::Nothing);
+        assert_eq!(state.apply(event(4, job("b"))), Change::Nothing);
+        assert_eq!(names(&state), ["a"]);
+    }
+
+    #[test]
+    fn a_watched_run_follows_its_machines() {
+        let detail = sample::run("a_1", &["web1", "web2"]);
+        let id = detail.summary.id.clone();
+        let mut state = State::new(sample::overview(&[]));
+        let mut row = detail.machines[1].clone();
+        row.state = MachineState::Waiting;
+        let change = |seq| {
+            event(
+                seq,
+                Event::Machine {
+                    run: id.clone(),
+                    row: Box::new(row.clone()),
+                },
+            )
+        };
+        assert_eq!(state.apply(change(1)), Change::Nothing, "not watched");
+
+        state.watch(detail.clone());
+        assert_eq!(state.apply(change(2)), Change::Run(id.clone()));
+        let known = state.run(&id).unwrap();
+        assert_eq!(known.machines[1].state, MachineState::Waiting);
+        assert_eq!(known.machines.len(), 2);
+
+        let whole = ServerMessage::Run {
+            seq: 9,
+            run: Box::new(detail.clone()),
+        };
+        assert_eq!(state.apply(whole), Change::Run(id.clone()));
+        assert_eq!(
+            state.apply(change(8)),
+            Change::Nothing,
+            "older than the run"
+        );
+        assert_eq!(*state.run(&id).unwrap(), detail);
+
+        state.unwatch(&id);
+        assert_eq!(state.apply(change(12)), Change::Nothing);
+    }
+
+    #[test]
+    fn a_watched_run_outlives_a_snapshot() {
+        let detail = sample::run("a_1", &["web1"]);
+        let id = detail.summary.id.clone();
+        let mut state = State::new(sample::overview(&[]));
+        state.watch(detail);
+        state.apply(ServerMessage::Snapshot {
+            seq: 3,
+            overview: Box::new(sample::overview(&[])),
+        });
+        assert!(state.run(&id).is_some());
+    }
+}
