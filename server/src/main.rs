@@ -1,2 +1,7 @@
-//! Placeholder.
-fn main() {}
+//! The `saltpeter` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    saltpeter_server::cli::main()
+}

@@ -1,0 +1,225 @@
+//! The command line.
+
+mod commands;
+
+use crate::boot::{self, Options};
+use crate::settings::Flags;
+use crate::{VERSION, telemetry};
+use clap::{ArgAction, Parser, Subcommand};
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Exit code of a command that found something wrong with what it was asked about, and of a server
+/// that could not start or came down by itself.
+const FAILED: u8 = 1;
+/// Exit code of a command that was not understood.
+const MISUSED: u8 = 2;
+
+const EXAMPLES: &str = "\
+Examples:
+  saltpeter                                   serve, with the jobs in /etc/saltpeter
+  saltpeter -c ./jobs --data-dir ./data       serve from directories of one's own
+  saltpeter check ./jobs                      say what is wrong with the jobs in ./jobs
+  saltpeter next '0 */5 * * * *' --count 3    when would that fire?
+
+Exit codes: 0 all is well, 1 something was found wrong or failed, 2 the command line is wrong.";
+
+/// Distributed cron with a live dashboard. Without a command: serve.
+#[derive(Debug, Parser)]
+#[command(name = "saltpeter", version = VERSION, disable_version_flag = true, after_help = EXAMPLES)]
+struct Cli {
+    /// Print the version
+    #[arg(short = 'v', short_alias = 'V', long, action = ArgAction::Version)]
+    version: Option<bool>,
+
+    #[command(flatten)]
+    serve: Serve,
+
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, clap::Args)]
+struct Serve {
+    /// Directory of the job files
+    #[arg(
+        short = 'c',
+        long = "configdir",
+        value_name = "DIR",
+        default_value = "/etc/saltpeter",
+        global = true
+    )]
+    config_dir: PathBuf,
+    /// Directory of the per-job log files
+    #[arg(short = 'l', long, value_name = "DIR")]
+    logdir: Option<PathBuf>,
+    /// Directory of the database and the output [default: /var/lib/saltpeter for root, else ~/.local/share/saltpeter]
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// Serve the dashboard and the API, whatever the files say
+    #[arg(short = 'a', long)]
+    api: bool,
+    /// Port of the dashboard and the API
+    #[arg(short = 'p', long, value_name = "PORT")]
+    port: Option<u16>,
+    /// Address that the dashboard and the API listen on
+    #[arg(short = 'b', long, value_name = "ADDRESS")]
+    bindaddr: Option<IpAddr>,
+    /// Port that wrappers connect to
+    #[arg(short = 'w', long, value_name = "PORT")]
+    websocket_port: Option<u16>,
+    /// Address that the wrappers' port listens on
+    #[arg(long, value_name = "ADDRESS")]
+    websocket_host: Option<IpAddr>,
+    /// Address of an Elasticsearch server
+    #[arg(short = 'e', long, value_name = "URL")]
+    elasticsearch: Option<String>,
+    /// Address of an OpenSearch server
+    #[arg(short = 'o', long, value_name = "URL")]
+    opensearch: Option<String>,
+    /// Prefix of the indices there
+    #[arg(short = 'i', long, value_name = "NAME")]
+    index: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Say what is wrong with the job files
+    #[command(after_help = "\
+Example:
+  saltpeter check ./jobs
+  db.yaml:12:9: error: hour: 24 is out of range 0–23
+
+Exit codes: 0 no error (there may be warnings), 1 errors were found, 2 the directory cannot be read.")]
+    Check {
+        /// Directory of the job files [default: that of --configdir]
+        #[arg(value_name = "CONFIGDIR")]
+        dir: Option<PathBuf>,
+        /// Print the problems as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Say when a schedule fires
+    #[command(after_help = "\
+Example:
+  saltpeter next '0 30 2 * * mon *' --count 2 --timezone Europe/Berlin
+  2025-11-10T02:30:00+01:00
+  2025-11-17T02:30:00+01:00
+
+Exit codes: 0 done, 2 the expression, the time or the zone is not understood.")]
+    Next {
+        /// 'SEC MIN HOUR DOM MON DOW YEAR', or the forms of 5 and 6 fields, or an alias such as @daily
+        expression: String,
+        /// Only times after this one, RFC 3339 [default: now]
+        #[arg(long, value_name = "TIME")]
+        after: Option<String>,
+        /// How many
+        #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=10_000))]
+        count: u16,
+        /// IANA name of the zone in which the expression is read [default: this host's]
+        #[arg(long, value_name = "ZONE")]
+        timezone: Option<String>,
+        /// Print the times as JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+impl From<Serve> for Options {
+    fn from(serve: Serve) -> Self {
+        Self {
+            config_dir: serve.config_dir,
+            flags: Flags {
+                logdir: serve.logdir,
+                data_dir: serve.data_dir,
+                api: serve.api,
+                api_port: serve.port,
+                api_addr: serve.bindaddr,
+                machines_port: serve.websocket_port,
+                machines_addr: serve.websocket_host,
+                elasticsearch: serve.elasticsearch,
+                opensearch: serve.opensearch,
+                index: serve.index,
+            },
+        }
+    }
+}
+
+/// Reads the command line and does what it says.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match cli.command {
+        None => serve(cli.serve.into()),
+        Some(Command::Check { dir, json }) => {
+            commands::check(&dir.unwrap_or(cli.serve.config_dir), json)
+        }
+        Some(Command::Next {
+            expression,
+            after,
+            count,
+            timezone,
+            json,
+        }) => commands::next(&commands::Next {
+            expression,
+            after,
+            count: usize::from(count),
+            timezone,
+            json,
+        }),
+    }
+}
+
+fn serve(options: Options) -> ExitCode {
+    telemetry::init(false);
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("saltpeter: cannot start its threads: {error}");
+            return ExitCode::from(FAILED);
+        }
+    };
+    let outcome = runtime.block_on(async {
+        let running = boot::boot(options).await?;
+        running.lifecycle().watch_signals()?;
+        running.wait().await
+    });
+    runtime.shutdown_background();
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("saltpeter: {error:#}");
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_flags_of_before_are_understood() {
+        let line = "saltpeter -c /c -l /l -a -p 1 -b 0.0.0.0 -w 2 --websocket-host ::1 -e http://e -o http://o -i x";
+        let options = Options::from(Cli::try_parse_from(line.split(' ')).unwrap().serve);
+        assert_eq!(options.config_dir, PathBuf::from("/c"));
+        let flags = options.flags;
+        assert_eq!(flags.logdir, Some(PathBuf::from("/l")));
+        assert!(flags.api);
+        assert_eq!((flags.api_port, flags.machines_port), (Some(1), Some(2)));
+        assert_eq!(flags.api_addr, Some(IpAddr::from([0, 0, 0, 0])));
+        assert_eq!(flags.machines_addr, "::1".parse().ok());
+        assert_eq!(flags.elasticsearch.as_deref(), Some("http://e"));
+        assert_eq!(flags.opensearch.as_deref(), Some("http://o"));
+        assert_eq!(flags.index.as_deref(), Some("x"));
+    }
+}

@@ -1,0 +1,109 @@
+//! The commands that ask and do not serve.
+
+use super::{FAILED, MISUSED};
+use crate::clock::{Clock as _, SystemClock};
+use crate::config_dir::ConfigDir;
+use crate::settings::host_zone;
+use chrono::DateTime;
+use saltpeter_domain::config::Loader;
+use saltpeter_domain::schedule::{NextTimes, parse_zone};
+use saltpeter_protocol::UnixMillis;
+use serde::Serialize;
+use std::path::Path;
+use std::process::ExitCode;
+
+/// What `saltpeter next` was asked.
+pub(super) struct Next {
+    pub(super) expression: String,
+    pub(super) after: Option<String>,
+    pub(super) count: usize,
+    pub(super) timezone: Option<String>,
+    pub(super) json: bool,
+}
+
+/// Prints when a schedule fires.
+pub(super) fn next(ask: &Next) -> ExitCode {
+    match next_times(ask) {
+        Ok(times) if ask.json => print_json(&times),
+        Ok(times) => {
+            print!("{}", times.lines());
+            ExitCode::SUCCESS
+        }
+        Err(message) => {
+            eprintln!("saltpeter next: {message}");
+            ExitCode::from(MISUSED)
+        }
+    }
+}
+
+fn next_times(ask: &Next) -> Result<NextTimes, String> {
+    let zone = match &ask.timezone {
+        Some(name) => parse_zone(name)?,
+        None => host_zone(),
+    };
+    let after = match &ask.after {
+        None => SystemClock.now(),
+        Some(text) => DateTime::parse_from_rfc3339(text)
+            .map(|time| UnixMillis(time.timestamp_millis()))
+            .map_err(|_| {
+                format!(
+                    "--after {text:?} is not an RFC 3339 time, such as 2025-11-04T10:00:00+01:00"
+                )
+            })?,
+    };
+    NextTimes::compute(&ask.expression, after, ask.count, zone).map_err(|error| match error.field {
+        Some(field) => format!("{:?}: {}: {error}", ask.expression, field.key()),
+        None => format!("{:?}: {error}", ask.expression),
+    })
+}
+
+/// Prints what is wrong with a configuration directory.
+pub(super) fn check(dir: &Path, json: bool) -> ExitCode {
+    let changes = match ConfigDir::new(dir).changes() {
+        Ok(changes) => changes,
+        Err(error) => {
+            eprintln!("saltpeter check: {}: {error}", dir.display());
+            return ExitCode::from(MISUSED);
+        }
+    };
+    let loaded = Loader::new(host_zone()).apply(changes, SystemClock.now());
+    if json {
+        let report = serde_json::json!({
+            "directory": dir,
+            "files": loaded.files.len(),
+            "jobs": loaded.jobs.len(),
+            "problems": loaded.problems,
+        });
+        print_json(&report);
+    } else {
+        for problem in &loaded.problems {
+            println!("{problem}");
+        }
+        let errors: usize = loaded.files.iter().map(|file| file.errors).sum();
+        // Not on standard output, where each line is a problem.
+        eprintln!(
+            "{} jobs in {} files, {errors} errors, {} warnings",
+            loaded.jobs.len(),
+            loaded.files.len(),
+            loaded.problems.len() - errors
+        );
+    }
+    if loaded.has_errors() {
+        ExitCode::from(FAILED)
+    } else {
+        ExitCode::SUCCESS
+    }
+}
+
+fn print_json<T: Serialize>(value: &T) -> ExitCode {
+    match serde_json::to_string_pretty(value) {
+        Ok(text) => {
+            println!("{text}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("saltpeter: cannot write that as JSON: {error}");
+            ExitCode::from(FAILED)
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! The dashboard's pages, rendered here before they come to life in the browser.
+
+use super::{assets, security};
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderValue};
+use axum::http::{Response, StatusCode};
+use leptos::config::LeptosOptions;
+use leptos::prelude::use_context;
+use leptos_axum::{LeptosRoutes as _, ResponseOptions, generate_route_list};
+use saltpeter_app::{App, shell};
+
+/// Every page of the dashboard at its path; the static files; for any other path the "no such page"
+/// page.
+pub(super) fn router() -> Router {
+    let options = LeptosOptions::builder().output_name("saltpeter").build();
+    let page = {
+        let options = options.clone();
+        // Whole pages, not streams of fragments: they read without JavaScript.
+        leptos_axum::render_app_async_with_context(context, move || shell(options.clone()))
+    };
+    let missing = page.clone();
+    Router::new()
+        .leptos_routes_with_handler(generate_route_list(App), page)
+        .fallback(move |request: Request| fallback(request, missing))
+        .with_state(options)
+}
+
+async fn fallback<P, F>(request: Request, page: P) -> Response<Body>
+where
+    P: Fn(Request) -> F,
+    F: Future<Output = Response<Body>>,
+{
+    let path = request.uri().path();
+    if let Some(file) = assets::respond(request.method(), path, request.headers()) {
+        return file;
+    }
+    let mut response = page(request).await;
+    if response.status() == StatusCode::OK {
+        *response.status_mut() = StatusCode::NOT_FOUND;
+    }
+    response
+}
+
+/// What a page finds in its context, and the headers it is sent with.
+fn context() {
+    let Some(headers) = use_context::<ResponseOptions>() else {
+        return;
+    };
+    // What a page shows is of now.
+    headers.insert_header(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if let Some(nonce) = leptos::nonce::use_nonce()
+        && let Ok(policy) = HeaderValue::from_str(&security::page_policy(&nonce))
+    {
+        headers.insert_header(CONTENT_SECURITY_POLICY, policy);
+    }
+}
