@@ -1,1 +1,17 @@
-//! The run state machine.
+//! The run state machine: one job, fired once, on its machines.
+//!
+//! [`Run::apply`] takes an [`Input`] and the time and answers with a [`Step`]: what has changed and what is
+//! to be done about it. Nothing else changes a run. `docs/RUN-STATES.md` draws the states.
+
+mod apply;
+mod effect;
+mod hello;
+mod input;
+mod outcome;
+mod state;
+mod timers;
+
+pub use effect::{Changed, Effect, LogEntry, LogEvent, MaintenanceScope, Refused, Step};
+pub use input::{Input, MachineExit, Resolution};
+pub use state::{Bound, MachineRun, Run, RunHead, Speaker};
+pub use timers::{KILL_GRACE, KILL_REPEAT, SILENCE, START_WINDOW};

@@ -1,0 +1,412 @@
+//! The transitions.
+
+use super::timers::KILL_REPEAT;
+use super::{
+    Effect, Input, LogEntry, LogEvent, MachineExit, MachineRun, MaintenanceScope, Refused,
+    Resolution, Run, Speaker, Step,
+};
+use saltpeter_protocol::api::KillView;
+use saltpeter_protocol::{
+    LaunchErrorKind, MachineId, MachineOutcome, MachineState, RunOutcome, RunState, UnixMillis,
+};
+
+impl Run {
+    /// What is to be done about a run that has just been written down.
+    pub fn begun(&self) -> Vec<Effect> {
+        if self.head.state == RunState::Resolving {
+            let event = LogEvent::RunStarted {
+                run: self.head.id.clone(),
+            };
+            vec![self.log(event, self.head.created), Effect::Resolve]
+        } else {
+            Vec::new()
+        }
+    }
+
+    /// Applies `input` at the time `now`.
+    pub fn apply(&mut self, input: Input, now: UnixMillis) -> Result<Step, Refused> {
+        match input {
+            Input::Begin => self.begin(now),
+            Input::Resolved(resolution) => self.resolved(resolution, now),
+            Input::ResolveFailed { message } => self.resolve_failed(message, now),
+            Input::LaunchFailed { machine, message } => self.launch_failed(&machine, message, now),
+            Input::Hello {
+                machine,
+                speaker,
+                progress,
+            } => self.hello(&machine, speaker, progress, now),
+            Input::Started { machine, pid, .. } => self.started(&machine, pid, now),
+            Input::Heard { machine } => self.heard(&machine, now),
+            Input::Ended { machine, exit } => self.ended(&machine, exit, now),
+            Input::CannotStart { machine, message } => self.given_up(
+                &machine,
+                MachineOutcome::StartFailed {
+                    kind_of: LaunchErrorKind::Command,
+                    message,
+                },
+                now,
+            ),
+            Input::WrapperError { machine, message } => {
+                self.given_up(&machine, MachineOutcome::Unreachable { message }, now)
+            }
+            Input::Kill { machine, by } => self.kill(machine, by, now),
+            Input::Recovered => Ok(self.recovered(now)),
+            Input::Tick => Ok(self.tick(now)),
+        }
+    }
+
+    fn begin(&mut self, now: UnixMillis) -> Result<Step, Refused> {
+        if self.head.state != RunState::Queued {
+            return Err(Refused::AlreadyBegun);
+        }
+        self.head.state = RunState::Resolving;
+        let mut step = Step::default();
+        step.changed.run = true;
+        let event = LogEvent::RunStarted {
+            run: self.head.id.clone(),
+        };
+        step.effects.push(self.log(event, now));
+        step.effects.push(Effect::Resolve);
+        Ok(step)
+    }
+
+    fn resolved(&mut self, resolution: Resolution, now: UnixMillis) -> Result<Step, Refused> {
+        if self.head.state != RunState::Resolving {
+            return Err(Refused::NotResolving);
+        }
+        self.head.state = RunState::Running;
+        let mut step = Step::default();
+        step.changed.run = true;
+        let run = self.head.id.clone();
+        if !resolution.maintenance.is_empty() {
+            let scope = MaintenanceScope::Machines {
+                run: run.clone(),
+                machines: resolution.maintenance.clone(),
+            };
+            step.effects
+                .push(self.log(LogEvent::Maintenance { scope }, now));
+        }
+        for machine in resolution.machines {
+            self.add_machine(machine, MachineState::Waiting, &mut step.changed);
+        }
+        let outcomes = resolution
+            .silent
+            .into_iter()
+            .map(|machine| {
+                let message = "The machine matches and does not respond.".to_owned();
+                (machine, MachineOutcome::Unreachable { message })
+            })
+            .chain(
+                resolution
+                    .maintenance
+                    .into_iter()
+                    .map(|machine| (machine, MachineOutcome::Maintenance)),
+            );
+        for (machine, outcome) in outcomes {
+            if !self.machines.contains_key(&machine) {
+                self.add_machine(machine.clone(), MachineState::Waiting, &mut step.changed);
+                self.end_machine(&machine, None, outcome, now, &mut step);
+            }
+        }
+        if self.machines.is_empty() {
+            step.effects
+                .push(self.log(LogEvent::NoTargets { run }, now));
+        }
+        self.proceed(now, &mut step);
+        Ok(step)
+    }
+
+    fn resolve_failed(&mut self, message: String, now: UnixMillis) -> Result<Step, Refused> {
+        if self.head.state != RunState::Resolving {
+            return Err(Refused::NotResolving);
+        }
+        let mut step = Step::default();
+        self.finish(RunOutcome::ResolveFailed { message }, now, &mut step);
+        Ok(step)
+    }
+
+    fn launch_failed(
+        &mut self,
+        machine: &MachineId,
+        message: String,
+        now: UnixMillis,
+    ) -> Result<Step, Refused> {
+        let known = self.machine(machine)?;
+        if !matches!(known.state, MachineState::Starting { .. }) || known.bound.is_some() {
+            // The wrapper has shown up all the same, or another end came first.
+            return Err(Refused::AlreadyEnded(machine.clone()));
+        }
+        let mut step = Step::default();
+        let outcome = MachineOutcome::StartFailed {
+            kind_of: LaunchErrorKind::Launch,
+            message,
+        };
+        self.end_machine(machine, None, outcome, now, &mut step);
+        self.proceed(now, &mut step);
+        Ok(step)
+    }
+
+    fn started(
+        &mut self,
+        machine: &MachineId,
+        pid: Option<u32>,
+        now: UnixMillis,
+    ) -> Result<Step, Refused> {
+        let known = self.spoken_for(machine)?;
+        let mut step = Step::default();
+        known.heard = Some(now);
+        if pid.is_some() && known.pid != pid {
+            known.pid = pid;
+            step.changed.machines.insert(machine.clone());
+        }
+        match known.state {
+            MachineState::Starting { .. } => {
+                self.set_state(
+                    machine,
+                    MachineState::Running { since: now },
+                    &mut step.changed,
+                );
+            }
+            MachineState::LostContact { since, .. } => {
+                self.set_state(machine, MachineState::Running { since }, &mut step.changed);
+            }
+            MachineState::Ended { .. } => return Err(Refused::AlreadyEnded(machine.clone())),
+            MachineState::Waiting | MachineState::Running { .. } => {}
+        }
+        Ok(step)
+    }
+
+    fn heard(&mut self, machine: &MachineId, now: UnixMillis) -> Result<Step, Refused> {
+        let run_kill = self.head.kill.is_some();
+        let known = self.spoken_for(machine)?;
+        let mut step = Step::default();
+        known.heard = Some(now);
+        if known.state.is_ended() {
+            // It has not heard that it may leave.
+            step.effects.push(Effect::SendDone(machine.clone()));
+            return Ok(step);
+        }
+        if (run_kill || known.kill.is_some())
+            && known
+                .kill_sent
+                .is_none_or(|sent| now.since(sent) >= KILL_REPEAT)
+        {
+            known.kill_sent = Some(now);
+            step.effects.push(Effect::SendKill(machine.clone()));
+        }
+        let since = match (&known.state, known.bound) {
+            (MachineState::LostContact { since, .. }, _) => *since,
+            // Version 1 wrappers start their command without asking, so one that is alive runs it.
+            (MachineState::Starting { .. }, Some(bound)) if bound.speaker == Speaker::V1 => now,
+            _ => return Ok(step),
+        };
+        self.set_state(machine, MachineState::Running { since }, &mut step.changed);
+        Ok(step)
+    }
+
+    fn ended(
+        &mut self,
+        machine: &MachineId,
+        exit: MachineExit,
+        now: UnixMillis,
+    ) -> Result<Step, Refused> {
+        let killed = self.head.kill.is_some();
+        let limit = self.head.spec.timeout.term_after();
+        let known = self.spoken_for(machine)?;
+        let outcome = known.outcome_of(exit, killed || known.kill.is_some(), limit, now);
+        self.report_end(machine, outcome, now)
+    }
+
+    /// The wrapper has given up before or without an exit.
+    fn given_up(
+        &mut self,
+        machine: &MachineId,
+        outcome: MachineOutcome,
+        now: UnixMillis,
+    ) -> Result<Step, Refused> {
+        self.spoken_for(machine)?;
+        self.report_end(machine, outcome, now)
+    }
+
+    fn report_end(
+        &mut self,
+        machine: &MachineId,
+        outcome: MachineOutcome,
+        now: UnixMillis,
+    ) -> Result<Step, Refused> {
+        let known = self.spoken_for(machine)?;
+        known.heard = Some(now);
+        let since = known.state.started_at();
+        let mut step = Step::default();
+        if known.state.is_ended() && !known.may_return() {
+            // Said again, because the answer was lost; the outcome stands.
+            step.effects.push(Effect::SendDone(machine.clone()));
+            return Ok(step);
+        }
+        self.end_machine(machine, since, outcome, now, &mut step);
+        step.effects.push(Effect::SendDone(machine.clone()));
+        self.proceed(now, &mut step);
+        Ok(step)
+    }
+
+    fn kill(
+        &mut self,
+        machine: Option<MachineId>,
+        by: String,
+        now: UnixMillis,
+    ) -> Result<Step, Refused> {
+        let view = KillView { by, at: now };
+        let mut step = Step::default();
+        let targets: Vec<MachineId> = if let Some(machine) = machine {
+            if self.machine(&machine)?.state.is_ended() {
+                return Err(Refused::NotRunning);
+            }
+            vec![machine]
+        } else {
+            if self.head.state.is_ended() {
+                return Err(Refused::NotRunning);
+            }
+            if self.head.kill.is_none() {
+                self.head.kill = Some(view.clone());
+                step.changed.run = true;
+            }
+            if self.head.state != RunState::Running {
+                self.finish(RunOutcome::Killed, now, &mut step);
+                return Ok(step);
+            }
+            self.machines
+                .iter()
+                .filter(|(_, machine)| !machine.state.is_ended())
+                .map(|(id, _)| id.clone())
+                .collect()
+        };
+        for id in targets {
+            self.kill_machine(&id, &view, now, &mut step);
+        }
+        self.proceed(now, &mut step);
+        Ok(step)
+    }
+
+    fn kill_machine(&mut self, id: &MachineId, view: &KillView, now: UnixMillis, step: &mut Step) {
+        let Some(known) = self.machines.get_mut(id) else {
+            return;
+        };
+        if known.kill.is_none() {
+            known.kill = Some(view.clone());
+            step.changed.machines.insert(id.clone());
+        }
+        match (&known.state, known.bound) {
+            (MachineState::Waiting, _) => {
+                self.end_machine(id, None, MachineOutcome::NotAttempted, now, step);
+            }
+            (MachineState::Starting { .. }, None) => {
+                self.end_machine(id, None, MachineOutcome::Killed, now, step);
+            }
+            _ => {
+                known.kill_sent = Some(now);
+                step.effects.push(Effect::SendKill(id.clone()));
+            }
+        }
+    }
+
+    /// Gives `machine` its outcome.
+    pub(super) fn end_machine(
+        &mut self,
+        machine: &MachineId,
+        since: Option<UnixMillis>,
+        outcome: MachineOutcome,
+        now: UnixMillis,
+        step: &mut Step,
+    ) {
+        let event = LogEvent::MachineEnded {
+            run: self.head.id.clone(),
+            machine: machine.clone(),
+            outcome: outcome.clone(),
+        };
+        let attempted = outcome.exit_code().is_some();
+        self.set_state(
+            machine,
+            MachineState::Ended {
+                since,
+                at: now,
+                outcome,
+            },
+            &mut step.changed,
+        );
+        if attempted {
+            step.effects.push(self.log(event, now));
+        }
+    }
+
+    /// Starts as many waiting machines as the batch size allows; ends the run when every machine has.
+    pub(super) fn proceed(&mut self, now: UnixMillis, step: &mut Step) {
+        if self.head.state != RunState::Running {
+            return;
+        }
+        let going = self.counts.starting + self.counts.running + self.counts.lost_contact;
+        if self.counts.waiting > 0 {
+            let room = self
+                .head
+                .spec
+                .batch_size
+                .map_or(u32::MAX, |size| size.get().saturating_sub(going));
+            let next: Vec<MachineId> = self
+                .machines
+                .iter()
+                .filter(|(_, machine)| machine.state == MachineState::Waiting)
+                .map(|(id, _)| id.clone())
+                .take(room as usize)
+                .collect();
+            for id in &next {
+                self.set_state(id, MachineState::Starting { since: now }, &mut step.changed);
+            }
+            if !next.is_empty() {
+                step.effects.push(Effect::Launch(next));
+            }
+        } else if going == 0
+            && let Some(outcome) = self.outcome()
+        {
+            self.finish(outcome, now, step);
+        }
+    }
+
+    fn finish(&mut self, outcome: RunOutcome, now: UnixMillis, step: &mut Step) {
+        self.head.state = RunState::Ended {
+            at: now,
+            outcome: outcome.clone(),
+        };
+        step.changed.run = true;
+        let event = LogEvent::RunFinished {
+            run: self.head.id.clone(),
+            outcome: outcome.clone(),
+        };
+        step.effects.push(self.log(event, now));
+        step.effects.push(Effect::Finished(outcome));
+    }
+
+    fn log(&self, event: LogEvent, at: UnixMillis) -> Effect {
+        Effect::Log(LogEntry {
+            job: self.head.job.clone(),
+            at,
+            event,
+        })
+    }
+
+    pub(super) fn machine(&mut self, machine: &MachineId) -> Result<&mut MachineRun, Refused> {
+        self.machines
+            .get_mut(machine)
+            .ok_or_else(|| Refused::UnknownMachine(machine.clone()))
+    }
+
+    /// The machine, when a wrapper speaks for it.
+    fn spoken_for(&mut self, machine: &MachineId) -> Result<&mut MachineRun, Refused> {
+        let known = self.machine(machine)?;
+        if known.bound.is_none() {
+            return Err(Refused::NoSpeaker {
+                machine: machine.clone(),
+                state: known.state.label(),
+            });
+        }
+        Ok(known)
+    }
+}

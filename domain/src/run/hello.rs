@@ -1,0 +1,162 @@
+//! A wrapper says hello: is it the machine's one, and how does it go on?
+
+use super::{Bound, Effect, MachineRun, Refused, Run, Speaker, Step};
+use saltpeter_protocol::machine::v2::{LeaveReason, Progress};
+use saltpeter_protocol::{
+    LaunchErrorKind, MachineId, MachineOutcome, MachineState, RunState, UnixMillis,
+};
+
+impl MachineRun {
+    /// Whether the outcome was a guess made in silence, which the wrapper's own report replaces.
+    pub(super) fn may_return(&self) -> bool {
+        matches!(
+            self.state.outcome(),
+            Some(
+                MachineOutcome::Lost
+                    | MachineOutcome::StartFailed {
+                        kind_of: LaunchErrorKind::NoContact,
+                        ..
+                    }
+            )
+        )
+    }
+}
+
+/// Whether the wrapper's command runs (or ran) whatever the server says now: version 1 wrappers start it
+/// without asking.
+fn has_command(speaker: Speaker, progress: Progress) -> bool {
+    speaker == Speaker::V1 || matches!(progress, Progress::Started { .. })
+}
+
+impl Run {
+    pub(super) fn hello(
+        &mut self,
+        machine: &MachineId,
+        speaker: Speaker,
+        progress: Progress,
+        now: UnixMillis,
+    ) -> Result<Step, Refused> {
+        let killed = self.head.kill.is_some();
+        let known = self.machine(machine)?;
+        let leave = |reason| {
+            Ok(Step {
+                effects: vec![Effect::Leave {
+                    machine: machine.clone(),
+                    reason,
+                }],
+                ..Step::default()
+            })
+        };
+        if known.bound.is_some_and(|bound| bound.speaker != speaker) {
+            return leave(LeaveReason::NotTheOne);
+        }
+        match &known.state {
+            // Its turn has not come, so nobody has launched it.
+            MachineState::Waiting => leave(LeaveReason::NotTheOne),
+            MachineState::Starting { .. }
+            | MachineState::Running { .. }
+            | MachineState::LostContact { .. } => {
+                let started = known.state.started_at();
+                if started.is_some() && speaker != Speaker::V1 && progress == Progress::New {
+                    // The wrapper that started the command knows that it did.
+                    return leave(LeaveReason::NotTheOne);
+                }
+                if started.is_none()
+                    && (killed || known.kill.is_some())
+                    && !has_command(speaker, progress)
+                {
+                    // Killed while its one wrapper was away and had not started: it need not any more.
+                    let mut step = Step::default();
+                    self.end_machine(machine, None, MachineOutcome::Killed, now, &mut step);
+                    step.effects.push(Effect::Leave {
+                        machine: machine.clone(),
+                        reason: LeaveReason::AlreadyEnded,
+                    });
+                    self.proceed(now, &mut step);
+                    return Ok(step);
+                }
+                Ok(self.welcome(machine, speaker, progress, started, now))
+            }
+            MachineState::Ended { since, outcome, .. } => {
+                let since = *since;
+                if !has_command(speaker, progress) {
+                    return leave(LeaveReason::AlreadyEnded);
+                }
+                if known.may_return() {
+                    return Ok(self.returned(machine, speaker, progress, since, now));
+                }
+                if *outcome == MachineOutcome::Killed && known.bound.is_none() {
+                    // Killed before anybody spoke for it, and running all the same: the kill is still due.
+                    known.bound = Some(Bound { speaker, at: now });
+                    let mut step = Step::default();
+                    step.changed.machines.insert(machine.clone());
+                    step.effects.push(Effect::Welcome {
+                        machine: machine.clone(),
+                        start: false,
+                        kill: true,
+                    });
+                    return Ok(step);
+                }
+                leave(LeaveReason::AlreadyEnded)
+            }
+        }
+    }
+
+    /// Goes on with a wrapper whose machine was given up.
+    fn returned(
+        &mut self,
+        machine: &MachineId,
+        speaker: Speaker,
+        progress: Progress,
+        since: Option<UnixMillis>,
+        now: UnixMillis,
+    ) -> Step {
+        let mut step = Step::default();
+        let state = MachineState::Running {
+            since: since.unwrap_or(now),
+        };
+        self.set_state(machine, state, &mut step.changed);
+        self.head.state = RunState::Running;
+        let welcomed = self.welcome(machine, speaker, progress, Some(since.unwrap_or(now)), now);
+        step.changed.merge(welcomed.changed);
+        step.effects.extend(welcomed.effects);
+        step
+    }
+
+    fn welcome(
+        &mut self,
+        machine: &MachineId,
+        speaker: Speaker,
+        progress: Progress,
+        started: Option<UnixMillis>,
+        now: UnixMillis,
+    ) -> Step {
+        let mut step = Step::default();
+        let killed = self.head.kill.is_some();
+        let Some(known) = self.machines.get_mut(machine) else {
+            return step;
+        };
+        known.bound = Some(Bound { speaker, at: now });
+        known.heard = Some(now);
+        let kill = killed || known.kill.is_some();
+        if kill {
+            known.kill_sent = Some(now);
+        }
+        step.changed.machines.insert(machine.clone());
+        let mut start = started.is_none();
+        if let Progress::Started { pid, .. } = progress {
+            start = false;
+            known.pid = Some(pid);
+            let since = started.unwrap_or(now);
+            self.set_state(machine, MachineState::Running { since }, &mut step.changed);
+        } else if let (Some(since), MachineState::LostContact { .. }) = (started, &known.state) {
+            self.set_state(machine, MachineState::Running { since }, &mut step.changed);
+        }
+        step.effects.push(Effect::Welcome {
+            machine: machine.clone(),
+            start,
+            kill,
+        });
+        step
+    }
+}

@@ -1,0 +1,136 @@
+//! What the passing of time does to a run.
+
+use super::{Changed, MachineRun, Run, Step};
+use saltpeter_protocol::{LaunchErrorKind, MachineId, MachineOutcome, MachineState, UnixMillis};
+use std::time::Duration;
+
+/// How long a wrapper has to come up, and then to start its command.
+pub const START_WINDOW: Duration = Duration::from_secs(30);
+/// Silence after which contact counts as lost: three missed heartbeats.
+pub const SILENCE: Duration = Duration::from_secs(15);
+/// Time between SIGTERM and SIGKILL where a job does not say.
+pub const KILL_GRACE: Duration = Duration::from_secs(5);
+/// How often a wrapper that is heard and has not ended is told to kill.
+pub const KILL_REPEAT: Duration = Duration::from_secs(5);
+
+impl MachineRun {
+    /// When time alone changes this machine's state; `None` if never.
+    fn deadline(&self, reconnect_grace: Duration) -> Option<UnixMillis> {
+        match self.state {
+            MachineState::Waiting | MachineState::Ended { .. } => None,
+            MachineState::Starting { since } => {
+                let from = self.bound.map_or(since, |bound| bound.at.max(since));
+                Some(from + START_WINDOW)
+            }
+            MachineState::Running { since } => Some(self.heard.unwrap_or(since) + SILENCE),
+            MachineState::LostContact { last_heard, .. } => {
+                Some(self.heard.unwrap_or(last_heard) + SILENCE + reconnect_grace)
+            }
+        }
+    }
+
+    /// The state that a passed deadline leads to.
+    fn overdue(&self) -> MachineState {
+        match self.state {
+            MachineState::Running { since } => MachineState::LostContact {
+                since,
+                last_heard: self.heard.unwrap_or(since),
+            },
+            MachineState::LostContact { since, .. } => MachineState::Ended {
+                since: Some(since),
+                at: UnixMillis::default(),
+                outcome: MachineOutcome::Lost,
+            },
+            _ => {
+                let message = if self.bound.is_some() {
+                    "The wrapper connected and did not start the command within 30 s."
+                } else {
+                    "The wrapper did not connect within 30 s of its launch."
+                };
+                MachineState::Ended {
+                    since: None,
+                    at: UnixMillis::default(),
+                    outcome: MachineOutcome::StartFailed {
+                        kind_of: LaunchErrorKind::NoContact,
+                        message: message.to_owned(),
+                    },
+                }
+            }
+        }
+    }
+}
+
+impl Run {
+    /// The next moment at which [`super::Input::Tick`] has something to do; `None`: only when something happens.
+    ///
+    /// Looks at every machine: to be called after a change, not after each sign of life (which only ever
+    /// moves it to later).
+    pub fn next_deadline(&self) -> Option<UnixMillis> {
+        let going = self.counts.starting + self.counts.running + self.counts.lost_contact;
+        if going == 0 {
+            return None;
+        }
+        self.machines
+            .values()
+            .filter_map(|machine| machine.deadline(self.head.reconnect_grace))
+            .min()
+    }
+
+    pub(super) fn tick(&mut self, now: UnixMillis) -> Step {
+        let grace = self.head.reconnect_grace;
+        let overdue: Vec<(MachineId, MachineState)> = self
+            .machines
+            .iter()
+            .filter(|(_, machine)| machine.deadline(grace).is_some_and(|at| at <= now))
+            .map(|(id, machine)| (id.clone(), machine.overdue()))
+            .collect();
+        let mut step = Step::default();
+        for (id, state) in overdue {
+            match state {
+                MachineState::Ended { since, outcome, .. } => {
+                    self.end_machine(&id, since, outcome, now, &mut step);
+                }
+                other => self.set_state(&id, other, &mut step.changed),
+            }
+        }
+        self.proceed(now, &mut step);
+        step
+    }
+
+    /// After a restart: nobody was listened to meanwhile, so every clock begins anew, and what was asked for
+    /// and not yet answered is asked for again.
+    pub(super) fn recovered(&mut self, now: UnixMillis) -> Step {
+        use super::Effect;
+        use saltpeter_protocol::RunState;
+
+        let mut step = Step::default();
+        if self.head.state == RunState::Resolving {
+            step.effects.push(Effect::Resolve);
+        }
+        let mut again = Vec::new();
+        let mut changed = Changed::default();
+        for (id, machine) in &mut self.machines {
+            match &mut machine.state {
+                MachineState::Waiting | MachineState::Ended { .. } => continue,
+                MachineState::Starting { since } => match &mut machine.bound {
+                    Some(bound) => bound.at = now,
+                    None => {
+                        *since = now;
+                        again.push(id.clone());
+                    }
+                },
+                MachineState::Running { .. } | MachineState::LostContact { .. } => {
+                    machine.heard = Some(now);
+                    continue;
+                }
+            }
+            changed.machines.insert(id.clone());
+        }
+        step.changed = changed;
+        if !again.is_empty() {
+            step.effects.push(Effect::Launch(again));
+        }
+        self.proceed(now, &mut step);
+        step
+    }
+}
