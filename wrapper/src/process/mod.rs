@@ -1,0 +1,7 @@
+//! The command as a process: its start, its output, its tree, its end.
+
+pub(crate) mod exec;
+pub(crate) mod pipes;
+pub(crate) mod start;
+pub(crate) mod tree;
+pub(crate) mod user;

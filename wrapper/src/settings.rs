@@ -1,0 +1,173 @@
+//! What the wrapper was told: its arguments and its environment.
+
+use saltpeter_protocol::UnixMillis;
+use saltpeter_protocol::launch::{Launch, var};
+use std::ffi::OsString;
+use std::time::{Duration, SystemTime};
+use tokio_tungstenite::tungstenite::http::Uri;
+
+use crate::core::kill::KILL_GRACE;
+
+/// This very binary, also when the file at its path has been replaced meanwhile.
+pub(crate) const OWN_BINARY: &str = "/proc/self/exe";
+/// Argument of the detached process.
+pub(crate) const DETACHED_MODE: &str = "--detached";
+/// Argument of the process that becomes the command.
+pub(crate) const EXEC_MODE: &str = "--exec";
+
+const PORT: u16 = 80;
+
+/// What to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// Start the detached process and return.
+    Launch,
+    /// Do the work without detaching, log to standard error.
+    Foreground,
+    /// Be the detached process.
+    Detached,
+    /// Become the command.
+    Exec,
+    Version,
+    Help,
+}
+
+/// Whether a person is watching.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Attachment {
+    Detached,
+    Foreground,
+}
+
+impl Mode {
+    pub(crate) fn from_args(mut args: impl Iterator<Item = OsString>) -> Result<Self, String> {
+        let Some(first) = args.next() else {
+            return Ok(Self::Launch);
+        };
+        let mode = match first.to_str() {
+            Some("--foreground") => Self::Foreground,
+            Some("-V" | "-v" | "--version") => Self::Version,
+            Some("-h" | "--help") => Self::Help,
+            Some(DETACHED_MODE) => Self::Detached,
+            Some(EXEC_MODE) => Self::Exec,
+            _ => return Err(format!("{} is not an option; see --help", first.display())),
+        };
+        match args.next() {
+            None => Ok(mode),
+            Some(more) => Err(format!(
+                "{} is one argument too many; see --help",
+                more.display()
+            )),
+        }
+    }
+}
+
+/// Where the server is.
+#[derive(Debug, Clone)]
+pub(crate) struct Endpoint {
+    pub(crate) uri: Uri,
+    pub(crate) host: String,
+    pub(crate) port: u16,
+}
+
+impl Endpoint {
+    /// Reads `ws://host[:port][/path]`.
+    pub(crate) fn parse(url: &str) -> Result<Self, String> {
+        // The address of version 1 carries the token, so a problem is told without the text.
+        let name = var::URL;
+        let uri: Uri = url.parse().map_err(|e| {
+            format!("{name} is not an address: {e}; it looks like ws://server:8889")
+        })?;
+        match uri.scheme_str() {
+            Some("ws") => {}
+            Some("wss") => {
+                return Err(format!(
+                    "{name} asks for TLS (wss://), which this version of the wrapper does not speak; use ws://"
+                ));
+            }
+            _ => {
+                return Err(format!(
+                    "{name} must begin with ws://, as in ws://server:8889"
+                ));
+            }
+        }
+        let host = uri
+            .host()
+            .map(|host| {
+                host.trim_start_matches('[')
+                    .trim_end_matches(']')
+                    .to_owned()
+            })
+            .filter(|host| !host.is_empty())
+            .ok_or_else(|| format!("{name} names no host; it looks like ws://server:8889"))?;
+        let port = uri.port_u16().unwrap_or(PORT);
+        Ok(Self { uri, host, port })
+    }
+}
+
+/// Everything from the environment.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    pub(crate) launch: Launch,
+    pub(crate) endpoint: Endpoint,
+}
+
+impl Settings {
+    /// Reads this process's environment. The error is a sentence for the operator.
+    pub(crate) fn from_env() -> Result<Self, String> {
+        let host = rustix::system::uname();
+        let host = host.nodename().to_string_lossy();
+        let get = |name: &str| std::env::var(name).ok();
+        let launch = Launch::from_env(get, &host, KILL_GRACE).map_err(|e| e.to_string())?;
+        let endpoint = Endpoint::parse(&launch.url)?;
+        Ok(Self { launch, endpoint })
+    }
+}
+
+/// The machine's clock.
+pub(crate) fn wall_clock() -> UnixMillis {
+    let since_epoch = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or(Duration::ZERO);
+    UnixMillis(i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX))
+}
+
+/// 64 random bits.
+pub(crate) fn random() -> u64 {
+    let mut bytes = [0; 8];
+    match rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty()) {
+        Ok(8) => u64::from_ne_bytes(bytes),
+        // A kernel without random numbers: time and process still tell wrappers apart.
+        _ => {
+            let now = wall_clock().0.cast_unsigned();
+            now.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ u64::from(std::process::id())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_has_a_host_and_perhaps_a_port() {
+        let endpoint = Endpoint::parse("ws://server:8889").unwrap();
+        assert_eq!((&*endpoint.host, endpoint.port), ("server", 8889));
+        let endpoint = Endpoint::parse("ws://[::1]/x?token=1").unwrap();
+        assert_eq!((&*endpoint.host, endpoint.port), ("::1", 80));
+        for bad in ["http://server", "server:8889", "ws://", "", "ws://a b"] {
+            let error = Endpoint::parse(bad).unwrap_err();
+            assert!(error.contains(var::URL), "{error}");
+        }
+        assert!(Endpoint::parse("wss://server").unwrap_err().contains("TLS"));
+    }
+
+    #[test]
+    fn arguments_choose_the_mode() {
+        let mode = |args: &[&str]| Mode::from_args(args.iter().map(OsString::from));
+        assert_eq!(mode(&[]), Ok(Mode::Launch));
+        assert_eq!(mode(&["--foreground"]), Ok(Mode::Foreground));
+        assert!(mode(&["--forground"]).is_err());
+        assert!(mode(&["--help", "me"]).is_err());
+    }
+}
