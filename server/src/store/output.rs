@@ -1,0 +1,226 @@
+//! The output log: what the commands of all machines of all runs have written, byte for byte.
+//!
+//! Each machine of a run has a *stream*, an append-only sequence of bytes addressed by offset. Pieces are checked and
+//! put in order by the session that received them ([`OutputStream::submit`]), written by one task in group commits, and
+//! published only after the commit: an offset that [`OutputStream::durable`] shows survives the death of the server.
+//! Readers have connections of their own and never wait for the writer.
+
+mod block;
+mod error;
+mod piece;
+mod read;
+mod stream;
+mod writer;
+
+pub use error::{AppendError, OutputError};
+pub use piece::Chunk;
+pub use read::OutputReader;
+pub use stream::{Durable, OutputStream};
+
+use saltpeter_protocol::api::{OutputFrom, OutputLength, OutputSlice};
+use saltpeter_protocol::{MachineId, RunId};
+use sqlx::ConnectOptions as _;
+use sqlx::sqlite::{
+    SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
+    SqliteSynchronous,
+};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use stream::Streams;
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
+use writer::{Order, Writer};
+
+/// Connections that read. They take turns; the writer has its own.
+const READERS: u32 = 4;
+
+/// Bytes that may wait for the writer, over all streams. Submitters wait when it is reached.
+const MAX_QUEUED: usize = 32 * 1024 * 1024;
+
+/// How long a connection waits for another one's lock on the file.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Pages after which the write-ahead log is folded back: 16 MiB, so that a fast writer pauses for it less often.
+const CHECKPOINT_PAGES: &str = "4000";
+
+static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./migrations/output");
+
+/// The log. Clones share it.
+#[derive(Clone)]
+pub struct OutputLog {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    streams: Streams,
+    readers: SqlitePool,
+    orders: mpsc::UnboundedSender<Order>,
+    room: Arc<Semaphore>,
+    closing: CancellationToken,
+    ended: watch::Receiver<bool>,
+}
+
+impl OutputLog {
+    /// Opens the log in the file `path`, creating it if need be, and starts its writer on the present runtime.
+    pub async fn open(path: &Path) -> Result<Self, OutputError> {
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .auto_vacuum(SqliteAutoVacuum::Incremental)
+            .pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
+            .busy_timeout(BUSY_TIMEOUT);
+        let open = |source| OutputError::Open {
+            path: path.to_owned(),
+            source,
+        };
+        let mut connection = options.connect().await.map_err(open)?;
+        MIGRATIONS
+            .run(&mut connection)
+            .await
+            .map_err(|source| OutputError::Migrate {
+                path: path.to_owned(),
+                source,
+            })?;
+        let readers = SqlitePoolOptions::new()
+            .max_connections(READERS)
+            .connect_with(
+                SqliteConnectOptions::new()
+                    .filename(path)
+                    .read_only(true)
+                    .busy_timeout(BUSY_TIMEOUT),
+            )
+            .await
+            .map_err(open)?;
+
+        let (orders, inbox) = mpsc::unbounded_channel();
+        let (end, ended) = watch::channel(false);
+        let closing = CancellationToken::new();
+        let writer = Writer::new(connection, inbox, closing.clone());
+        tokio::spawn(async move {
+            writer.run().await;
+            end.send_replace(true);
+        });
+        Ok(Self {
+            inner: Arc::new(Inner {
+                streams: Streams::default(),
+                readers,
+                orders,
+                room: Arc::new(Semaphore::new(MAX_QUEUED)),
+                closing,
+                ended,
+            }),
+        })
+    }
+
+    /// The stream of one machine of a run. Whoever appends keeps it, so that its state is looked up once.
+    pub async fn stream(
+        &self,
+        run: &RunId,
+        machine: &MachineId,
+    ) -> Result<OutputStream, OutputError> {
+        let cell = self
+            .inner
+            .streams
+            .get(&self.inner.readers, run, machine)
+            .await?;
+        Ok(OutputStream::new(
+            cell,
+            self.inner.orders.clone(),
+            self.inner.room.clone(),
+        ))
+    }
+
+    /// Appends a chunk and waits until it is durable. Returns the durable length in bytes.
+    pub async fn append(
+        &self,
+        run: &RunId,
+        machine: &MachineId,
+        chunk: Chunk,
+    ) -> Result<u64, AppendError> {
+        let stream = self.stream(run, machine).await?;
+        let end = stream.submit(chunk).await?;
+        stream.wait_durable(end).await
+    }
+
+    /// How much of a machine's output is durable; nothing for a machine that is not known.
+    pub async fn length(
+        &self,
+        run: &RunId,
+        machine: &MachineId,
+    ) -> Result<OutputLength, OutputError> {
+        Ok(self.stream(run, machine).await?.durable().length)
+    }
+
+    /// Follows a machine's durable length.
+    pub async fn watch(
+        &self,
+        run: &RunId,
+        machine: &MachineId,
+    ) -> Result<watch::Receiver<Durable>, OutputError> {
+        Ok(self.stream(run, machine).await?.watch())
+    }
+
+    /// Reads whole chunks from `from` on: as many as fit into `limit` bytes, and one if there is any. At the end of the
+    /// output, and past it, the slice is empty and its offset is the output's length.
+    pub async fn read(
+        &self,
+        run: &RunId,
+        machine: &MachineId,
+        from: OutputFrom,
+        limit: usize,
+    ) -> Result<OutputSlice, OutputError> {
+        let stream = self.stream(run, machine).await?;
+        read::slice(&self.inner.readers, stream.cell(), from, limit).await
+    }
+
+    /// Reads a machine's output from the byte at `offset` up to what is durable now, piece by piece.
+    pub async fn reader(
+        &self,
+        run: &RunId,
+        machine: &MachineId,
+        offset: u64,
+    ) -> Result<OutputReader, OutputError> {
+        let stream = self.stream(run, machine).await?;
+        Ok(OutputReader::new(
+            self.inner.readers.clone(),
+            stream,
+            offset,
+        ))
+    }
+
+    /// Deletes all output of a run that is over, in steps that let appends pass in between.
+    pub async fn delete_run(&self, run: &RunId) -> Result<(), OutputError> {
+        loop {
+            let (reply, answer) = oneshot::channel();
+            let order = Order::DeleteSome {
+                run: run.clone(),
+                reply,
+            };
+            self.inner
+                .orders
+                .send(order)
+                .map_err(|_| OutputError::Closed)?;
+            let more = answer.await.map_err(|_| OutputError::Closed)??;
+            if !more {
+                self.inner.streams.forget_run(run);
+                return Ok(());
+            }
+        }
+    }
+
+    /// Writes what has been submitted, and ends the writer. Later submissions are refused. Returns when the file is closed.
+    pub async fn close(&self) {
+        // A writer that has already ended has nothing left to write.
+        let _ = self.inner.orders.send(Order::Close);
+        self.inner.closing.cancel();
+        let mut ended = self.inner.ended.clone();
+        let _ = ended.wait_for(|ended| *ended).await;
+        self.inner.readers.close().await;
+    }
+}
+
+#[cfg(test)]
+mod tests;

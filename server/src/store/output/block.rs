@@ -1,0 +1,147 @@
+//! Blocks: the rows of the log. Small pieces that follow each other share one.
+
+use super::error::OutputError;
+use super::piece::{Body, Piece, decompress};
+use saltpeter_protocol::api::ChunkMark;
+use saltpeter_protocol::machine::Stream;
+use saltpeter_protocol::machine::v2::Encoding;
+use saltpeter_protocol::time::UnixMillis;
+use std::borrow::Cow;
+
+/// Raw bytes up to which pieces are joined.
+const MAX_JOINED: usize = 64 * 1024;
+
+/// Pieces of one stream that were written within this many milliseconds become one chunk with the first one's time.
+const SAME_MOMENT: i64 = 10;
+
+/// Bytes of a mark in a row.
+const MARK_LEN: usize = 13;
+
+/// A row that is to be written.
+pub(super) struct Block {
+    pub(super) start: u64,
+    pub(super) raw_len: u64,
+    pub(super) first_line: u64,
+    pub(super) line_feeds: u64,
+    pub(super) encoding: Encoding,
+    pub(super) marks: Vec<ChunkMark>,
+    pub(super) payload: Vec<u8>,
+}
+
+/// Adds a piece of the stream whose blocks so far are `blocks`.
+pub(super) fn join(blocks: &mut Vec<Block>, piece: &Piece, body: &Body) {
+    if let Some(last) = blocks.last_mut()
+        && last.takes(body)
+    {
+        last.payload.extend_from_slice(&body.payload);
+        last.raw_len += u64::from(body.raw_len);
+        last.line_feeds += body.line_feeds;
+        match last.marks.last_mut() {
+            Some(mark)
+                if mark.stream == piece.mark.stream
+                    && (0..SAME_MOMENT).contains(&(piece.mark.at.0 - mark.at.0)) =>
+            {
+                mark.len += piece.mark.len;
+            }
+            _ => last.marks.push(piece.mark),
+        }
+        return;
+    }
+    blocks.push(Block {
+        start: piece.start,
+        raw_len: u64::from(body.raw_len),
+        first_line: piece.first_line,
+        line_feeds: body.line_feeds,
+        encoding: body.encoding,
+        marks: vec![piece.mark],
+        payload: body.payload.to_vec(),
+    });
+}
+
+impl Block {
+    fn takes(&self, body: &Body) -> bool {
+        self.encoding == Encoding::Raw
+            && body.encoding == Encoding::Raw
+            && self.payload.len() + body.payload.len() <= MAX_JOINED
+    }
+}
+
+/// A mark list as it stands in a row: for each chunk its stream, length and time, little-endian.
+pub(super) fn encode_marks(marks: &[ChunkMark]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(marks.len() * MARK_LEN);
+    for mark in marks {
+        bytes.push(match mark.stream {
+            Stream::Stdout => 0,
+            Stream::Stderr => 1,
+        });
+        bytes.extend_from_slice(&mark.len.to_le_bytes());
+        bytes.extend_from_slice(&mark.at.0.to_le_bytes());
+    }
+    bytes
+}
+
+fn decode_marks(bytes: &[u8]) -> Option<Vec<ChunkMark>> {
+    let (marks, rest) = bytes.as_chunks::<MARK_LEN>();
+    if !rest.is_empty() {
+        return None;
+    }
+    marks
+        .iter()
+        .map(|&[stream, a, b, c, d, at @ ..]| {
+            Some(ChunkMark {
+                len: u32::from_le_bytes([a, b, c, d]),
+                stream: match stream {
+                    0 => Stream::Stdout,
+                    1 => Stream::Stderr,
+                    _ => return None,
+                },
+                at: UnixMillis(i64::from_le_bytes(at)),
+            })
+        })
+        .collect()
+}
+
+/// The number that stands for an encoding in a row.
+pub(super) fn encoding_number(encoding: Encoding) -> i64 {
+    match encoding {
+        Encoding::Raw => 0,
+        Encoding::Zstd => 1,
+    }
+}
+
+/// A row as read.
+#[derive(sqlx::FromRow)]
+pub(super) struct BlockRow {
+    pub(super) start: i64,
+    pub(super) raw_len: i64,
+    pub(super) first_line: i64,
+    encoding: i64,
+    marks: Vec<u8>,
+    payload: Vec<u8>,
+}
+
+impl BlockRow {
+    /// The block's chunks and bytes.
+    pub(super) fn open(&self) -> Result<(Vec<ChunkMark>, Cow<'_, [u8]>), OutputError> {
+        let damaged = |problem: String| OutputError::Damaged {
+            offset: self.start as u64,
+            problem,
+        };
+        let marks = decode_marks(&self.marks)
+            .ok_or_else(|| damaged("its list of chunks cannot be read".to_owned()))?;
+        let bytes = match self.encoding {
+            0 => Cow::Borrowed(self.payload.as_slice()),
+            1 => Cow::Owned(decompress(&self.payload, self.raw_len as usize).map_err(&damaged)?),
+            other => return Err(damaged(format!("its encoding {other} is not known"))),
+        };
+        let marked: u64 = marks.iter().map(|mark| u64::from(mark.len)).sum();
+        if marked != bytes.len() as u64 || marked != self.raw_len as u64 {
+            return Err(damaged(format!(
+                "it holds {} bytes, its chunks {marked}, and {} were written",
+                bytes.len(),
+                self.raw_len
+            )));
+        }
+        Ok((marks, bytes))
+    }
+}

@@ -1,0 +1,57 @@
+//! What can go wrong with the output log.
+
+use std::path::PathBuf;
+
+/// Why the log could not be opened or read.
+#[derive(Debug, thiserror::Error)]
+pub enum OutputError {
+    /// The file could not be opened.
+    #[error("cannot open the output log {path}: {source}. Check that its directory exists, is writable and has room", path = .path.display())]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// What the database said.
+        source: sqlx::Error,
+    },
+    /// The file's tables could not be brought to this version.
+    #[error("cannot bring the output log {path} to this version: {source}", path = .path.display())]
+    Migrate {
+        /// The file.
+        path: PathBuf,
+        /// What the database said.
+        source: sqlx::migrate::MigrateError,
+    },
+    /// The database refused.
+    #[error("the output log: {0}")]
+    Database(#[from] sqlx::Error),
+    /// A block does not hold what its row says.
+    #[error("the output log is damaged in the block at offset {offset}: {problem}")]
+    Damaged {
+        /// Where.
+        offset: u64,
+        /// What is wrong.
+        problem: String,
+    },
+    /// The log has been closed because the server is ending.
+    #[error("the output log is closed; the server is ending")]
+    Closed,
+}
+
+/// Why a chunk was not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum AppendError {
+    /// The chunk does not continue the log.
+    #[error("output continues at {expected}, not at {received}")]
+    OutOfOrder {
+        /// The offset, or number, that would continue it.
+        expected: u64,
+        /// The one that came.
+        received: u64,
+    },
+    /// The payload is not what the chunk's header says.
+    #[error("{0}")]
+    BadPayload(String),
+    /// The log itself.
+    #[error(transparent)]
+    Log(#[from] OutputError),
+}

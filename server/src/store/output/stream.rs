@@ -1,0 +1,326 @@
+//! Streams: where the next byte goes, and how far the log is durable.
+
+use super::error::{AppendError, OutputError};
+use super::piece::{Body, Chunk, Piece};
+use super::writer::Order;
+use saltpeter_protocol::api::{ChunkMark, OutputLength};
+use saltpeter_protocol::{MachineId, RunId};
+use sqlx::Row as _;
+use sqlx::sqlite::SqlitePool;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use tokio::sync::{Semaphore, mpsc, watch};
+
+/// How far a stream is durable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Durable {
+    /// Bytes and lines.
+    pub length: OutputLength,
+    /// The last number of a version 1 wrapper's messages; `None` when there was none.
+    pub v1_seq: Option<u64>,
+}
+
+type Key = (RunId, MachineId);
+
+/// One stream's state in memory, shared by everyone who has to do with it.
+pub(super) struct Cell {
+    pub(super) run: RunId,
+    pub(super) machine: MachineId,
+    /// Up to where pieces have been taken; ahead of `durable` by what waits for the writer.
+    accepted: Mutex<Durable>,
+    durable: watch::Sender<Durable>,
+    /// Row of the stream; absent until its first commit.
+    row: OnceLock<i64>,
+}
+
+impl Cell {
+    pub(super) fn row(&self) -> Option<i64> {
+        self.row.get().copied()
+    }
+
+    pub(super) fn durable(&self) -> Durable {
+        *self.durable.borrow()
+    }
+
+    /// Makes a commit known: the stream has its row, and is durable so far.
+    pub(super) fn committed(&self, row: i64, durable: Durable) {
+        // The row of a stream never changes: a second value is the same one.
+        let _ = self.row.set(row);
+        self.durable.send_replace(durable);
+    }
+
+    fn accepted(&self) -> MutexGuard<'_, Durable> {
+        // What is kept under the lock is whole at every step.
+        self.accepted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The streams that somebody holds.
+#[derive(Default)]
+pub(super) struct Streams {
+    live: Mutex<Live>,
+    /// Held while a stream is loaded, so that no second copy of its state can come up.
+    loading: tokio::sync::Mutex<()>,
+}
+
+#[derive(Default)]
+struct Live {
+    cells: HashMap<Key, Weak<Cell>>,
+    /// Size at which entries that nobody holds are swept out.
+    sweep_at: usize,
+}
+
+impl Streams {
+    fn live(&self) -> MutexGuard<'_, Live> {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn held(&self, key: &Key) -> Option<Arc<Cell>> {
+        self.live().cells.get(key).and_then(Weak::upgrade)
+    }
+
+    /// The stream of `machine` in `run`, loaded if nobody holds it.
+    pub(super) async fn get(
+        &self,
+        readers: &SqlitePool,
+        run: &RunId,
+        machine: &MachineId,
+    ) -> Result<Arc<Cell>, OutputError> {
+        let key = (run.clone(), machine.clone());
+        if let Some(cell) = self.held(&key) {
+            return Ok(cell);
+        }
+        let _loading = self.loading.lock().await;
+        if let Some(cell) = self.held(&key) {
+            return Ok(cell);
+        }
+        let cell = Arc::new(load(readers, run, machine).await?);
+        let mut live = self.live();
+        if live.cells.len() >= live.sweep_at {
+            live.cells.retain(|_, cell| cell.strong_count() > 0);
+            live.sweep_at = (live.cells.len() * 2).max(1024);
+        }
+        live.cells.insert(key, Arc::downgrade(&cell));
+        Ok(cell)
+    }
+
+    /// Forgets the streams of a run whose output has been deleted.
+    pub(super) fn forget_run(&self, run: &RunId) {
+        self.live().cells.retain(|(of, _), _| of != run);
+    }
+}
+
+async fn load(readers: &SqlitePool, run: &RunId, machine: &MachineId) -> Result<Cell, OutputError> {
+    let mut durable = Durable::default();
+    let row = OnceLock::new();
+    let stream =
+        sqlx::query("SELECT id, v1_seq FROM output_stream WHERE run = $1 AND machine = $2")
+            .bind(run.as_str())
+            .bind(machine.as_str())
+            .fetch_optional(readers)
+            .await?;
+    if let Some(stream) = stream {
+        let id: i64 = stream.try_get("id")?;
+        let seq: Option<i64> = stream.try_get("v1_seq")?;
+        durable.v1_seq = seq.map(|seq| seq as u64);
+        let last = sqlx::query(
+            "SELECT start, raw_len, first_line, line_feeds FROM output_block WHERE stream = $1 \
+             ORDER BY start DESC LIMIT 1",
+        )
+        .bind(id)
+        .fetch_optional(readers)
+        .await?;
+        if let Some(last) = last {
+            let start: i64 = last.try_get("start")?;
+            let raw_len: i64 = last.try_get("raw_len")?;
+            let first_line: i64 = last.try_get("first_line")?;
+            let line_feeds: i64 = last.try_get("line_feeds")?;
+            durable.length = OutputLength {
+                bytes: (start + raw_len) as u64,
+                lines: (first_line + line_feeds) as u64,
+            };
+        }
+        let _ = row.set(id);
+    }
+    Ok(Cell {
+        run: run.clone(),
+        machine: machine.clone(),
+        accepted: Mutex::new(durable),
+        durable: watch::Sender::new(durable),
+        row,
+    })
+}
+
+/// One machine's output in a run, for whoever appends to it or follows it.
+#[derive(Clone)]
+pub struct OutputStream {
+    cell: Arc<Cell>,
+    orders: mpsc::UnboundedSender<Order>,
+    room: Arc<Semaphore>,
+}
+
+impl OutputStream {
+    pub(super) fn new(
+        cell: Arc<Cell>,
+        orders: mpsc::UnboundedSender<Order>,
+        room: Arc<Semaphore>,
+    ) -> Self {
+        Self { cell, orders, room }
+    }
+
+    pub(super) fn cell(&self) -> &Arc<Cell> {
+        &self.cell
+    }
+
+    /// How far the stream is durable.
+    pub fn durable(&self) -> Durable {
+        self.cell.durable()
+    }
+
+    /// Follows how far the stream is durable.
+    pub fn watch(&self) -> watch::Receiver<Durable> {
+        self.cell.durable.subscribe()
+    }
+
+    /// Waits until the first `end` bytes are durable. Returns the durable length then.
+    pub async fn wait_durable(&self, end: u64) -> Result<u64, AppendError> {
+        let mut watch = self.watch();
+        tokio::select! {
+            durable = watch.wait_for(|durable| durable.length.bytes >= end) => match durable {
+                Ok(durable) => Ok(durable.length.bytes),
+                Err(_) => Err(OutputError::Closed.into()),
+            },
+            () = self.orders.closed() => Err(OutputError::Closed.into()),
+        }
+    }
+
+    /// Takes a chunk that continues the stream and hands it to the writer; waits only while too much is queued there.
+    /// What is already known of it is left out. Returns the offset up to which the stream will be durable; when it is,
+    /// [`OutputStream::watch`] tells.
+    pub async fn submit(&self, chunk: Chunk) -> Result<u64, AppendError> {
+        let end = chunk.offset.saturating_add(u64::from(chunk.raw_len));
+        loop {
+            let next = self.cell.accepted().length.bytes;
+            if chunk.offset > next {
+                return Err(AppendError::OutOfOrder {
+                    expected: next,
+                    received: chunk.offset,
+                });
+            }
+            if end <= next {
+                return Ok(next);
+            }
+            let known = (next - chunk.offset) as u32;
+            let body = chunk.open_after(known)?;
+            let mark = ChunkMark {
+                len: body.raw_len,
+                stream: chunk.stream,
+                at: chunk.at,
+            };
+            let room = self.reserve(body.payload.len()).await?;
+            let mut accepted = self.cell.accepted();
+            if accepted.length.bytes != next {
+                // Another connection of the same machine was faster: look again.
+                continue;
+            }
+            let next = Durable {
+                length: after(accepted.length, &body),
+                ..*accepted
+            };
+            self.queue(&mut accepted, next, mark, Some(body), None, room)?;
+            return Ok(end);
+        }
+    }
+
+    /// Takes the text of a version 1 output message. With a number it must be the next one; one that is known is left
+    /// out. Returns whether the text was new.
+    pub async fn submit_v1(&self, seq: Option<u64>, chunk: Chunk) -> Result<bool, AppendError> {
+        let body = if chunk.raw_len == 0 {
+            None
+        } else {
+            Some(chunk.open()?)
+        };
+        let room = self
+            .reserve(body.as_ref().map_or(0, |body| body.payload.len()))
+            .await?;
+        let mut accepted = self.cell.accepted();
+        if let Some(seq) = seq {
+            let expected = accepted.v1_seq.map_or(0, |last| last + 1);
+            if seq < expected {
+                return Ok(false);
+            }
+            if seq > expected {
+                return Err(AppendError::OutOfOrder {
+                    expected,
+                    received: seq,
+                });
+            }
+        }
+        let next = Durable {
+            length: body
+                .as_ref()
+                .map_or(accepted.length, |body| after(accepted.length, body)),
+            v1_seq: seq.or(accepted.v1_seq),
+        };
+        let mark = ChunkMark {
+            len: chunk.raw_len,
+            stream: chunk.stream,
+            at: chunk.at,
+        };
+        self.queue(&mut accepted, next, mark, body, seq, room)?;
+        Ok(true)
+    }
+
+    /// Up to where pieces have been taken, durable or on their way.
+    pub fn taken(&self) -> Durable {
+        *self.cell.accepted()
+    }
+
+    async fn reserve(
+        &self,
+        bytes: usize,
+    ) -> Result<tokio::sync::OwnedSemaphorePermit, AppendError> {
+        /// What a piece costs besides its bytes.
+        const OVERHEAD: usize = 256;
+        let permits = u32::try_from(bytes + OVERHEAD).unwrap_or(u32::MAX);
+        tokio::select! {
+            room = self.room.clone().acquire_many_owned(permits) => {
+                room.map_err(|_| OutputError::Closed.into())
+            }
+            () = self.orders.closed() => Err(OutputError::Closed.into()),
+        }
+    }
+
+    /// Fixes a piece's place. The lock on `accepted` is held, so that pieces reach the writer in order.
+    fn queue(
+        &self,
+        accepted: &mut Durable,
+        next: Durable,
+        mark: ChunkMark,
+        body: Option<Body>,
+        v1_seq: Option<u64>,
+        room: tokio::sync::OwnedSemaphorePermit,
+    ) -> Result<(), AppendError> {
+        let piece = Piece {
+            cell: self.cell.clone(),
+            start: accepted.length.bytes,
+            first_line: accepted.length.lines,
+            mark,
+            body,
+            v1_seq,
+            _room: room,
+        };
+        self.orders
+            .send(Order::Write(piece))
+            .map_err(|_| OutputError::Closed)?;
+        *accepted = next;
+        Ok(())
+    }
+}
+
+fn after(length: OutputLength, body: &Body) -> OutputLength {
+    OutputLength {
+        bytes: length.bytes + u64::from(body.raw_len),
+        lines: length.lines + body.line_feeds,
+    }
+}

@@ -1,0 +1,454 @@
+use super::*;
+use bytes::Bytes;
+use proptest::prelude::*;
+use saltpeter_protocol::machine::Stream;
+use saltpeter_protocol::machine::v2::Encoding;
+use saltpeter_protocol::time::UnixMillis;
+use std::path::PathBuf;
+use tempfile::TempDir;
+
+struct Fixture {
+    dir: TempDir,
+    log: OutputLog,
+}
+
+fn run(name: &str) -> RunId {
+    RunId::new(name).unwrap()
+}
+
+fn machine(name: &str) -> MachineId {
+    MachineId::new(name).unwrap()
+}
+
+fn chunk(offset: u64, bytes: &[u8]) -> Chunk {
+    Chunk {
+        offset,
+        stream: Stream::Stdout,
+        at: UnixMillis(1000),
+        encoding: Encoding::Raw,
+        payload: Bytes::copy_from_slice(bytes),
+        raw_len: bytes.len() as u32,
+    }
+}
+
+fn compressed(offset: u64, bytes: &[u8]) -> Chunk {
+    Chunk {
+        encoding: Encoding::Zstd,
+        payload: zstd::bulk::compress(bytes, 1).unwrap().into(),
+        ..chunk(offset, bytes)
+    }
+}
+
+impl Fixture {
+    async fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let log = OutputLog::open(&dir.path().join("output.db"))
+            .await
+            .unwrap();
+        Self { dir, log }
+    }
+
+    async fn all(&self, run: &RunId, machine: &MachineId) -> Vec<u8> {
+        collect(&self.log, run, machine, 0).await
+    }
+
+    /// A copy of the files as they are now, as after the death of the process.
+    async fn after_death(&self) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["output.db", "output.db-wal"] {
+            let from: PathBuf = self.dir.path().join(name);
+            if from.exists() {
+                std::fs::copy(from, dir.path().join(name)).unwrap();
+            }
+        }
+        let log = OutputLog::open(&dir.path().join("output.db"))
+            .await
+            .unwrap();
+        Self { dir, log }
+    }
+}
+
+async fn collect(log: &OutputLog, run: &RunId, machine: &MachineId, offset: u64) -> Vec<u8> {
+    let mut reader = log.reader(run, machine, offset).await.unwrap();
+    let mut all = Vec::new();
+    while let Some(bytes) = reader.next().await.unwrap() {
+        all.extend_from_slice(&bytes);
+    }
+    all
+}
+
+#[tokio::test]
+async fn what_was_appended_is_read_back() {
+    let f = Fixture::new().await;
+    let (run, web1, web2) = (run("a_1"), machine("web1"), machine("web2"));
+    assert_eq!(
+        f.log.append(&run, &web1, chunk(0, b"one\n")).await.unwrap(),
+        4
+    );
+    f.log.append(&run, &web2, chunk(0, b"other")).await.unwrap();
+    let mut err = chunk(4, b"two\nth");
+    err.stream = Stream::Stderr;
+    f.log.append(&run, &web1, err).await.unwrap();
+
+    let length = f.log.length(&run, &web1).await.unwrap();
+    assert_eq!(
+        length,
+        OutputLength {
+            bytes: 10,
+            lines: 2
+        }
+    );
+    let slice = f
+        .log
+        .read(&run, &web1, OutputFrom::Offset(0), 1000)
+        .await
+        .unwrap();
+    assert_eq!(slice.bytes, b"one\ntwo\nth");
+    assert_eq!(
+        slice
+            .chunks
+            .iter()
+            .map(|c| (c.len, c.stream))
+            .collect::<Vec<_>>(),
+        [(4, Stream::Stdout), (6, Stream::Stderr)]
+    );
+    assert_eq!(f.all(&run, &web2).await, b"other");
+    let unknown = f.log.length(&run, &machine("nobody")).await.unwrap();
+    assert_eq!(unknown, OutputLength::default());
+    assert!(f.all(&run, &machine("nobody")).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_gap_is_refused_and_a_repetition_left_out() {
+    let f = Fixture::new().await;
+    let (run, web1) = (run("a_1"), machine("web1"));
+    let stream = f.log.stream(&run, &web1).await.unwrap();
+    assert!(matches!(
+        stream.submit(chunk(1, b"x")).await,
+        Err(AppendError::OutOfOrder {
+            expected: 0,
+            received: 1
+        })
+    ));
+    stream.submit(chunk(0, b"abc\n")).await.unwrap();
+    assert_eq!(stream.submit(chunk(0, b"abc\n")).await.unwrap(), 4);
+    assert_eq!(stream.submit(chunk(2, b"c\nde\n")).await.unwrap(), 7);
+    // A repetition with new bytes at its end, compressed.
+    let long = [b"e\n".as_slice(), &b"f\n".repeat(1000)].concat();
+    stream.submit(compressed(5, &long)).await.unwrap();
+    let end = 5 + long.len() as u64;
+    assert_eq!(stream.wait_durable(end).await.unwrap(), end);
+    let expected = [b"abc\nde\n".as_slice(), &b"f\n".repeat(1000)].concat();
+    assert_eq!(f.all(&run, &web1).await, expected);
+    assert_eq!(stream.durable().length.lines, 1002);
+}
+
+#[tokio::test]
+async fn a_payload_that_lies_is_refused_and_harms_nothing() {
+    let f = Fixture::new().await;
+    let (run, web1) = (run("a_1"), machine("web1"));
+    let stream = f.log.stream(&run, &web1).await.unwrap();
+    let bomb = zstd::bulk::compress(&vec![0; 10_000_000], 1).unwrap();
+    let lies = [
+        Chunk {
+            raw_len: 3,
+            ..chunk(0, b"ab")
+        },
+        Chunk {
+            raw_len: 3,
+            ..compressed(0, b"ab")
+        },
+        Chunk {
+            raw_len: 1,
+            ..compressed(0, b"ab")
+        },
+        Chunk {
+            payload: bomb.clone().into(),
+            raw_len: 1000,
+            ..compressed(0, b"")
+        },
+        Chunk {
+            payload: bomb.into(),
+            raw_len: 10_000_000,
+            ..compressed(0, b"")
+        },
+        Chunk {
+            payload: Bytes::from_static(b"no zstd"),
+            raw_len: 7,
+            ..compressed(0, b"")
+        },
+    ];
+    for lie in lies {
+        assert!(
+            matches!(
+                stream.submit(lie.clone()).await,
+                Err(AppendError::BadPayload(_))
+            ),
+            "{lie:?}"
+        );
+    }
+    assert_eq!(f.log.append(&run, &web1, chunk(0, b"ok")).await.unwrap(), 2);
+}
+
+#[tokio::test]
+async fn lines_and_tails_are_found() {
+    let f = Fixture::new().await;
+    let (run, web1) = (run("a_1"), machine("web1"));
+    let text: String = (0..5000).map(|n| format!("line {n}\n")).collect();
+    for (n, part) in text.as_bytes().chunks(777).enumerate() {
+        f.log
+            .append(&run, &web1, chunk(n as u64 * 777, part))
+            .await
+            .unwrap();
+    }
+    for line in [0, 1, 2, 100, 4321, 4999] {
+        let slice = f
+            .log
+            .read(&run, &web1, OutputFrom::Line(line), 1000)
+            .await
+            .unwrap();
+        let skipped = usize::try_from(line - slice.line).unwrap();
+        let text = String::from_utf8(slice.bytes).unwrap();
+        // The slice may begin in the middle of a line, which is then `slice.line`.
+        assert_eq!(
+            text.split('\n').nth(skipped).unwrap(),
+            format!("line {line}"),
+            "from {} at {}",
+            slice.line,
+            slice.offset
+        );
+    }
+    let end = f
+        .log
+        .read(&run, &web1, OutputFrom::Line(5000), 1000)
+        .await
+        .unwrap();
+    assert_eq!((end.offset, end.line), (text.len() as u64, 5000));
+    assert!(end.bytes.is_empty());
+    let tail = f
+        .log
+        .read(&run, &web1, OutputFrom::Tail(1000), 1 << 20)
+        .await
+        .unwrap();
+    assert!((1000..2000).contains(&tail.bytes.len()));
+    assert!(text.as_bytes().ends_with(&tail.bytes));
+    let past = f
+        .log
+        .read(&run, &web1, OutputFrom::Offset(1 << 40), 10)
+        .await
+        .unwrap();
+    assert_eq!((past.offset, past.bytes.len()), (text.len() as u64, 0));
+}
+
+#[tokio::test]
+async fn acknowledged_output_survives_the_death_of_the_server() {
+    let f = Fixture::new().await;
+    let (run, web1) = (run("a_1"), machine("web1"));
+    let stream = f.log.stream(&run, &web1).await.unwrap();
+    for n in 0..100_u64 {
+        stream.submit(chunk(n * 4, b"abc\n")).await.unwrap();
+    }
+    stream.wait_durable(400).await.unwrap();
+    stream.submit_v1(Some(0), chunk(0, b"v1\n")).await.unwrap();
+    stream.wait_durable(403).await.unwrap();
+
+    let again = f.after_death().await;
+    assert_eq!(again.all(&run, &web1).await, f.all(&run, &web1).await);
+    let stream = again.log.stream(&run, &web1).await.unwrap();
+    assert_eq!(
+        stream.durable(),
+        Durable {
+            length: OutputLength {
+                bytes: 403,
+                lines: 101
+            },
+            v1_seq: Some(0),
+        }
+    );
+    assert_eq!(
+        again
+            .log
+            .append(&run, &web1, chunk(403, b"on"))
+            .await
+            .unwrap(),
+        405
+    );
+}
+
+#[tokio::test]
+async fn version_1_counts_messages() {
+    let f = Fixture::new().await;
+    let (run, web1) = (run("a_1"), machine("web1"));
+    let stream = f.log.stream(&run, &web1).await.unwrap();
+    assert!(stream.submit_v1(Some(0), chunk(0, b"a\n")).await.unwrap());
+    assert!(stream.submit_v1(Some(1), chunk(0, b"")).await.unwrap());
+    assert!(!stream.submit_v1(Some(0), chunk(0, b"a\n")).await.unwrap());
+    assert!(matches!(
+        stream.submit_v1(Some(3), chunk(0, b"b\n")).await,
+        Err(AppendError::OutOfOrder {
+            expected: 2,
+            received: 3
+        })
+    ));
+    assert!(stream.submit_v1(None, chunk(0, b"old\n")).await.unwrap());
+    let mut watch = stream.watch();
+    let durable = *watch.wait_for(|d| d.length.bytes == 6).await.unwrap();
+    assert_eq!(durable.v1_seq, Some(1));
+    assert_eq!(f.all(&run, &web1).await, b"a\nold\n");
+}
+
+#[tokio::test]
+async fn a_deleted_run_is_gone_and_others_are_not() {
+    let f = Fixture::new().await;
+    let (old, new, web1) = (run("a_1"), run("a_2"), machine("web1"));
+    // More blocks than one step deletes: compressed ones are not joined.
+    let line = b"a line\n".repeat(100);
+    for n in 0..600_u64 {
+        let stream = f.log.stream(&old, &web1).await.unwrap();
+        stream.submit(compressed(n * 700, &line)).await.unwrap();
+    }
+    f.log.append(&new, &web1, chunk(0, b"new\n")).await.unwrap();
+    f.log.delete_run(&old).await.unwrap();
+    assert_eq!(
+        f.log.length(&old, &web1).await.unwrap(),
+        OutputLength::default()
+    );
+    assert_eq!(f.all(&new, &web1).await, b"new\n");
+    let left = f.after_death().await;
+    assert_eq!(
+        left.log.length(&old, &web1).await.unwrap(),
+        OutputLength::default()
+    );
+}
+
+#[tokio::test]
+async fn closing_writes_what_was_submitted() {
+    let f = Fixture::new().await;
+    let (run, web1) = (run("a_1"), machine("web1"));
+    let stream = f.log.stream(&run, &web1).await.unwrap();
+    for n in 0..50_u64 {
+        stream.submit(chunk(n, b"x")).await.unwrap();
+    }
+    f.log.close().await;
+    assert_eq!(stream.durable().length.bytes, 50);
+    assert!(stream.submit(chunk(50, b"x")).await.is_err());
+    let again = f.after_death().await;
+    assert_eq!(again.all(&run, &web1).await, [b'x'; 50]);
+}
+
+#[tokio::test]
+async fn a_file_that_cannot_be_opened_is_named() {
+    let error = OutputLog::open(Path::new("/nonexistent/output.db"))
+        .await
+        .err()
+        .unwrap();
+    assert!(
+        error.to_string().contains("/nonexistent/output.db"),
+        "{error}"
+    );
+}
+
+/// What a wrapper may do, as seen by one stream.
+#[derive(Debug, Clone)]
+enum Step {
+    /// Sends the source's bytes from `back` before the end on, `len` of them.
+    Send {
+        back: u64,
+        len: usize,
+        zstd: bool,
+        stderr: bool,
+    },
+    /// Sends bytes past a gap.
+    Gap(u64),
+    /// Waits for durability.
+    Sync,
+    /// The server dies and comes back.
+    Death,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        8 => (0_u64..200, 1_usize..3000, any::<bool>(), any::<bool>())
+            .prop_map(|(back, len, zstd, stderr)| Step::Send { back, len, zstd, stderr }),
+        1 => (1_u64..100).prop_map(Step::Gap),
+        2 => Just(Step::Sync),
+        1 => Just(Step::Death),
+    ]
+}
+
+/// Byte `n` of what the command writes.
+fn source(n: u64) -> u8 {
+    if n.wrapping_mul(2_654_435_761) >> 7 & 15 == 0 {
+        b'\n'
+    } else {
+        (n % 251) as u8
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+    #[test]
+    fn any_conversation_leaves_the_bytes_as_written(
+        steps in prop::collection::vec(step(), 1..40),
+        line in 0_u64..200,
+        tail in 0_u64..5000,
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let mut f = Fixture::new().await;
+            let (run, web1) = (run("a_1"), machine("web1"));
+            let mut stream = f.log.stream(&run, &web1).await.unwrap();
+            let mut taken = 0_u64;
+            for step in steps {
+                match step {
+                    Step::Send { back, len, zstd, stderr } => {
+                        let offset = taken.saturating_sub(back);
+                        let bytes: Vec<u8> = (offset..offset + len as u64).map(source).collect();
+                        let mut chunk = if zstd { compressed(offset, &bytes) } else { chunk(offset, &bytes) };
+                        if stderr { chunk.stream = Stream::Stderr; }
+                        chunk.at = UnixMillis(taken as i64);
+                        taken = stream.submit(chunk).await.unwrap();
+                    }
+                    Step::Gap(gap) => {
+                        let expected = taken;
+                        let refused = stream.submit(chunk(taken + gap, b"?")).await;
+                        let right = matches!(refused, Err(AppendError::OutOfOrder { expected: e, .. }) if e == expected);
+                        assert!(right, "{refused:?}");
+                    }
+                    Step::Sync => { stream.wait_durable(taken).await.unwrap(); }
+                    Step::Death => {
+                        let acknowledged = stream.durable().length.bytes;
+                        f = f.after_death().await;
+                        stream = f.log.stream(&run, &web1).await.unwrap();
+                        taken = stream.durable().length.bytes;
+                        assert!(taken >= acknowledged);
+                    }
+                }
+            }
+            stream.wait_durable(taken).await.unwrap();
+            let model: Vec<u8> = (0..taken).map(source).collect();
+            let feeds = model.iter().filter(|b| **b == b'\n').count() as u64;
+            assert_eq!(stream.durable().length, OutputLength { bytes: taken, lines: feeds });
+            assert!(f.all(&run, &web1).await == model);
+
+            for from in [OutputFrom::Line(line), OutputFrom::Tail(tail), OutputFrom::Offset(tail)] {
+                let slice = f.log.read(&run, &web1, from, 4000).await.unwrap();
+                let at = slice.offset as usize;
+                assert!(slice.bytes == model[at..at + slice.bytes.len()]);
+                let before = model[..at].iter().filter(|b| **b == b'\n').count() as u64;
+                assert_eq!(slice.line, before);
+                let marked: u32 = slice.chunks.iter().map(|c| c.len).sum();
+                assert_eq!(marked as usize, slice.bytes.len());
+                let wanted = match from {
+                    OutputFrom::Offset(offset) => offset.min(taken),
+                    OutputFrom::Tail(bytes) => taken.saturating_sub(bytes),
+                    OutputFrom::Line(0) => 0,
+                    OutputFrom::Line(line) => model.iter().enumerate().filter(|(_, b)| **b == b'\n')
+                        .nth(line as usize - 1).map_or(taken, |(at, _)| at as u64 + 1),
+                };
+                assert!(slice.offset <= wanted);
+                assert!(wanted == taken || wanted < slice.offset + u64::from(slice.chunks[0].len));
+            }
+        });
+    }
+}
