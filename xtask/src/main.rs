@@ -8,6 +8,7 @@ mod process;
 mod setup;
 mod site;
 mod test;
+mod wasm_toolchain;
 mod workspace;
 
 use anyhow::{Result, bail};

@@ -1,6 +1,7 @@
 //! Set-up: each task names what it needs; what is missing is installed, and said.
 
 use crate::process::{on_path, output, run};
+use crate::wasm_toolchain;
 use crate::workspace::Workspace;
 use anyhow::{Context, Result, bail};
 use std::fs;
@@ -80,10 +81,9 @@ fn rust_targets(ws: &Workspace, targets: &[String]) -> Result<()> {
             .join(target)
             .join("lib")
     };
-    let missing: Vec<&String> = targets
-        .iter()
-        .filter(|target| !std_of(target).exists())
-        .collect();
+    let is_here =
+        |target: &str| std_of(target).exists() || (target == WASM && wasm_toolchain::is_here());
+    let missing: Vec<&String> = targets.iter().filter(|target| !is_here(target)).collect();
     if missing.is_empty() {
         return Ok(());
     }
@@ -94,12 +94,18 @@ fn rust_targets(ws: &Workspace, targets: &[String]) -> Result<()> {
     }
     for target in missing {
         eprintln!("set-up: Rust's standard library for {target}");
-        run(ws.command("rustup").args(["target", "add", target]))?;
+        let added = run(ws.command("rustup").args(["target", "add", target]));
+        if added.is_err() && target == WASM && on_path("apt-get") {
+            eprintln!("set-up: rustup could not; a WASM toolchain from Debian's packages instead");
+            wasm_toolchain::make(ws)?;
+        } else {
+            added?;
+        }
     }
     Ok(())
 }
 
-fn debian_packages(ws: &Workspace, packages: &[&str]) -> Result<()> {
+pub(crate) fn debian_packages(ws: &Workspace, packages: &[&str]) -> Result<()> {
     if packages.is_empty() {
         return Ok(());
     }

@@ -3,6 +3,7 @@
 use crate::Mode;
 use crate::process::run;
 use crate::setup::WASM;
+use crate::wasm_toolchain;
 use crate::workspace::Workspace;
 use anyhow::Result;
 
@@ -12,7 +13,12 @@ pub(crate) fn site(ws: &Workspace, mode: Mode) -> Result<()> {
         Mode::Dev => ("wasm-dev", "dev"),
         Mode::Release => ("wasm-release", "release"),
     };
-    run(ws.cargo().args([
+    let mut cargo = if wasm_toolchain::is_here() {
+        wasm_toolchain::cargo(ws)
+    } else {
+        ws.cargo()
+    };
+    run(cargo.args([
         "build",
         "--package",
         "frontend",

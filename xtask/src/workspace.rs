@@ -21,11 +21,7 @@ impl Workspace {
             .parent()
             .context("xtask is not inside a workspace")?
             .to_owned();
-        let target = target_dir(
-            &root,
-            |name| env::var(name).ok().filter(|value| !value.is_empty()),
-            &env::current_dir()?,
-        );
+        let target = target_dir(&root, variable, &env::current_dir()?);
         Ok(Self { root, target })
     }
 
@@ -79,16 +75,29 @@ impl Workspace {
     }
 }
 
+/// Where things outlive a checkout: `saltpeter` in the user's cache directory, if there is one.
+pub(crate) fn cache_dir() -> Option<PathBuf> {
+    cache_dir_of(variable)
+}
+
+fn variable(name: &str) -> Option<String> {
+    env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+fn cache_dir_of(var: impl Fn(&str) -> Option<String>) -> Option<PathBuf> {
+    let cache =
+        var("XDG_CACHE_HOME").or_else(|| var("HOME").map(|home| format!("{home}/.cache")))?;
+    Some(Path::new(&cache).join("saltpeter"))
+}
+
 /// The target directory: where the environment says; in CI, which builds a new clone each time, one
 /// that outlives the clone; else `target`.
-fn target_dir(root: &Path, var: impl Fn(&str) -> Option<String>, here: &Path) -> PathBuf {
+fn target_dir(root: &Path, var: impl Fn(&str) -> Option<String> + Copy, here: &Path) -> PathBuf {
     if let Some(dir) = var("CARGO_TARGET_DIR") {
         return here.join(dir);
     }
-    let cache =
-        || var("XDG_CACHE_HOME").or_else(|| var("HOME").map(|home| format!("{home}/.cache")));
-    match (var("CI").as_deref(), cache()) {
-        (Some("true"), Some(cache)) => Path::new(&cache).join("saltpeter/target"),
+    match (var("CI").as_deref(), cache_dir_of(var)) {
+        (Some("true"), Some(cache)) => cache.join("target"),
         _ => root.join("target"),
     }
 }
