@@ -153,6 +153,9 @@ impl Run {
         now: UnixMillis,
     ) -> Result<Step, Refused> {
         let known = self.spoken_for(machine)?;
+        if known.state.is_ended() {
+            return Err(Refused::AlreadyEnded(machine.clone()));
+        }
         let mut step = Step::default();
         known.heard = Some(now);
         if pid.is_some() && known.pid != pid {
@@ -170,8 +173,7 @@ impl Run {
             MachineState::LostContact { since, .. } => {
                 self.set_state(machine, MachineState::Running { since }, &mut step.changed);
             }
-            MachineState::Ended { .. } => return Err(Refused::AlreadyEnded(machine.clone())),
-            MachineState::Waiting | MachineState::Running { .. } => {}
+            MachineState::Waiting | MachineState::Running { .. } | MachineState::Ended { .. } => {}
         }
         Ok(step)
     }

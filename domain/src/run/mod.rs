@@ -11,6 +11,13 @@ mod outcome;
 mod state;
 mod timers;
 
+#[cfg(test)]
+mod proptests;
+#[cfg(test)]
+mod samples;
+#[cfg(test)]
+mod tests;
+
 pub use effect::{Changed, Effect, LogEntry, LogEvent, MaintenanceScope, Refused, Step};
 pub use input::{Input, MachineExit, Resolution};
 pub use state::{Bound, MachineRun, Run, RunHead, Speaker};

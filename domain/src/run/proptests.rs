@@ -1,0 +1,242 @@
+//! Any inputs in any order, with the server dying in between: one outcome for each machine, no panic.
+
+use super::samples::{at, exited, head, hello, kill, machine, names, started, v1_exit, v2};
+use super::{Effect, Input, MachineExit, MachineRun, Resolution, Run, RunHead, Speaker};
+use proptest::prelude::*;
+use saltpeter_protocol::api::{Counts, KillView};
+use saltpeter_protocol::machine::v2::{Exit, Progress};
+use saltpeter_protocol::{
+    LaunchErrorKind, MachineId, MachineOutcome, MachineState, RunOutcome, RunState,
+};
+use std::collections::BTreeMap;
+
+const NAMES: [&str; 3] = ["a", "b", "c"];
+
+/// An input, or the death of the server.
+#[derive(Debug, Clone)]
+enum Event {
+    Input(Input),
+    Restart,
+}
+
+fn any_input() -> impl Strategy<Value = Input> {
+    let name = || prop::sample::select(vec!["a", "b", "c", "stranger"]);
+    let speaker = prop_oneof![(0u64..3).prop_map(v2), Just(Speaker::V1)];
+    let progress = prop_oneof![Just(Progress::New), Just(super::samples::STARTED)];
+    let text = || Just("why".to_owned());
+    prop_oneof![
+        1 => Just(Input::Begin),
+        2 => (0usize..=3, any::<bool>(), any::<bool>()).prop_map(|(n, silent, maintenance)| {
+            let (run, rest) = NAMES.split_at(n);
+            Input::Resolved(Resolution {
+                machines: names(run),
+                silent: if silent { names(rest) } else { Vec::new() },
+                maintenance: if maintenance { names(rest) } else { Vec::new() },
+            })
+        }),
+        1 => text().prop_map(|message| Input::ResolveFailed { message }),
+        1 => (name(), text()).prop_map(|(n, message)| Input::LaunchFailed { machine: machine(n), message }),
+        6 => (name(), speaker, progress).prop_map(|(n, speaker, progress)| hello(n, speaker, progress)),
+        4 => name().prop_map(started),
+        4 => name().prop_map(|n| Input::Heard { machine: machine(n) }),
+        3 => (name(), -20i32..300).prop_map(|(n, code)| exited(n, code)),
+        1 => (name(), -20i32..300).prop_map(|(n, code)| v1_exit(n, code)),
+        1 => (name(), prop::sample::select(vec![Exit::Killed, Exit::TimedOut, Exit::Signalled { signal: 9 }]))
+            .prop_map(|(n, exit)| Input::Ended { machine: machine(n), exit: MachineExit::V2(exit) }),
+        1 => (name(), text()).prop_map(|(n, message)| Input::CannotStart { machine: machine(n), message }),
+        1 => (name(), text()).prop_map(|(n, message)| Input::WrapperError { machine: machine(n), message }),
+        1 => prop::option::of(name()).prop_map(kill),
+        1 => Just(Input::Recovered),
+        4 => Just(Input::Tick),
+    ]
+}
+
+fn any_event() -> impl Strategy<Value = Event> {
+    prop_oneof![
+        12 => any_input().prop_map(Event::Input),
+        1 => Just(Event::Restart),
+    ]
+}
+
+/// Milliseconds between one event and the next: mostly moments, sometimes long silences.
+fn any_pause() -> impl Strategy<Value = u64> {
+    prop_oneof![6 => 0u64..3, 2 => 10u64..40, 1 => 600u64..700]
+}
+
+/// What the store keeps of a machine.
+fn through_the_store(machine: &MachineRun) -> MachineRun {
+    let text = |value: serde_json::Value| value.to_string();
+    let mut back = MachineRun::new(
+        serde_json::from_str(&text(serde_json::to_value(&machine.state).unwrap())).unwrap(),
+    );
+    back.pid = machine.pid;
+    back.bound = serde_json::from_str(&text(serde_json::to_value(machine.bound).unwrap())).unwrap();
+    back.kill = serde_json::from_str(&text(serde_json::to_value(&machine.kill).unwrap())).unwrap();
+    back
+}
+
+/// A store that only takes what a step says has changed.
+struct Rows {
+    head: RunHead,
+    machines: BTreeMap<MachineId, MachineRun>,
+}
+
+impl Rows {
+    fn read(&self) -> Run {
+        let mut head = self.head.clone();
+        head.state = serde_json::from_str(&serde_json::to_string(&head.state).unwrap()).unwrap();
+        head.kill =
+            serde_json::from_str::<Option<KillView>>(&serde_json::to_string(&head.kill).unwrap())
+                .unwrap();
+        head.spec = std::sync::Arc::new(
+            serde_json::from_str(&serde_json::to_string(&*head.spec).unwrap()).unwrap(),
+        );
+        let machines = self
+            .machines
+            .iter()
+            .map(|(id, machine)| (id.clone(), through_the_store(machine)))
+            .collect();
+        Run::new(head, machines)
+    }
+}
+
+fn may_change(outcome: &MachineOutcome) -> bool {
+    matches!(
+        outcome,
+        MachineOutcome::Lost
+            | MachineOutcome::StartFailed {
+                kind_of: LaunchErrorKind::NoContact,
+                ..
+            }
+    )
+}
+
+fn total(counts: Counts) -> u32 {
+    counts.waiting
+        + counts.starting
+        + counts.running
+        + counts.lost_contact
+        + counts.succeeded
+        + counts.failed
+        + counts.maintenance
+        + counts.not_attempted
+}
+
+fn check(before: &Run, run: &Run, effects: &[Effect]) {
+    // An outcome stands, but for guesses made in silence.
+    for (id, machine) in before.machines() {
+        if let Some(outcome) = machine.state.outcome()
+            && !may_change(outcome)
+        {
+            assert_eq!(machine.state, run.machines()[id].state);
+        }
+    }
+    if before.state().is_ended() && before.state() != run.state() {
+        assert!(
+            before
+                .machines()
+                .values()
+                .any(|machine| machine.state.outcome().is_some_and(may_change)),
+            "only a wrapper that was given up reopens a run"
+        );
+    }
+    // The run is over exactly when all of its machines are.
+    let all_ended = run
+        .machines()
+        .values()
+        .all(|machine| machine.state.is_ended());
+    match run.state() {
+        RunState::Running => assert!(!all_ended),
+        RunState::Ended { .. } => assert!(all_ended),
+        RunState::Queued | RunState::Resolving => assert!(run.machines().is_empty()),
+    }
+    // The counts are right, and the batch is never exceeded by a launch.
+    assert_eq!(*run, Run::new(run.head().clone(), run.machines().clone()));
+    assert_eq!(total(run.counts()), run.counts().total);
+    for effect in effects {
+        if let Effect::Launch(machines) = effect {
+            for id in machines {
+                let state = &run.machines()[id].state;
+                assert!(matches!(state, MachineState::Starting { .. }), "{state:?}");
+            }
+        }
+        if let Effect::Finished(outcome) = effect {
+            assert_eq!(run.state().outcome(), Some(outcome));
+        }
+    }
+    // Something that waits for nobody has a deadline.
+    let going = run.counts().starting + run.counts().running + run.counts().lost_contact;
+    assert_eq!(run.next_deadline().is_some(), going > 0);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_order_of_inputs_ends_in_one_outcome(
+        batch in 0u32..3,
+        queued in any::<bool>(),
+        resolved_first in any::<bool>(),
+        events in prop::collection::vec((any_event(), any_pause()), 0..60),
+    ) {
+        let state = if queued { RunState::Queued } else { RunState::Resolving };
+        let mut run = Run::new(head(state, batch), BTreeMap::new());
+        let mut rows = Rows { head: run.head().clone(), machines: BTreeMap::new() };
+        let mut events = events;
+        if resolved_first {
+            let resolution = Resolution { machines: names(&NAMES), ..Resolution::default() };
+            events.insert(0, (Event::Input(Input::Resolved(resolution)), 0));
+            if queued {
+                events.insert(0, (Event::Input(Input::Begin), 0));
+            }
+        }
+        let mut seconds = 0;
+        for (event, pause) in events {
+            seconds += pause;
+            let input = match event {
+                Event::Input(input) => input,
+                Event::Restart => {
+                    run = rows.read();
+                    Input::Recovered
+                }
+            };
+            let before = run.clone();
+            match run.apply(input, at(seconds)) {
+                Ok(step) => {
+                    check(&before, &run, &step.effects);
+                    if step.changed.run {
+                        rows.head = run.head().clone();
+                    }
+                    for id in &step.changed.machines {
+                        rows.machines.insert(id.clone(), run.machines()[id].clone());
+                    }
+                }
+                Err(_) => {
+                    prop_assert_eq!(before.head(), run.head(), "a refused input changes nothing");
+                    prop_assert_eq!(before.counts(), run.counts());
+                }
+            }
+            // What was not said to have changed has not.
+            let stored = rows.read();
+            prop_assert_eq!(stored.state(), run.state());
+            prop_assert_eq!(stored.counts(), run.counts());
+            for (id, machine) in run.machines() {
+                prop_assert_eq!(&through_the_store(machine), &stored.machines()[id]);
+            }
+        }
+        // Left alone, it ends by its own deadlines.
+        let _ = run.apply(Input::Begin, at(seconds));
+        let _ = run.apply(Input::ResolveFailed { message: String::new() }, at(seconds));
+        let mut rounds = 0;
+        while let Some(deadline) = run.next_deadline() {
+            run.apply(Input::Tick, deadline).unwrap();
+            rounds += 1;
+            prop_assert!(rounds < 50, "a deadline that nothing comes of");
+        }
+        prop_assert!(run.state().is_ended());
+        prop_assert!(run.machines().values().all(|machine| machine.state.is_ended()));
+        if let Some(RunOutcome::Succeeded) = run.state().outcome() {
+            prop_assert!(run.counts().succeeded > 0 && run.counts().failed == 0);
+        }
+    }
+}

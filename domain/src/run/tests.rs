@@ -1,0 +1,490 @@
+use super::samples::{
+    STARTED, T0, at, exited, hello, kill, launched, machine, names, resolved, resolving, running,
+    started, state, v1_exit, v2,
+};
+use super::{Effect, Input, LogEvent, MachineExit, Refused, Resolution, Run, Speaker};
+use saltpeter_protocol::machine::v2::{Exit, LeaveReason, Progress};
+use saltpeter_protocol::{LaunchErrorKind, MachineOutcome, MachineState, RunOutcome, RunState};
+
+fn outcome(run: &Run) -> RunOutcome {
+    run.state().outcome().expect("not over").clone()
+}
+
+fn machine_outcome(run: &Run, name: &str) -> MachineOutcome {
+    state(run, name).outcome().expect("not over").clone()
+}
+
+fn welcome(start: bool, kill: bool) -> Effect {
+    Effect::Welcome {
+        machine: machine("a"),
+        start,
+        kill,
+    }
+}
+
+fn leave(reason: LeaveReason) -> Vec<Effect> {
+    vec![Effect::Leave {
+        machine: machine("a"),
+        reason,
+    }]
+}
+
+#[test]
+fn a_run_that_goes_well() {
+    let mut run = resolved(&["a"], 0);
+    assert_eq!(*state(&run, "a"), MachineState::Starting { since: T0 });
+    let step = run.apply(hello("a", v2(1), Progress::New), at(1)).unwrap();
+    assert_eq!(step.effects, [welcome(true, false)]);
+    run.apply(started("a"), at(2)).unwrap();
+    assert_eq!(*state(&run, "a"), MachineState::Running { since: at(2) });
+    assert_eq!(run.machines()["a"].pid, Some(7));
+    let step = run.apply(exited("a", 0), at(3)).unwrap();
+    assert!(step.effects.contains(&Effect::SendDone(machine("a"))));
+    assert!(
+        step.effects
+            .contains(&Effect::Finished(RunOutcome::Succeeded))
+    );
+    assert_eq!(outcome(&run), RunOutcome::Succeeded);
+    assert_eq!(run.counts().succeeded, 1);
+    assert_eq!(run.next_deadline(), None);
+}
+
+#[test]
+fn a_batch_moves_on_as_its_machines_end() {
+    let mut run = resolving(2);
+    let resolution = Resolution {
+        machines: names(&["a", "b", "c", "d"]),
+        ..Resolution::default()
+    };
+    let step = run.apply(Input::Resolved(resolution), T0).unwrap();
+    assert_eq!(launched(&step), ["a", "b"]);
+    run.apply(hello("b", v2(2), Progress::New), T0).unwrap();
+    run.apply(started("b"), T0).unwrap();
+    let step = run.apply(exited("b", 3), T0).unwrap();
+    assert_eq!(launched(&step), ["c"]);
+    assert_eq!(run.counts().waiting, 1);
+    let failed = Input::LaunchFailed {
+        machine: machine("a"),
+        message: "no route".to_owned(),
+    };
+    let step = run.apply(failed, T0).unwrap();
+    assert_eq!(launched(&step), ["d"]);
+    assert_eq!(machine_outcome(&run, "a").exit_code(), Some(254));
+}
+
+#[test]
+fn silent_machines_and_those_under_maintenance_end_at_once() {
+    let mut run = resolving(0);
+    let resolution = Resolution {
+        machines: names(&["a"]),
+        silent: names(&["s"]),
+        maintenance: names(&["m"]),
+    };
+    let step = run.apply(Input::Resolved(resolution), T0).unwrap();
+    assert_eq!(machine_outcome(&run, "s").exit_code(), Some(255));
+    assert_eq!(machine_outcome(&run, "m"), MachineOutcome::Maintenance);
+    let maintenance_logged = step.effects.iter().any(
+        |effect| matches!(effect, Effect::Log(entry) if matches!(entry.event, LogEvent::Maintenance { .. })),
+    );
+    assert!(maintenance_logged);
+    assert_eq!(*run.state(), RunState::Running);
+}
+
+#[test]
+fn without_machines_a_run_says_why() {
+    let mut run = resolving(0);
+    run.apply(Input::Resolved(Resolution::default()), T0)
+        .unwrap();
+    assert_eq!(outcome(&run), RunOutcome::NoTargets);
+
+    let mut run = resolving(0);
+    let resolution = Resolution {
+        maintenance: names(&["a", "b"]),
+        ..Resolution::default()
+    };
+    run.apply(Input::Resolved(resolution), T0).unwrap();
+    assert_eq!(outcome(&run), RunOutcome::Maintenance);
+
+    let mut run = resolving(0);
+    let message = "no such nodegroup".to_owned();
+    run.apply(
+        Input::ResolveFailed {
+            message: message.clone(),
+        },
+        T0,
+    )
+    .unwrap();
+    assert_eq!(outcome(&run), RunOutcome::ResolveFailed { message });
+}
+
+#[test]
+fn a_wrapper_has_thirty_seconds_to_connect() {
+    let mut run = resolved(&["a"], 0);
+    assert_eq!(run.next_deadline(), Some(at(30)));
+    run.apply(Input::Tick, at(29)).unwrap();
+    assert!(!run.state().is_ended());
+    run.apply(Input::Tick, at(30)).unwrap();
+    assert_eq!(machine_outcome(&run, "a").exit_code(), Some(254));
+    assert_eq!(outcome(&run), RunOutcome::Failed);
+    // One that comes after that starts nothing.
+    let step = run.apply(hello("a", v2(1), Progress::New), at(31)).unwrap();
+    assert_eq!(step.effects, leave(LeaveReason::AlreadyEnded));
+    assert!(run.state().is_ended());
+}
+
+#[test]
+fn silence_becomes_lost_contact_and_then_lost() {
+    let mut run = running();
+    run.apply(
+        Input::Heard {
+            machine: machine("a"),
+        },
+        at(5),
+    )
+    .unwrap();
+    assert_eq!(run.next_deadline(), Some(at(20)));
+    run.apply(Input::Tick, at(20)).unwrap();
+    assert_eq!(
+        *state(&run, "a"),
+        MachineState::LostContact {
+            since: T0,
+            last_heard: at(5)
+        }
+    );
+    assert_eq!(run.next_deadline(), Some(at(620)));
+    run.apply(Input::Tick, at(620)).unwrap();
+    assert_eq!(machine_outcome(&run, "a"), MachineOutcome::Lost);
+    assert_eq!(outcome(&run), RunOutcome::Lost);
+}
+
+#[test]
+fn a_sign_of_life_ends_the_loss_of_contact() {
+    let mut run = running();
+    run.apply(Input::Tick, at(15)).unwrap();
+    assert_eq!(run.counts().lost_contact, 1);
+    let step = run
+        .apply(
+            Input::Heard {
+                machine: machine("a"),
+            },
+            at(100),
+        )
+        .unwrap();
+    assert_eq!(*state(&run, "a"), MachineState::Running { since: T0 });
+    assert!(!step.changed.is_empty());
+    let step = run
+        .apply(
+            Input::Heard {
+                machine: machine("a"),
+            },
+            at(101),
+        )
+        .unwrap();
+    assert!(step.changed.is_empty(), "a heartbeat is not persisted");
+}
+
+#[test]
+fn a_lost_wrapper_that_returns_reports_the_real_outcome() {
+    let mut run = running();
+    run.apply(Input::Tick, at(15)).unwrap();
+    run.apply(Input::Tick, at(615)).unwrap();
+    assert_eq!(outcome(&run), RunOutcome::Lost);
+    let step = run.apply(hello("a", v2(9), STARTED), at(700)).unwrap();
+    assert_eq!(step.effects, leave(LeaveReason::NotTheOne));
+    let step = run.apply(hello("a", v2(1), STARTED), at(700)).unwrap();
+    assert_eq!(step.effects, [welcome(false, false)]);
+    assert_eq!(*run.state(), RunState::Running);
+    assert_eq!(*state(&run, "a"), MachineState::Running { since: T0 });
+    run.apply(exited("a", 3), at(701)).unwrap();
+    assert_eq!(
+        machine_outcome(&run, "a"),
+        MachineOutcome::Failed { code: 3 }
+    );
+    assert_eq!(outcome(&run), RunOutcome::Failed);
+}
+
+#[test]
+fn a_second_wrapper_is_told_to_leave() {
+    let mut run = running();
+    let step = run.apply(hello("a", v2(2), Progress::New), at(1)).unwrap();
+    assert_eq!(step.effects, leave(LeaveReason::NotTheOne));
+    let step = run.apply(hello("a", v2(1), STARTED), at(2)).unwrap();
+    assert_eq!(step.effects, [welcome(false, false)], "the first goes on");
+}
+
+#[test]
+fn a_wrapper_whose_turn_has_not_come_is_told_to_leave() {
+    let mut run = resolved(&["A", "a"], 1);
+    let step = run.apply(hello("a", v2(1), Progress::New), T0).unwrap();
+    assert_eq!(step.effects, leave(LeaveReason::NotTheOne));
+    assert_eq!(
+        run.apply(started("a"), T0),
+        Err(Refused::NoSpeaker {
+            machine: machine("a"),
+            state: "waiting"
+        })
+    );
+}
+
+#[test]
+fn the_start_message_may_get_lost() {
+    let mut run = resolved(&["a"], 0);
+    run.apply(hello("a", v2(1), Progress::New), T0).unwrap();
+    let step = run.apply(hello("a", v2(1), Progress::New), at(1)).unwrap();
+    assert_eq!(step.effects, [welcome(true, false)], "welcome got lost");
+    run.apply(hello("a", v2(1), STARTED), at(2)).unwrap();
+    assert_eq!(*state(&run, "a"), MachineState::Running { since: at(2) });
+    assert_eq!(run.machines()["a"].pid, Some(7));
+}
+
+#[test]
+fn a_kill_takes_each_machine_as_it_stands() {
+    let mut run = resolved(&["a", "b", "c"], 2);
+    run.apply(hello("a", v2(1), Progress::New), T0).unwrap();
+    run.apply(started("a"), T0).unwrap();
+    let step = run.apply(kill(None), at(1)).unwrap();
+    assert!(step.effects.contains(&Effect::SendKill(machine("a"))));
+    assert_eq!(machine_outcome(&run, "b"), MachineOutcome::Killed);
+    assert_eq!(machine_outcome(&run, "c"), MachineOutcome::NotAttempted);
+    assert_eq!(*run.state(), RunState::Running);
+    // A wrapper that is on its way to b is sent home.
+    let step = run.apply(hello("b", v2(2), Progress::New), at(2)).unwrap();
+    assert!(matches!(
+        step.effects[..],
+        [Effect::Leave {
+            reason: LeaveReason::AlreadyEnded,
+            ..
+        }]
+    ));
+    let exit = Input::Ended {
+        machine: machine("a"),
+        exit: MachineExit::V2(Exit::Killed),
+    };
+    run.apply(exit, at(3)).unwrap();
+    assert_eq!(machine_outcome(&run, "a").exit_code(), Some(143));
+    assert_eq!(outcome(&run), RunOutcome::Killed);
+    assert_eq!(run.apply(kill(None), at(4)), Err(Refused::NotRunning));
+}
+
+#[test]
+fn a_kill_is_repeated_and_lands_on_reconnection() {
+    let mut run = running();
+    run.apply(kill(Some("a")), at(1)).unwrap();
+    let heard = || Input::Heard {
+        machine: machine("a"),
+    };
+    assert_eq!(run.apply(heard(), at(2)).unwrap().effects, []);
+    assert_eq!(
+        run.apply(heard(), at(6)).unwrap().effects,
+        [Effect::SendKill(machine("a"))]
+    );
+    let step = run.apply(hello("a", v2(1), STARTED), at(7)).unwrap();
+    assert_eq!(step.effects, [welcome(false, true)]);
+}
+
+#[test]
+fn one_machine_killed_makes_the_run_a_failure() {
+    let mut run = running();
+    run.apply(kill(Some("a")), at(1)).unwrap();
+    let exit = Input::Ended {
+        machine: machine("a"),
+        exit: MachineExit::V2(Exit::Killed),
+    };
+    run.apply(exit, at(2)).unwrap();
+    assert_eq!(outcome(&run), RunOutcome::Failed);
+}
+
+#[test]
+fn a_run_is_killed_before_it_has_machines() {
+    for state in [RunState::Queued, RunState::Resolving] {
+        let mut run = Run::new(
+            super::samples::head(state, 0),
+            std::collections::BTreeMap::new(),
+        );
+        run.apply(kill(None), at(1)).unwrap();
+        assert_eq!(outcome(&run), RunOutcome::Killed);
+        assert_eq!(run.apply(Input::Begin, at(2)), Err(Refused::AlreadyBegun));
+        assert_eq!(
+            run.apply(Input::Resolved(Resolution::default()), at(2)),
+            Err(Refused::NotResolving)
+        );
+    }
+}
+
+#[test]
+fn a_wrapper_that_never_started_need_not_after_a_kill() {
+    let mut run = resolved(&["a"], 0);
+    run.apply(hello("a", v2(1), Progress::New), T0).unwrap();
+    run.apply(kill(None), at(1)).unwrap();
+    assert!(!run.state().is_ended(), "it may be starting right now");
+    let step = run.apply(hello("a", v2(1), Progress::New), at(2)).unwrap();
+    assert!(step.effects.contains(&leave(LeaveReason::AlreadyEnded)[0]));
+    assert_eq!(machine_outcome(&run, "a"), MachineOutcome::Killed);
+}
+
+#[test]
+fn version_1_exit_codes_get_their_meaning() {
+    let cases = [
+        (0, 10, false, MachineOutcome::Succeeded),
+        (3, 10, false, MachineOutcome::Failed { code: 3 }),
+        (-9, 10, false, MachineOutcome::Failed { code: 137 }),
+        (-15, 10, true, MachineOutcome::Killed),
+        (0, 10, true, MachineOutcome::Killed),
+        (124, 10, false, MachineOutcome::Failed { code: 124 }),
+        (124, 100, false, MachineOutcome::TimedOut),
+        (-15, 101, false, MachineOutcome::TimedOut),
+        (1, 101, false, MachineOutcome::Failed { code: 1 }),
+        (i32::MIN, 1, false, MachineOutcome::Failed { code: 255 }),
+    ];
+    for (retcode, seconds, killed, expected) in cases {
+        let mut run = resolved(&["a"], 0);
+        run.apply(hello("a", Speaker::V1, Progress::New), T0)
+            .unwrap();
+        run.apply(started("a"), T0).unwrap();
+        if killed {
+            run.apply(kill(None), at(1)).unwrap();
+        }
+        run.apply(v1_exit("a", retcode), at(seconds)).unwrap();
+        assert_eq!(
+            machine_outcome(&run, "a"),
+            expected,
+            "{retcode} after {seconds} s"
+        );
+    }
+}
+
+#[test]
+fn version_2_exits_say_what_they_are() {
+    let cases = [
+        (Exit::Exited { code: 0 }, Some(0)),
+        (Exit::Exited { code: 143 }, Some(143)),
+        (Exit::Signalled { signal: 9 }, Some(137)),
+        (Exit::TimedOut, Some(124)),
+        (Exit::Killed, Some(143)),
+        (Exit::Exited { code: -1 }, Some(1)),
+        (Exit::Exited { code: 4711 }, Some(255)),
+    ];
+    for (exit, code) in cases {
+        let mut run = running();
+        let exit = MachineExit::V2(exit);
+        run.apply(
+            Input::Ended {
+                machine: machine("a"),
+                exit,
+            },
+            at(1),
+        )
+        .unwrap();
+        assert_eq!(machine_outcome(&run, "a").exit_code(), code);
+    }
+}
+
+#[test]
+fn what_is_said_twice_counts_once() {
+    let mut run = running();
+    run.apply(exited("a", 0), at(1)).unwrap();
+    let step = run.apply(exited("a", 9), at(2)).unwrap();
+    assert_eq!(step.effects, [Effect::SendDone(machine("a"))]);
+    assert!(step.changed.is_empty());
+    assert_eq!(machine_outcome(&run, "a"), MachineOutcome::Succeeded);
+    let step = run.apply(hello("a", v2(1), STARTED), at(3)).unwrap();
+    assert_eq!(step.effects, leave(LeaveReason::AlreadyEnded));
+}
+
+#[test]
+fn a_version_1_wrapper_that_came_too_late_to_be_stopped_is_killed() {
+    let mut run = resolved(&["a"], 0);
+    run.apply(kill(None), T0).unwrap();
+    assert_eq!(outcome(&run), RunOutcome::Killed);
+    let step = run
+        .apply(hello("a", Speaker::V1, Progress::New), at(2))
+        .unwrap();
+    assert_eq!(step.effects, [welcome(false, true)]);
+    let step = run.apply(v1_exit("a", -15), at(3)).unwrap();
+    assert_eq!(step.effects, [Effect::SendDone(machine("a"))]);
+}
+
+#[test]
+fn a_wrapper_that_cannot_start_or_fails_says_so() {
+    let mut run = resolved(&["a"], 0);
+    run.apply(hello("a", v2(1), Progress::New), T0).unwrap();
+    let input = Input::CannotStart {
+        machine: machine("a"),
+        message: "no user bob".to_owned(),
+    };
+    run.apply(input, at(1)).unwrap();
+    assert_eq!(
+        machine_outcome(&run, "a"),
+        MachineOutcome::StartFailed {
+            kind_of: LaunchErrorKind::Command,
+            message: "no user bob".to_owned()
+        }
+    );
+
+    let mut run = resolved(&["a"], 0);
+    run.apply(hello("a", Speaker::V1, Progress::New), T0)
+        .unwrap();
+    let input = Input::WrapperError {
+        machine: machine("a"),
+        message: "pipe".to_owned(),
+    };
+    run.apply(input, at(1)).unwrap();
+    assert_eq!(machine_outcome(&run, "a").exit_code(), Some(255));
+}
+
+#[test]
+fn after_a_restart_the_clocks_begin_anew() {
+    let later = at(10_000);
+    let window = |run: &Run| run.next_deadline().map(|at| at.since(later).as_secs());
+
+    let mut run = resolved(&["a"], 0);
+    let step = run.apply(Input::Recovered, later).unwrap();
+    assert_eq!(launched(&step), ["a"]);
+    assert_eq!(window(&run), Some(30));
+
+    run.apply(hello("a", v2(1), Progress::New), later).unwrap();
+    let step = run.apply(Input::Recovered, later).unwrap();
+    assert_eq!(step.effects, [], "somebody is there");
+
+    let mut run = running();
+    run.apply(Input::Recovered, later).unwrap();
+    assert_eq!(window(&run), Some(15));
+    run.apply(Input::Tick, later).unwrap();
+    assert_eq!(*state(&run, "a"), MachineState::Running { since: T0 });
+
+    let mut run = running();
+    run.apply(Input::Tick, at(15)).unwrap();
+    run.apply(Input::Recovered, later).unwrap();
+    assert_eq!(window(&run), Some(615));
+
+    let mut run = resolving(0);
+    let step = run.apply(Input::Recovered, later).unwrap();
+    assert_eq!(step.effects, [Effect::Resolve]);
+}
+
+#[test]
+fn a_run_on_many_machines_stays_cheap() {
+    let names: Vec<String> = (0..2000).map(|n| format!("m{n:04}")).collect();
+    let refs: Vec<&str> = names.iter().map(String::as_str).collect();
+    let begun = std::time::Instant::now();
+    let mut run = resolved(&refs, 0);
+    for (n, name) in refs.iter().enumerate() {
+        run.apply(hello(name, v2(n as u64), Progress::New), at(1))
+            .unwrap();
+        run.apply(started(name), at(1)).unwrap();
+        run.apply(
+            Input::Heard {
+                machine: machine(name),
+            },
+            at(2),
+        )
+        .unwrap();
+    }
+    for name in &refs {
+        run.apply(exited(name, 0), at(3)).unwrap();
+    }
+    assert_eq!(outcome(&run), RunOutcome::Succeeded);
+    assert_eq!(run.counts().succeeded, 2000);
+    // Generous, for slow machines and builds without optimisation: a quadratic step would take far longer.
+    assert!(begun.elapsed().as_secs() < 3, "{:?}", begun.elapsed());
+}
