@@ -7,6 +7,7 @@
 pub mod config;
 pub mod job;
 pub mod maintenance;
+pub mod planner;
 pub mod run;
 pub mod schedule;
 pub mod secret;
@@ -15,6 +16,7 @@ pub mod targeting;
 pub use config::{JobSet, Loader, Problem, Settings, Severity};
 pub use job::{Job, RunSpec};
 pub use maintenance::Maintenance;
+pub use planner::Planner;
 pub use schedule::Schedule;
 pub use secret::Secret;
 pub use targeting::{TargetExpr, TargetType};

@@ -56,12 +56,19 @@ const ALIASES: [(&str, &str); 8] = [
 
 impl Schedule {
     /// Reads an expression of 5 fields (min hour dom mon dow), 6 (sec first), 7 (sec first, year last), or an alias
-    /// such as `@daily`.
+    /// such as `@daily`. The error is the first one.
     pub fn parse(expression: &str, zone: Zone) -> Result<Self, ScheduleError> {
-        let whole = |message: String| ScheduleError {
-            field: None,
-            offset: 0,
-            message,
+        Self::parse_all(expression, zone).map_err(|mut errors| errors.swap_remove(0))
+    }
+
+    /// As [`Schedule::parse`], with every wrong field reported; there is at least one error.
+    pub fn parse_all(expression: &str, zone: Zone) -> Result<Self, Vec<ScheduleError>> {
+        let whole = |message: String| {
+            vec![ScheduleError {
+                field: None,
+                offset: 0,
+                message,
+            }]
         };
         let expression = expression.trim();
         let spelled = if expression.starts_with('@') {
@@ -92,16 +99,16 @@ impl Schedule {
             }
         };
         let fields = read_fields(texts).map_err(|mut errors| {
-            let mut error = errors.swap_remove(0);
             // From the place in the field to the place in the expression.
-            if let Some(field) = error.field {
-                let text = texts[field as usize];
-                let start = text.as_ptr() as usize - spelled.as_ptr() as usize;
-                error.offset += spelled
-                    .get(..start)
-                    .map_or(0, |before| before.chars().count());
+            for error in &mut errors {
+                if let Some(field) = error.field {
+                    let start = texts[field as usize].as_ptr() as usize - spelled.as_ptr() as usize;
+                    error.offset += spelled
+                        .get(..start)
+                        .map_or(0, |before| before.chars().count());
+                }
             }
-            error
+            errors
         })?;
         Ok(Self {
             expression: expression.to_owned(),

@@ -1,5 +1,7 @@
 //! The cases of the library that the earlier implementation uses, one a line.
 
+#![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
+
 use chrono::DateTime;
 use chrono_tz::Tz;
 use saltpeter_domain::schedule::{Field, Schedule, Zone};

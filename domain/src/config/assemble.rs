@@ -17,7 +17,7 @@ pub(crate) fn assemble(
     draft: JobDraft,
     name: Option<JobName>,
     entry: &Entry,
-    source: &SourceRef,
+    source: SourceRef,
     context: &FileContext,
     reader: &mut Reader,
 ) -> Option<Job> {
@@ -49,7 +49,7 @@ pub(crate) fn assemble(
         wrapper_logdir: draft.wrapper_logdir,
         lockfile: draft.lockfile,
         server_host: draft.server_host,
-        source: source.clone(),
+        source,
         raw: as_written(entry),
     })
 }
@@ -120,15 +120,13 @@ fn zone(draft: &JobDraft, reader: &mut Reader) -> Zone {
 
 fn schedule(draft: &JobDraft, zone: Zone, reader: &mut Reader) -> Option<Schedule> {
     if let Some(written) = &draft.schedule {
-        return match Schedule::parse(&written.value, zone) {
+        return match Schedule::parse_all(&written.value, zone) {
             Ok(schedule) => Some(schedule),
-            Err(error) => {
-                let lead = written
-                    .value
-                    .chars()
-                    .take_while(|c| c.is_whitespace())
-                    .count();
-                note_schedule_error(written, &error, lead, "schedule: ", reader);
+            Err(errors) => {
+                let lead = written.value.chars().take_while(|c| c.is_whitespace()).count();
+                for error in errors {
+                    note_schedule_error(written, &error, lead, "schedule: ", reader);
+                }
                 None
             }
         };

@@ -59,6 +59,8 @@ pub struct KeyInfo {
 pub(crate) struct Key<T> {
     pub(crate) info: KeyInfo,
     pub(crate) read: fn(&mut T, &Node, &mut Reader),
+    /// The value as text, secrets and all, where it is shown and compared one by one.
+    pub(crate) show: Option<fn(&T) -> String>,
 }
 
 const fn key<T>(
@@ -69,16 +71,7 @@ const fn key<T>(
     meaning: &'static str,
     read: fn(&mut T, &Node, &mut Reader),
 ) -> Key<T> {
-    Key {
-        info: KeyInfo {
-            name,
-            kind,
-            default,
-            meaning,
-            effect,
-        },
-        read,
-    }
+    Key { info: KeyInfo { name, kind, default, meaning, effect }, read, show: None }
 }
 
 /// The keys of a job, in the order of the reference.

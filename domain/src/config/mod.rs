@@ -4,16 +4,26 @@
 //! keeps the last good version of a file in force while its new one is wrong.
 
 mod assemble;
+mod check;
+mod diff;
+mod edit;
 pub mod keys;
 mod loader;
 mod nearest;
 mod raw;
 mod reader;
+mod reference;
 mod settings;
+mod show;
 mod validate;
 
+pub use check::CheckReport;
+pub use edit::{EditError, edit_maintenance};
+pub use diff::{JobSetDiff, SettingChange, changed_settings};
 pub use loader::{FileChange, Loader, MAX_FILE_BYTES, is_config_file};
+pub use reference::reference;
 pub use settings::{Executor, Grains, Settings};
+pub use show::ShownSetting;
 
 pub(crate) use nearest::nearest;
 

@@ -340,23 +340,4 @@ mod tests {
             assert_eq!(scalar(yaml), text, "{yaml}");
         }
     }
-
-    #[test]
-    fn errors_know_their_place_and_a_way_out() {
-        let message = |text: &str| {
-            let error = parse(text).unwrap_err();
-            format!(
-                "{}:{}: {}",
-                error.place.line, error.place.column, error.message
-            )
-        };
-        insta::assert_snapshot!(message("a: &x 1\nb: *x\n"), @"");
-        insta::assert_snapshot!(message("a: @daily\n"), @"");
-        insta::assert_snapshot!(message("a: 1\n---\nb: 2\n"), @"");
-        insta::assert_snapshot!(message("a: [1\nb: 2\n"), @"");
-        insta::assert_snapshot!(message("a: 'x\n"), @"");
-        insta::assert_snapshot!(message("a:\n\tb: 1\n"), @"");
-        insta::assert_snapshot!(message("? [a]\n: 1\n"), @"");
-        insta::assert_snapshot!(message(&"[".repeat(100)), @"");
-    }
 }

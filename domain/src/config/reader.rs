@@ -103,16 +103,11 @@ impl Reader {
     }
 
     pub(crate) fn bool(&mut self, node: &Node) -> Option<bool> {
-        match &node.value {
-            Value::Scalar(Scalar {
-                kind: ScalarKind::Bool(value),
-                ..
-            }) => Some(*value),
-            _ => {
-                self.expected(node, "true or false");
-                None
-            }
+        if let Value::Scalar(Scalar { kind: ScalarKind::Bool(value), .. }) = &node.value {
+            return Some(*value);
         }
+        self.expected(node, "true or false");
+        None
     }
 
     fn integer(&mut self, node: &Node, high: u64, what: &str) -> Option<u64> {
@@ -126,10 +121,10 @@ impl Reader {
         }
     }
 
-    /// A number of machines; `Some(None)` for 0, which stands for all.
-    pub(crate) fn machines(&mut self, node: &Node) -> Option<Option<NonZeroU32>> {
+    /// A number of machines; `None` for 0, which stands for all, and for what is no number.
+    pub(crate) fn machines(&mut self, node: &Node) -> Option<NonZeroU32> {
         let value = self.integer(node, u64::from(u32::MAX), "a whole number, 0 for all")?;
-        Some(NonZeroU32::new(value as u32))
+        NonZeroU32::new(value as u32)
     }
 
     pub(crate) fn count(&mut self, node: &Node) -> Option<u32> {

@@ -39,7 +39,7 @@ pub struct Settings {
     pub elasticsearch: Option<Secret>,
     /// Prefix of its indices.
     pub elasticsearch_index: String,
-    /// Address of an OpenSearch server, which may hold a password; `None`: none.
+    /// Address of an `OpenSearch` server, which may hold a password; `None`: none.
     pub opensearch: Option<Secret>,
     /// Prefix of its indices.
     pub opensearch_index: String,

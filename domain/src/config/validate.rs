@@ -59,7 +59,11 @@ pub(crate) fn read_file(root: &Node, context: &FileContext) -> Result<FileConten
         if let Some(first) = seen.get(entry.key.as_str()) {
             let mut reader = Reader::new(Arc::clone(&context.file), Some(entry.key.clone()));
             reader.error(&entry.key_place, duplicate_message(&entry.key, first));
-            content.problems.extend(reader.into_problems());
+            if matches!(entry.key.as_str(), keys::SETTINGS | keys::MAINTENANCE) {
+                content.problems.extend(reader.into_problems());
+            } else {
+                note_invalid(entry, context, reader.into_problems(), &mut content);
+            }
             continue;
         }
         seen.insert(&entry.key, &entry.key_place);
@@ -146,12 +150,10 @@ fn read_keys<T>(
         Value::Map(entries) => entries.as_slice(),
         Value::Null if job.is_none() => &[],
         other => {
-            let message = format!(
-                "{}: expected a mapping of keys to values, found {}",
-                entry.key,
-                other.describe()
-            );
-            reader.error(&entry.value.place, message);
+            let message =
+                format!("{}: expected a mapping of keys to values, found {}", entry.key, other.describe());
+            let place = if *other == Value::Null { &entry.key_place } else { &entry.value.place };
+            reader.error(place, message);
             problems.extend(reader.into_problems());
             return false;
         }
@@ -175,6 +177,9 @@ fn read_keys<T>(
             Some(index) => {
                 reader.enter(keys[index].info.name);
                 read(index, value, &mut reader);
+            }
+            None if key == "<<" => {
+                reader.error(key_place, "merge keys ('<<') are not supported; write the keys out");
             }
             None => {
                 let near = nearest(key, keys.iter().map(|known| known.info.name));
@@ -205,11 +210,6 @@ fn note_duplicates(node: &Node, reader: &mut Reader) {
 }
 
 fn read_job(entry: &Entry, context: &FileContext, content: &mut FileContent) {
-    let source = SourceRef {
-        file: Arc::clone(&context.file),
-        line: entry.key_place.line,
-        column: entry.key_place.column,
-    };
     let mut problems = Vec::new();
     let mut draft = JobDraft::default();
     let name = JobName::new(entry.key.as_str());
@@ -228,7 +228,7 @@ fn read_job(entry: &Entry, context: &FileContext, content: &mut FileContent) {
         reader.error(&entry.key_place, error.to_string());
     }
     let job = if is_mapping {
-        assemble(draft, name.ok(), entry, &source, context, &mut reader)
+        assemble(draft, name.ok(), entry, source(entry, context), context, &mut reader)
     } else {
         None
     };
@@ -240,18 +240,27 @@ fn read_job(entry: &Entry, context: &FileContext, content: &mut FileContent) {
     match job {
         Some(job) if is_good => {
             content.jobs.insert(job.name.clone(), Arc::new(job));
+            content.problems.extend(problems);
         }
-        _ => content.invalid.push(InvalidJob {
-            name: entry.key.clone(),
-            group: context.group.clone(),
-            source,
-            problems: problems
-                .iter()
-                .filter(|problem| problem.severity == Severity::Error)
-                .cloned()
-                .collect(),
-            last_good_in_force: false,
-        }),
+        _ => note_invalid(entry, context, problems, content),
     }
+}
+
+fn note_invalid(entry: &Entry, context: &FileContext, problems: Vec<Problem>, content: &mut FileContent) {
+    content.invalid.push(InvalidJob {
+        name: entry.key.clone(),
+        group: context.group.clone(),
+        source: source(entry, context),
+        problems: problems.iter().filter(|problem| problem.severity == Severity::Error).cloned().collect(),
+        last_good_in_force: false,
+    });
     content.problems.extend(problems);
+}
+
+fn source(entry: &Entry, context: &FileContext) -> SourceRef {
+    SourceRef {
+        file: Arc::clone(&context.file),
+        line: entry.key_place.line,
+        column: entry.key_place.column,
+    }
 }

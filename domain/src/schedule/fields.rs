@@ -195,8 +195,16 @@ fn parse_item(field: Field, item: &str, parsed: &mut Parsed) -> Result<(), Strin
                     to = 7;
                 }
                 if from > to {
+                    let range = |from, to| {
+                        if from == to {
+                            format!("{from}")
+                        } else {
+                            format!("{from}-{to}")
+                        }
+                    };
+                    let two = format!("{},{}", range(from, high), range(low, to));
                     return Err(format!(
-                        "the range {span:?} runs backwards; write it as two, such as '{from}-{high},{low}-{to}'"
+                        "the range {span:?} runs backwards; write it as '{two}'"
                     ));
                 }
                 (from, to)

@@ -102,9 +102,8 @@ impl NextTimes {
 
     /// One RFC 3339 time a line.
     pub fn lines(&self) -> String {
-        self.next
-            .iter()
-            .map(|occurrence| format!("{}\n", occurrence.time))
-            .collect()
+        self.next.iter().fold(String::new(), |lines, occurrence| {
+            lines + &occurrence.time + "\n"
+        })
     }
 }

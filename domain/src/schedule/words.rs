@@ -172,12 +172,12 @@ fn one(set: Set) -> Option<u32> {
 /// value alone.
 fn interval(set: Set, size: u32) -> Option<u32> {
     let count = set.len();
-    if count < 2 || size % count != 0 {
+    if count < 2 || !size.is_multiple_of(count) {
         return None;
     }
     let step = size / count;
     set.members()
         .iter()
-        .all(|value| value % step == 0)
+        .all(|value| value.is_multiple_of(step))
         .then_some(step)
 }

@@ -284,7 +284,7 @@ pub(crate) const JOB_KEYS: &[Key<JobDraft>] = &[
         AtOnce,
         "How many of the matching machines that are up a run takes, chosen at random.",
         |job, node, reader| {
-            job.number_of_targets = reader.machines(node).flatten();
+            job.number_of_targets = reader.machines(node);
         },
     ),
     key(
@@ -294,7 +294,7 @@ pub(crate) const JOB_KEYS: &[Key<JobDraft>] = &[
         AtOnce,
         "How many machines run at a time.",
         |job, node, reader| {
-            job.batch_size = reader.machines(node).flatten();
+            job.batch_size = reader.machines(node);
         },
     ),
     key(

@@ -2,7 +2,7 @@
 
 use super::Effect::{AtOnce, Restart};
 use super::job::{LOG_LEVELS, read_zone};
-use super::{Key, key};
+use super::{Effect, Key, key};
 use crate::config::raw::{Node, Scalar, ScalarKind, Value};
 use crate::config::reader::Reader;
 use crate::config::settings::{Executor, Grains, Settings};
@@ -24,8 +24,33 @@ fn set<T>(slot: &mut T, value: Option<T>) {
     }
 }
 
+const fn setting(
+    name: &'static str,
+    kind: &'static str,
+    default: &'static str,
+    effect: Effect,
+    meaning: &'static str,
+    read: fn(&mut Settings, &Node, &mut Reader),
+    show: fn(&Settings) -> String,
+) -> Key<Settings> {
+    let plain = key(name, kind, default, effect, meaning, read);
+    Key { info: plain.info, read: plain.read, show: Some(show) }
+}
+
+fn show_machines(settings: &Settings) -> String {
+    if settings.local_machines.values().all(Grains::is_empty) {
+        let names: Vec<&str> = settings.local_machines.keys().map(MachineId::as_str).collect();
+        return names.join(", ");
+    }
+    serde_json::to_string(&settings.local_machines).unwrap_or_default()
+}
+
+fn show_url(url: Option<&Secret>) -> String {
+    url.map_or("", Secret::expose).to_owned()
+}
+
 pub(crate) const SETTINGS_KEYS: &[Key<Settings>] = &[
-    key(
+    setting(
         "logdir",
         "string",
         "`/var/log/saltpeter`",
@@ -33,9 +58,8 @@ pub(crate) const SETTINGS_KEYS: &[Key<Settings>] = &[
         "Directory of the per-job text log files.",
         |settings, node, reader| {
             set(&mut settings.logdir, reader.word(node));
-        },
-    ),
-    key(
+        }, |settings| settings.logdir.clone()),
+    setting(
         "debug",
         "bool",
         "`false`",
@@ -43,9 +67,8 @@ pub(crate) const SETTINGS_KEYS: &[Key<Settings>] = &[
         "Whether the server logs in detail.",
         |settings, node, reader| {
             set(&mut settings.debug, reader.bool(node));
-        },
-    ),
-    key(
+        }, |settings| settings.debug.to_string()),
+    setting(
         "data_dir",
         "string",
         "chosen by the server",
@@ -53,9 +76,8 @@ pub(crate) const SETTINGS_KEYS: &[Key<Settings>] = &[
         "Directory of the database and of the output logs.",
         |settings, node, reader| {
             settings.data_dir = reader.word(node);
-        },
-    ),
-    key(
+        }, |settings| settings.data_dir.clone().unwrap_or_default()),
+    setting(
         "timezone",
         "IANA name",
         "the server's zone",
@@ -63,9 +85,8 @@ pub(crate) const SETTINGS_KEYS: &[Key<Settings>] = &[
         "The zone of schedules that name none.",
         |settings, node, reader| {
             settings.timezone = read_zone(node, reader);
-        },
-    ),
-    key(
+        }, |settings| settings.timezone.map_or(String::new(), |zone| zone.name().to_owned())),
+    setting(
         "executor",
         "`auto`, `local`, `salt-cli`, `salt-api`",
         "`auto`",
@@ -73,9 +94,8 @@ pub(crate) const SETTINGS_KEYS: &[Key<Settings>] = &[
         "Who starts commands on machines. `auto` is `local` where `local_machines` is set.",
         |settings, node, reader| {
             set(&mut settings.executor, reader.choice(node, &EXECUTORS));
-        },
-    ),
-    key(
+        }, |settings| settings.executor.as_str().to_owned()),
+    setting(
         "local_machines",
         "list of names, or mapping of names to grains",
         "none",
@@ -83,9 +103,8 @@ pub(crate) const SETTINGS_KEYS: &[Key<Settings>] = &[
         "The machines of the local executor, each a wrapper process on this host.",
         |settings, node, reader| {
             read_machines(settings, node, reader);
-        },
-    ),
-    key(
+        }, show_machines),
+    setting(
         "api_ws",
         "bool",
         "`true`",
@@ -93,9 +112,8 @@ pub(crate) const SETTINGS_KEYS: &[Key<Settings>] = &[
         "Whether the API and the dashboard are served.",
         |settings, node, reader| {
             set(&mut settings.api_ws, reader.bool(node));
-        },
-    ),
-    key(
+        }, |settings| settings.api_ws.to_string()),
+    setting(
         "api_ws_port",
         "port",
         "`8888`",
@@ -103,9 +121,8 @@ pub(crate) const SETTINGS_KEYS: &[Key<Settings>] = &[
         "Port of the API and the dashboard.",
         |settings, node, reader| {
             set(&mut settings.api_ws_port, reader.port(node));
-        },
-    ),
-    key(
+        }, |settings| settings.api_ws_port.to_string()),
+    setting(
         "api_ws_bind_addr",
         "IP address",
         "`127.0.0.1`",
@@ -113,9 +130,8 @@ pub(crate) const SETTINGS_KEYS: &[Key<Settings>] = &[
         "Address that the API and the dashboard listen on.",
         |settings, node, reader| {
             set(&mut settings.api_ws_bind_addr, read_address(node, reader));
-        },
-    ),
-    key(
+        }, |settings| settings.api_ws_bind_addr.to_string()),
+    setting(
         "machines_ws_port",
         "port",
         "`8889`",
@@ -123,9 +139,8 @@ pub(crate) const SETTINGS_KEYS: &[Key<Settings>] = &[
         "Port that wrappers connect to.",
         |settings, node, reader| {
             set(&mut settings.machines_ws_port, reader.port(node));
-        },
-    ),
-    key(
+        }, |settings| settings.machines_ws_port.to_string()),
+    setting(
         "machines_ws_bind_addr",
         "IP address",
         "`0.0.0.0`",
@@ -136,9 +151,8 @@ pub(crate) const SETTINGS_KEYS: &[Key<Settings>] = &[
                 &mut settings.machines_ws_bind_addr,
                 read_address(node, reader),
             );
-        },
-    ),
-    key(
+        }, |settings| settings.machines_ws_bind_addr.to_string()),
+    setting(
         "default_saltpeter_server_host",
         "string",
         "this host's name",
@@ -146,9 +160,8 @@ pub(crate) const SETTINGS_KEYS: &[Key<Settings>] = &[
         "The host name under which wrappers find this server.",
         |settings, node, reader| {
             settings.default_server_host = reader.word(node);
-        },
-    ),
-    key(
+        }, |settings| settings.default_server_host.clone().unwrap_or_default()),
+    setting(
         "default_wrapper_path",
         "string",
         "`/usr/local/bin/saltpeter-wrapper`",
@@ -156,9 +169,8 @@ pub(crate) const SETTINGS_KEYS: &[Key<Settings>] = &[
         "The path of the wrapper on the machines.",
         |settings, node, reader| {
             set(&mut settings.default_wrapper_path, reader.word(node));
-        },
-    ),
-    key(
+        }, |settings| settings.default_wrapper_path.clone()),
+    setting(
         "default_wrapper_loglevel",
         "`normal`, `debug`, `off`",
         "`normal`",
@@ -169,9 +181,8 @@ pub(crate) const SETTINGS_KEYS: &[Key<Settings>] = &[
                 &mut settings.default_wrapper_loglevel,
                 reader.choice(node, &LOG_LEVELS),
             );
-        },
-    ),
-    key(
+        }, |settings| settings.default_wrapper_loglevel.as_str().to_owned()),
+    setting(
         "default_wrapper_logdir",
         "string",
         "`/var/log/sp_wrapper`",
@@ -179,9 +190,8 @@ pub(crate) const SETTINGS_KEYS: &[Key<Settings>] = &[
         "Where wrappers log.",
         |settings, node, reader| {
             set(&mut settings.default_wrapper_logdir, reader.word(node));
-        },
-    ),
-    key(
+        }, |settings| settings.default_wrapper_logdir.clone()),
+    setting(
         "reconnect_grace",
         "seconds",
         "`600`",
@@ -189,9 +199,8 @@ pub(crate) const SETTINGS_KEYS: &[Key<Settings>] = &[
         "How long a wrapper that was lost may stay away before its machine ends with 253.",
         |settings, node, reader| {
             set(&mut settings.reconnect_grace, reader.seconds(node));
-        },
-    ),
-    key(
+        }, |settings| settings.reconnect_grace.as_secs().to_string()),
+    setting(
         "start_window",
         "seconds",
         "`60`",
@@ -199,9 +208,8 @@ pub(crate) const SETTINGS_KEYS: &[Key<Settings>] = &[
         "How late a start may be; a fire that could not be seen to by then is a missed run.",
         |settings, node, reader| {
             set(&mut settings.start_window, reader.seconds(node));
-        },
-    ),
-    key(
+        }, |settings| settings.start_window.as_secs().to_string()),
+    setting(
         "run_now_confirm_above",
         "int",
         "`20`",
@@ -209,9 +217,8 @@ pub(crate) const SETTINGS_KEYS: &[Key<Settings>] = &[
         "The dashboard asks before it runs a job on more machines than this.",
         |settings, node, reader| {
             set(&mut settings.run_now_confirm_above, reader.count(node));
-        },
-    ),
-    key(
+        }, |settings| settings.run_now_confirm_above.to_string()),
+    setting(
         "elasticsearch",
         "URL",
         "none",
@@ -219,9 +226,8 @@ pub(crate) const SETTINGS_KEYS: &[Key<Settings>] = &[
         "Address of the Elasticsearch server that gets a document for each event.",
         |settings, node, reader| {
             settings.elasticsearch = read_url(node, reader);
-        },
-    ),
-    key(
+        }, |settings| show_url(settings.elasticsearch.as_ref())),
+    setting(
         "elasticsearch_index",
         "string",
         "`saltpeter`",
@@ -229,9 +235,8 @@ pub(crate) const SETTINGS_KEYS: &[Key<Settings>] = &[
         "Prefix of its indices, which are named `<prefix>-YYYY.MM.DD`.",
         |settings, node, reader| {
             set(&mut settings.elasticsearch_index, reader.word(node));
-        },
-    ),
-    key(
+        }, |settings| settings.elasticsearch_index.clone()),
+    setting(
         "opensearch",
         "URL",
         "none",
@@ -239,9 +244,8 @@ pub(crate) const SETTINGS_KEYS: &[Key<Settings>] = &[
         "Address of the OpenSearch server that gets a document for each event.",
         |settings, node, reader| {
             settings.opensearch = read_url(node, reader);
-        },
-    ),
-    key(
+        }, |settings| show_url(settings.opensearch.as_ref())),
+    setting(
         "opensearch_index",
         "string",
         "`saltpeter`",
@@ -249,8 +253,7 @@ pub(crate) const SETTINGS_KEYS: &[Key<Settings>] = &[
         "Prefix of its indices, which are named `<prefix>-YYYY.MM.DD`.",
         |settings, node, reader| {
             set(&mut settings.opensearch_index, reader.word(node));
-        },
-    ),
+        }, |settings| settings.opensearch_index.clone()),
 ];
 
 fn read_address(node: &Node, reader: &mut Reader) -> Option<IpAddr> {

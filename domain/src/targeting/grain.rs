@@ -1,0 +1,181 @@
+//! Tests on what is known of a machine.
+
+use super::glob;
+use crate::config::Grains;
+use regex::Regex;
+use serde_json::Value;
+use std::borrow::Cow;
+use std::net::IpAddr;
+
+/// What the value of a grain is held against.
+#[derive(Debug, Clone)]
+pub(super) enum Pattern {
+    Glob(String),
+    Regex(Regex),
+}
+
+impl Pattern {
+    fn matches(&self, text: &str) -> bool {
+        match self {
+            Self::Glob(pattern) => glob::matches(pattern, text),
+            Self::Regex(regex) => regex.is_match(text),
+        }
+    }
+}
+
+/// `name:pattern`, `name:inner:pattern` and so on. As the name may have `:` in it, and the pattern too, every division
+/// is tried; each has a pattern of its own.
+#[derive(Debug, Clone)]
+pub(super) struct GrainTest {
+    /// The names up to a division, and the pattern after it.
+    divisions: Vec<(Vec<String>, Pattern)>,
+}
+
+impl GrainTest {
+    /// Reads `text` with `pattern` for what comes after a division.
+    pub(super) fn parse(
+        text: &str,
+        pattern: impl Fn(&str) -> Result<Pattern, String>,
+    ) -> Result<Self, String> {
+        let parts: Vec<&str> = text.split(':').collect();
+        if parts.len() < 2 || parts[0].is_empty() {
+            return Err(format!(
+                "{text:?} is not of the form 'name:pattern', such as 'os:Debian'"
+            ));
+        }
+        let mut divisions = Vec::new();
+        for at in 1..parts.len() {
+            let names = parts[..at].iter().map(|&name| name.to_owned()).collect();
+            divisions.push((names, pattern(&parts[at..].join(":"))?));
+        }
+        Ok(Self { divisions })
+    }
+
+    pub(super) fn matches(&self, grains: &Grains) -> bool {
+        self.divisions.iter().any(|(names, pattern)| {
+            find(grains, names).is_some_and(|value| value_matches(value, pattern))
+        })
+    }
+
+    /// Why `grains` do not match.
+    pub(super) fn why_not(&self, grains: &Grains) -> String {
+        let name = self.divisions[0].0.join(":");
+        // The longest division that exists says most.
+        match self
+            .divisions
+            .iter()
+            .rev()
+            .find_map(|(names, _)| Some((names, find(grains, names)?)))
+        {
+            Some((names, value)) => format!("its grain {} is {}", names.join(":"), show(value)),
+            None => format!("it has no grain {name}"),
+        }
+    }
+}
+
+fn find<'g>(grains: &'g Grains, names: &[String]) -> Option<&'g Value> {
+    let (first, rest) = names.split_first()?;
+    // A name may have the divider in it itself.
+    let whole = names.join(":");
+    if let Some(value) = grains.get(&whole) {
+        return Some(value);
+    }
+    rest.iter()
+        .try_fold(grains.get(first)?, |value, name| match value {
+            Value::Object(map) => map.get(name),
+            Value::Array(items) => {
+                let index = name
+                    .parse::<usize>()
+                    .ok()
+                    .and_then(|index| items.get(index));
+                index.or_else(|| items.iter().find_map(|item| item.get(name)))
+            }
+            _ => None,
+        })
+}
+
+fn value_matches(value: &Value, pattern: &Pattern) -> bool {
+    match value {
+        Value::Array(items) => items.iter().any(|item| value_matches(item, pattern)),
+        // A mapping matches by one of its keys.
+        Value::Object(map) => map.keys().any(|key| pattern.matches(key)),
+        // Salt writes them as Python does; people write them as YAML does.
+        Value::Bool(value) => {
+            let python = if *value { "True" } else { "False" };
+            pattern.matches(python) || pattern.matches(&value.to_string())
+        }
+        Value::Null => pattern.matches("None"),
+        other => pattern.matches(&text(other)),
+    }
+}
+
+fn text(value: &Value) -> Cow<'_, str> {
+    match value {
+        Value::String(text) => Cow::Borrowed(text),
+        other => Cow::Owned(other.to_string()),
+    }
+}
+
+fn show(value: &Value) -> String {
+    let shown = text(value);
+    if shown.chars().count() > 60 {
+        format!("{}…", shown.chars().take(60).collect::<String>())
+    } else {
+        shown.into_owned()
+    }
+}
+
+/// An address or a network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Network {
+    address: IpAddr,
+    prefix: u8,
+}
+
+impl Network {
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        let wrong = || format!("{text:?} is no IP address or network, such as 10.0.0.0/8");
+        let (address, prefix) = match text.split_once('/') {
+            Some((address, prefix)) => (address, Some(prefix)),
+            None => (text, None),
+        };
+        let address: IpAddr = address.parse().map_err(|_| wrong())?;
+        let width = if address.is_ipv4() { 32 } else { 128 };
+        let prefix = match prefix {
+            None => width,
+            Some(prefix) => prefix
+                .parse()
+                .ok()
+                .filter(|prefix| *prefix <= width)
+                .ok_or_else(wrong)?,
+        };
+        Ok(Self { address, prefix })
+    }
+
+    fn contains(&self, address: IpAddr) -> bool {
+        match (self.address, address) {
+            (IpAddr::V4(net), IpAddr::V4(address)) => {
+                let shift = 32 - u32::from(self.prefix);
+                shift == 32 || net.to_bits() >> shift == address.to_bits() >> shift
+            }
+            (IpAddr::V6(net), IpAddr::V6(address)) => {
+                let shift = 128 - u32::from(self.prefix);
+                shift == 128 || net.to_bits() >> shift == address.to_bits() >> shift
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether one of the addresses in the grains `ipv4` and `ipv6` belongs to it.
+    pub(super) fn matches(&self, grains: &Grains) -> bool {
+        let addresses = ["ipv4", "ipv6"]
+            .into_iter()
+            .filter_map(|name| grains.get(name));
+        let mut texts = addresses.flat_map(|value| match value {
+            Value::Array(items) => items.iter().filter_map(Value::as_str).collect(),
+            Value::String(text) => vec![text.as_str()],
+            _ => Vec::new(),
+        });
+        texts.any(|text| text.parse().is_ok_and(|address| self.contains(address)))
+    }
+}

@@ -1,0 +1,541 @@
+//! The configuration directory: what is in force, and what people are told.
+
+use chrono_tz::Tz;
+use saltpeter_domain::config::{FileChange, FileState, JobSet, Loader, MAX_FILE_BYTES};
+use saltpeter_domain::job::{LaunchWay, Overlap, RunSpec, Timeout, WrapperLogLevel};
+use saltpeter_domain::targeting::TargetType;
+use saltpeter_protocol::{JobName, UnixMillis};
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// 2026-06-01T00:00:00Z.
+const NOW: UnixMillis = UnixMillis(1_780_272_000_000);
+
+const GOOD: &str = "a:\n  schedule: '@hourly'\n  command: echo a\n  targets: '*'\n";
+
+fn content(name: &str, text: &str) -> (String, FileChange) {
+    (
+        name.to_owned(),
+        FileChange::Content(text.as_bytes().to_vec()),
+    )
+}
+
+fn load(files: &[(&str, &str)]) -> JobSet {
+    Loader::new(Tz::UTC).apply(files.iter().map(|(name, text)| content(name, text)), NOW)
+}
+
+fn names(set: &JobSet) -> Vec<&str> {
+    set.jobs.keys().map(JobName::as_str).collect()
+}
+
+fn job(name: &str, extra: &str) -> String {
+    format!("{name}:\n  schedule: '@hourly'\n  command: echo {name}\n  targets: '*'\n{extra}")
+}
+
+fn problems(set: &JobSet) -> String {
+    set.problems
+        .iter()
+        .map(|problem| format!("{problem}\n"))
+        .collect()
+}
+
+#[test]
+fn every_key_of_a_job_is_read() {
+    let text = r"
+backup:
+  sec: 5
+  min: '*/10'
+  hour: 1-3
+  dom: L
+  mon: jan,feb
+  dow: '?'
+  year: 2026-2030
+  timezone: Europe/Berlin
+  command: |
+    echo one
+    echo two
+  targets: [web1, web2]
+  number_of_targets: 2
+  batch_size: 1
+  timeout: 90
+  soft_timeout: 60
+  cwd: /srv
+  user: backup
+  env: {TOKEN: s3cret, EMPTY: , FLAG: off, MODE: 0755}
+  overlap: replace
+  use_wrapper: false
+  wrapper_path: /opt/wrapper
+  wrapper_loglevel: off
+  wrapper_logdir: /var/log/w
+  lockfile: /run/lock/x
+  saltpeter_server_host: cron.example
+";
+    let set = load(&[("db.yaml", text)]);
+    assert_eq!(problems(&set), "");
+    let job = &set.jobs["backup"];
+    assert_eq!(job.group, "db");
+    assert_eq!(
+        job.schedule.expression(),
+        "5 */10 1-3 L jan,feb ? 2026-2030"
+    );
+    assert_eq!(job.schedule.zone(Tz::UTC), Tz::Europe__Berlin);
+    assert_eq!(job.command, "echo one\necho two\n");
+    assert_eq!(
+        (job.targets.target_type(), job.targets.text()),
+        (TargetType::List, "web1,web2")
+    );
+    assert_eq!(job.number_of_targets.map(u32::from), Some(2));
+    assert_eq!(job.batch_size.map(u32::from), Some(1));
+    assert_eq!(
+        job.timeout,
+        Timeout::SoftHard {
+            soft: Duration::from_secs(60),
+            hard: Duration::from_secs(90)
+        }
+    );
+    assert_eq!(job.cwd.as_deref(), Some("/srv"));
+    assert_eq!(job.user.as_deref(), Some("backup"));
+    let env: Vec<_> = job
+        .env
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.expose()))
+        .collect();
+    assert_eq!(
+        env,
+        [
+            ("EMPTY", ""),
+            ("FLAG", "off"),
+            ("MODE", "0755"),
+            ("TOKEN", "s3cret")
+        ]
+    );
+    assert_eq!(job.overlap, Overlap::Replace);
+    assert_eq!(job.launch, LaunchWay::Executor);
+    assert_eq!(job.wrapper_loglevel, Some(WrapperLogLevel::Off));
+    assert_eq!(job.source.to_string(), "db.yaml:2:1");
+    assert_eq!(job.raw[0], ("sec".to_owned(), "5".to_owned()));
+    assert!(!format!("{job:?}").contains("s3cret"));
+
+    let frozen = job.freeze(&set.settings);
+    assert_eq!(frozen.wrapper.path, "/opt/wrapper");
+    assert_eq!(frozen.server_host.as_deref(), Some("cron.example"));
+    let stored = serde_json::to_string(&frozen).unwrap();
+    assert_eq!(serde_json::from_str::<RunSpec>(&stored).unwrap(), frozen);
+}
+
+#[test]
+fn what_is_not_written_has_its_default() {
+    let set = load(&[("a.yml", GOOD)]);
+    let job = &set.jobs["a"];
+    assert_eq!(job.timeout, Timeout::After(Duration::from_hours(1)));
+    assert_eq!(
+        (job.overlap, job.launch),
+        (Overlap::Skip, LaunchWay::Wrapper)
+    );
+    assert_eq!(job.targets.target_type(), TargetType::Glob);
+    let frozen = job.freeze(&set.settings);
+    assert_eq!(frozen.wrapper.path, "/usr/local/bin/saltpeter-wrapper");
+    assert_eq!(frozen.wrapper.logdir, "/var/log/sp_wrapper");
+}
+
+#[test]
+fn old_spellings_still_hold() {
+    let text = format!(
+        "{}{}{}",
+        job("a", "  hard_timeout: 60\n  soft_timeout: 30\n"),
+        job("b", "  allow_overlap: i know what i am doing!\n"),
+        job("c", "  timeout: 0\n")
+    );
+    let set = load(&[("x.yaml", &text)]);
+    assert_eq!(problems(&set), "");
+    assert_eq!(
+        set.jobs["a"].timeout,
+        Timeout::SoftHard {
+            soft: Duration::from_secs(30),
+            hard: Duration::from_secs(60)
+        }
+    );
+    assert_eq!(set.jobs["b"].overlap, Overlap::Allow);
+    assert_eq!(set.jobs["c"].timeout, Timeout::None);
+}
+
+#[test]
+fn the_schedule_of_a_job_follows_the_zone_that_holds_for_it() {
+    let text = format!(
+        "{}{}",
+        job("own", "  timezone: Asia/Tokyo\n"),
+        job("utc", "  utc: true\n")
+    );
+    let files = [
+        ("a.yaml", text.as_str()),
+        ("b.yaml", &job("default", "  utc: false\n")),
+    ];
+    let set = load(&files);
+    let zone = |set: &JobSet, name: &str| set.jobs[name].schedule.zone(set.default_zone);
+    assert_eq!(zone(&set, "own"), Tz::Asia__Tokyo);
+    assert_eq!(zone(&set, "utc"), Tz::UTC);
+    let mut loader = Loader::new(Tz::Europe__Paris);
+    let set = loader.apply(files.map(|(name, text)| content(name, text)), NOW);
+    assert_eq!(zone(&set, "default"), Tz::Europe__Paris);
+    let set = loader.apply(
+        [content(
+            "c.yaml",
+            "saltpeter_config: {timezone: Asia/Tokyo}",
+        )],
+        NOW,
+    );
+    assert_eq!(zone(&set, "default"), Tz::Asia__Tokyo);
+}
+
+#[test]
+fn special_keys_are_merged_key_by_key_and_the_later_file_wins() {
+    let set = load(&[
+        (
+            "10.yaml",
+            "saltpeter_config: {logdir: /one, api_ws_port: 1, local_machines: [a, b]}\nsaltpeter_maintenance: {global: true, machines: [m1]}\n",
+        ),
+        (
+            "20.yaml",
+            "saltpeter_config:\n  logdir: /two\n  elasticsearch: http://es:9200\nsaltpeter_maintenance: {global: false}\n",
+        ),
+    ]);
+    assert_eq!(problems(&set), "");
+    assert_eq!(set.settings.logdir, "/two");
+    assert_eq!(set.settings.api_ws_port, 1);
+    assert_eq!(set.settings.local_machines.len(), 2);
+    assert!(!set.maintenance.global);
+    assert_eq!(set.maintenance.machines.len(), 1);
+    assert!(set.jobs.is_empty());
+}
+
+#[test]
+fn local_machines_may_have_grains() {
+    let set = load(&[(
+        "a.yaml",
+        "saltpeter_config:\n  executor: local\n  local_machines:\n    web1: {os: Debian, roles: [a, b], release: 22.10, cpus: 4, up: true}\n    web2:\n",
+    )]);
+    assert_eq!(problems(&set), "");
+    let grains = serde_json::to_string(&set.settings.local_machines).unwrap();
+    assert_eq!(
+        grains,
+        r#"{"web1":{"cpus":4,"os":"Debian","release":"22.10","roles":["a","b"],"up":true},"web2":{}}"#
+    );
+}
+
+/// Every kind of wrong input with the messages for it. The snapshot is what operators read.
+#[test]
+fn messages_say_where_what_and_how_to_mend_it() {
+    let bad_fields = "a:\n  sec: 60\n  min: '5,61'\n  hour: 25\n  dom: 31-1\n  mon: foo\n  dow: L\n  year: 1969\n  command: x\n  targets: '*'\n";
+    let cases: &[(&str, &str)] = &[
+        ("not a mapping", "- a\n- b\n"),
+        ("a text", "hello\n"),
+        ("broken flow", "a: [1\nb: 2\n"),
+        ("broken quotes", "a: 'x\n"),
+        ("tab", "a:\n\tb: 1\n"),
+        ("anchor", "a: &x {command: y}\nb: *x\n"),
+        (
+            "merge",
+            "a:\n  <<: {command: x}\n  targets: '*'\n  schedule: '@daily'\n",
+        ),
+        ("alias bomb", "a: &a [x,x]\nb: &b [*a,*a]\nc: &c [*b,*b]\n"),
+        ("two documents", "a: 1\n---\nb: 2\n"),
+        (
+            "unquoted alias",
+            "a:\n  schedule: @daily\n  command: x\n  targets: '*'\n",
+        ),
+        ("list as key", "? [a]\n: 1\n"),
+        ("deep", &"[".repeat(100)),
+        ("duplicate job", &format!("{GOOD}{GOOD}")),
+        (
+            "duplicate key",
+            &job("a", "  timeout: 1\n  timeout: 2\n  env: {A: 1, A: 2}\n"),
+        ),
+        (
+            "job names",
+            &format!("{}{}", job("../x", ""), job("'a b'", "")),
+        ),
+        ("job is no mapping", "a: 5\nb: [1]\nc:\n"),
+        ("cron fields", bad_fields),
+        ("no fields", "a: {command: x, targets: '*'}\n"),
+        ("some fields", "a: {min: 0, hour: 1, targets: '*'}\n"),
+        ("all missing", "a: {user: me}\n"),
+        ("schedule and fields", &job("a", "  min: 5\n  dow: 1\n")),
+        (
+            "schedule of 4 fields",
+            "a:\n  schedule: 1 2 3 4\n  command: x\n  targets: '*'\n",
+        ),
+        (
+            "schedule with a wrong field",
+            "a:\n  schedule: '0 24 * * mon-fry'\n  command: x\n  targets: '*'\n",
+        ),
+        (
+            "unknown alias",
+            "a:\n  schedule: '@fortnightly'\n  command: x\n  targets: '*'\n",
+        ),
+        (
+            "impossible date",
+            "a:\n  schedule: 0 0 30 2 *\n  command: x\n  targets: '*'\n",
+        ),
+        (
+            "past date",
+            "a:\n  schedule: 0 0 0 1 1 * 2020\n  command: x\n  targets: '*'\n",
+        ),
+        ("zones", &job("a", "  timezone: Europe/Berln\n")),
+        (
+            "utc and zone",
+            &job("a", "  utc: true\n  timezone: Europe/Berlin\n"),
+        ),
+        (
+            "wrong types",
+            &job(
+                "a",
+                "  timeout: soon\n  batch_size: -1\n  use_wrapper: 7\n  cwd: [x]\n  env: [A=1]\n  wrapper_loglevel: loud\n  user: ''\n  number_of_targets: 1.5\n",
+            ),
+        ),
+        (
+            "timeouts",
+            &format!(
+                "{}{}",
+                job("a", "  timeout: 10\n  hard_timeout: 10\n"),
+                job("b", "  timeout: 10\n  soft_timeout: 10\n")
+            ),
+        ),
+        (
+            "overlap",
+            &format!(
+                "{}{}{}",
+                job("a", "  allow_overlap: true\n"),
+                job(
+                    "b",
+                    "  overlap: queue\n  allow_overlap: i know what i am doing!\n"
+                ),
+                job("c", "  overlap: sometimes\n")
+            ),
+        ),
+        (
+            "targets",
+            "a:\n  schedule: '@daily'\n  command: x\n  targets: G@os:Debian nd web*\n  target_type: compound\n",
+        ),
+        (
+            "target list",
+            "a:\n  schedule: '@daily'\n  command: x\n  targets: [a]\n  target_type: pcre\n",
+        ),
+        ("target type", &job("a", "  target_type: regex\n")),
+        ("env names", &job("a", "  env: {'A=B': 1, '': 2, C: [1]}\n")),
+        ("nul", &job("a", "  cwd: \"a\\0b\"\n")),
+        (
+            "unknown keys",
+            &job("a", "  comand: x\n  owner: marin\n  wraper_path: y\n"),
+        ),
+        (
+            "settings",
+            "saltpeter_config:\n  api_ws_port: 70000\n  api_ws_bind_addr: here\n  executor: salt\n  timezone: Mars\n  elasticsearch: es:9200\n  local_machines: [a, a, 'b c']\n  log_dir: /x\n",
+        ),
+        ("settings are no mapping", "saltpeter_config: 5\n"),
+        (
+            "local without machines",
+            "saltpeter_config: {executor: local}\n",
+        ),
+        (
+            "maintenance",
+            "saltpeter_maintenance:\n  global: maybe\n  machines: web1\n  until: tomorrow\n  machine: [x]\n",
+        ),
+    ];
+    let mut report = String::new();
+    for (title, text) in cases {
+        let set = load(&[("x.yaml", text)]);
+        let _ = writeln!(report, "# {title}\n{}", problems(&set));
+    }
+    insta::assert_snapshot!(report);
+}
+
+#[test]
+fn bytes_that_are_no_text_are_located() {
+    let mut loader = Loader::new(Tz::UTC);
+    let set = loader.apply(
+        [(
+            "x.yaml".to_owned(),
+            FileChange::Content(b"a: 1\n\xc3\xa4b: \xff\n".to_vec()),
+        )],
+        NOW,
+    );
+    assert_eq!(
+        problems(&set),
+        "x.yaml:2:5: error: the byte 0xff is not UTF-8; save the file as UTF-8\n"
+    );
+}
+
+#[test]
+fn files_of_any_size_are_refused_above_the_limit_and_do_not_stop_others() {
+    let big = vec![b'#'; 10_000_000];
+    assert!(big.len() as u64 > MAX_FILE_BYTES);
+    let mut loader = Loader::new(Tz::UTC);
+    let set = loader.apply(
+        [
+            ("big.yaml".to_owned(), FileChange::Content(big)),
+            content("a.yaml", GOOD),
+        ],
+        NOW,
+    );
+    assert_eq!(names(&set), ["a"]);
+    assert!(problems(&set).starts_with("big.yaml:1:1: error: the file has 10000000 bytes"));
+    assert_eq!(loader.parsed_files(), 1);
+}
+
+#[test]
+fn an_empty_file_and_one_of_comments_are_fine() {
+    let set = load(&[
+        ("a.yaml", ""),
+        ("b.yaml", "# nothing yet\n"),
+        (
+            "c.yaml",
+            "\u{feff}a: {schedule: '@daily', command: x, targets: y}\n",
+        ),
+    ]);
+    assert_eq!(problems(&set), "");
+    assert_eq!(names(&set), ["a"]);
+}
+
+#[test]
+fn a_job_in_two_files_is_an_error_on_the_second() {
+    let set = load(&[("b.yaml", GOOD), ("a.yaml", &format!("# first\n{GOOD}"))]);
+    assert_eq!(
+        problems(&set),
+        "b.yaml:1:1: error: job \"a\" is already defined at a.yaml:2:1; this one is ignored\n"
+    );
+    assert_eq!(set.jobs["a"].group, "a");
+    assert_eq!(set.invalid.len(), 1);
+}
+
+#[test]
+fn at_the_first_load_one_bad_job_does_not_stop_the_others_of_its_file() {
+    let set = load(&[(
+        "x.yaml",
+        &format!("{}{}", job("good", ""), job("bad", "  timeout: x\n")),
+    )]);
+    assert_eq!(names(&set), ["good"]);
+    assert_eq!(set.invalid[0].name, "bad");
+    assert!(!set.invalid[0].last_good_in_force);
+    assert_eq!(set.files[0].state, FileState::Partial);
+}
+
+#[test]
+fn a_file_that_turns_bad_keeps_its_last_good_version_and_all_others_go_on() {
+    let mut loader = Loader::new(Tz::UTC);
+    let two = format!("{}{}", job("x", ""), job("y", ""));
+    loader.apply(
+        [content("x.yaml", &two), content("z.yaml", &job("z", ""))],
+        NOW,
+    );
+    for bad in [
+        "x: [",
+        "- 1",
+        &format!("{}{}", job("x", "  timeout: no\n"), job("new", "")),
+    ] {
+        let set = loader.apply(
+            [
+                content("x.yaml", bad),
+                content("z.yaml", &job(&format!("z{}", bad.len()), "")),
+            ],
+            NOW,
+        );
+        assert_eq!(names(&set), ["x", "y", &format!("z{}", bad.len())]);
+        assert_eq!(set.files[0].state, FileState::LastGood);
+        assert_eq!(set.files[0].errors, 1);
+        assert_eq!(set.jobs["x"].timeout, Timeout::DEFAULT);
+        assert!(set.has_errors());
+    }
+    let set = loader.apply([content("x.yaml", &job("x", "  timeout: 5\n"))], NOW);
+    assert_eq!(
+        set.jobs["x"].timeout,
+        Timeout::After(Duration::from_secs(5))
+    );
+    assert!(!set.jobs.contains_key("y"));
+    assert_eq!(
+        (set.files[0].state, set.has_errors()),
+        (FileState::Current, false)
+    );
+    let set = loader.apply([("x.yaml".to_owned(), FileChange::Removed)], NOW);
+    assert!(!set.jobs.contains_key("x"));
+    assert_eq!(set.files.len(), 1);
+}
+
+#[test]
+fn a_file_that_was_never_good_follows_its_edits() {
+    let mut loader = Loader::new(Tz::UTC);
+    let bad = job("bad", "  timeout: x\n");
+    loader.apply(
+        [content("x.yaml", &format!("{}{bad}", job("one", "")))],
+        NOW,
+    );
+    let set = loader.apply(
+        [content("x.yaml", &format!("{}{bad}", job("two", "")))],
+        NOW,
+    );
+    assert_eq!(names(&set), ["two"]);
+    let set = loader.apply([content("x.yaml", "x: [")], NOW);
+    assert_eq!(names(&set), ["two"]);
+}
+
+#[test]
+fn a_reload_of_one_changed_file_among_200_parses_only_that_file() {
+    let mut loader = Loader::new(Tz::UTC);
+    let files: Vec<_> = (0..200)
+        .map(|n| content(&format!("f{n:03}.yaml"), &job(&format!("job{n}"), "")))
+        .collect();
+    let before = loader.apply(files.clone(), NOW);
+    assert_eq!((before.jobs.len(), loader.parsed_files()), (200, 200));
+    // The whole directory is handed over again; one file differs.
+    let mut again = files;
+    again[7] = content("f007.yaml", &job("job7", "  timeout: 7\n"));
+    let after = loader.apply(again, NOW);
+    assert_eq!(loader.parsed_files(), 201);
+    for (name, job) in &after.jobs {
+        assert_eq!(
+            Arc::ptr_eq(job, &before.jobs[name]),
+            name.as_str() != "job7",
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_read_keeps_its_last_good_version_until_it_can() {
+    let mut loader = Loader::new(Tz::UTC);
+    loader.apply([content("x.yaml", GOOD)], NOW);
+    let set = loader.apply(
+        [(
+            "x.yaml".to_owned(),
+            FileChange::Unreadable("Permission denied".to_owned()),
+        )],
+        NOW,
+    );
+    assert_eq!(names(&set), ["a"]);
+    assert_eq!(
+        problems(&set),
+        "x.yaml:1:1: error: cannot be read: Permission denied\n"
+    );
+    let set = loader.apply([content("x.yaml", GOOD)], NOW);
+    assert_eq!(problems(&set), "");
+}
+
+#[test]
+fn ten_thousand_jobs_load_in_time() {
+    let mut text = String::new();
+    for n in 0..10_000 {
+        let _ = write!(
+            text,
+            "job{n}:\n  min: {}\n  hour: '*'\n  dom: '*'\n  mon: '*'\n  dow: '*'\n  command: echo {n}\n  targets: 'web*'\n",
+            n % 60
+        );
+    }
+    assert!((text.len() as u64) < MAX_FILE_BYTES);
+    let started = std::time::Instant::now();
+    let set = load(&[("all.yaml", &text)]);
+    let took = started.elapsed();
+    assert_eq!(set.jobs.len(), 10_000);
+    // The bound is one second for the optimised build; this one is not optimised.
+    assert!(took < Duration::from_secs(10), "{took:?}");
+    println!("loading 10,000 jobs took {took:?}");
+}
