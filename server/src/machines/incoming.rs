@@ -1,0 +1,102 @@
+//! The way from a wrapper, for both versions.
+
+use super::counters::Counters;
+use super::hub::Limits;
+use super::outgoing::{Closing, Over};
+use crate::runs::Gone;
+use axum::extract::ws::{Message, Utf8Bytes, WebSocket};
+use bytes::Bytes;
+use futures::StreamExt as _;
+use futures::stream::SplitStream;
+
+/// Why a conversation has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    /// The wrapper hung up, or the line broke.
+    Gone,
+    /// The wrapper does not read what it is sent.
+    Slow,
+    /// Close with this.
+    Close(Closing, &'static str),
+}
+
+impl From<Over> for End {
+    fn from(over: Over) -> Self {
+        match over {
+            Over::Gone => Self::Gone,
+            Over::Slow => Self::Slow,
+        }
+    }
+}
+
+impl From<Gone> for End {
+    fn from(_: Gone) -> Self {
+        Self::Close(Closing::Restart, "the server is ending")
+    }
+}
+
+/// A message that is not about the connection itself.
+pub(super) enum Frame {
+    Text(Utf8Bytes),
+    Binary(Bytes),
+}
+
+/// The reading half.
+pub(super) struct Incoming<'h> {
+    stream: SplitStream<WebSocket>,
+    limits: &'h Limits,
+    counters: &'h Counters,
+    /// Bad messages since the last good one.
+    bad: u32,
+}
+
+impl<'h> Incoming<'h> {
+    pub(super) fn new(
+        stream: SplitStream<WebSocket>,
+        limits: &'h Limits,
+        counters: &'h Counters,
+    ) -> Self {
+        Self {
+            stream,
+            limits,
+            counters,
+            bad: 0,
+        }
+    }
+
+    /// The next message. Dropping the future loses none.
+    pub(super) async fn next(&mut self) -> Result<Frame, End> {
+        loop {
+            let Ok(message) = tokio::time::timeout(self.limits.silence, self.stream.next()).await
+            else {
+                return Err(End::Close(Closing::Policy, "nothing heard"));
+            };
+            match message {
+                Some(Ok(Message::Text(text))) => return Ok(Frame::Text(text)),
+                Some(Ok(Message::Binary(bytes))) => return Ok(Frame::Binary(bytes)),
+                Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+                Some(Ok(Message::Close(_))) | None => return Err(End::Gone),
+                Some(Err(_)) => {
+                    self.counters.broken_connections.add_one();
+                    return Err(End::Gone);
+                }
+            }
+        }
+    }
+
+    /// Notes a good message.
+    pub(super) fn good(&mut self) {
+        self.bad = 0;
+    }
+
+    /// Notes a bad message; too many in a row are the end.
+    pub(super) fn strike(&mut self) -> Result<(), End> {
+        self.counters.bad_messages.add_one();
+        self.bad += 1;
+        if self.bad < self.limits.bad_in_a_row {
+            return Ok(());
+        }
+        self.counters.closed_bad.add_one();
+        Err(End::Close(Closing::Policy, "too many bad messages"))
+    }
+}

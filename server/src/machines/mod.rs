@@ -1,0 +1,23 @@
+//! The machines' side of the server: wrappers connect here, in either version of the protocol.
+//!
+//! A connection is one task with its own buffers: what it does badly, slowly or not at all is its own affair. It talks
+//! to its run through the run's handle and to the output log; nothing is acknowledged that is not durable there.
+
+pub mod auth;
+mod counters;
+mod hub;
+mod incoming;
+mod outgoing;
+mod port;
+mod session_v1;
+mod session_v2;
+mod writer_v1;
+
+pub use auth::{KeyError, RunKey};
+pub use counters::{Counter, Counters};
+pub(crate) use hub::Door;
+pub use hub::{Hub, Limits, Seat};
+pub use port::{RunDesk, RunLine};
+
+#[cfg(test)]
+mod tests;

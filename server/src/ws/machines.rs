@@ -1,0 +1,65 @@
+//! The machines port: any path, either version of the protocol.
+
+use crate::machines::{Door, Hub, RunDesk};
+use axum::Router;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::ws::{WebSocketUpgrade, rejection::WebSocketUpgradeRejection};
+use axum::extract::{Query, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use saltpeter_protocol::machine::SUBPROTOCOL_V2;
+use saltpeter_protocol::machine::v2::MAX_FRAME;
+use serde::Deserialize;
+
+/// What the address may carry.
+#[derive(Deserialize)]
+struct Address {
+    /// The run's token; version 1 wrappers connect to whatever address they are given and send no headers.
+    token: Option<String>,
+}
+
+/// The routes of the machines port.
+pub fn router<D: RunDesk>(hub: Hub<D>) -> Router {
+    Router::new().fallback(upgrade::<D>).with_state(hub)
+}
+
+async fn upgrade<D: RunDesk>(
+    State(hub): State<Hub<D>>,
+    headers: HeaderMap,
+    address: Result<Query<Address>, QueryRejection>,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Response {
+    let upgrade = match upgrade {
+        Ok(upgrade) => upgrade,
+        Err(_) => {
+            let message = "This is the port where Saltpeter's wrappers connect, by WebSocket. The dashboard is on the API port.\n";
+            return (StatusCode::UPGRADE_REQUIRED, message).into_response();
+        }
+    };
+    let Some(seat) = hub.seat() else {
+        return (StatusCode::SERVICE_UNAVAILABLE, "too many connections\n").into_response();
+    };
+    let upgrade = upgrade
+        .max_frame_size(MAX_FRAME)
+        .max_message_size(MAX_FRAME)
+        .protocols([SUBPROTOCOL_V2]);
+    let door = if upgrade.selected_protocol().is_some() {
+        Door::V2 {
+            token: bearer(&headers),
+        }
+    } else {
+        Door::V1 {
+            token: address.ok().and_then(|Query(address)| address.token),
+        }
+    };
+    upgrade.on_upgrade(async move |socket| hub.talk(seat, socket, door).await)
+}
+
+/// The token of an `Authorization: Bearer` header.
+fn bearer(headers: &HeaderMap) -> Option<String> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    scheme
+        .eq_ignore_ascii_case("bearer")
+        .then(|| token.trim().to_owned())
+}

@@ -1,0 +1,3 @@
+//! Upgrades to WebSockets.
+
+pub mod machines;
