@@ -1,0 +1,63 @@
+//! What a run wants done, done.
+
+use super::actor::Actor;
+use super::{LaunchOrder, ResolveOrder, RunHandle, ToMachine};
+use saltpeter_domain::run::Effect;
+use saltpeter_protocol::MachineId;
+
+impl Actor {
+    /// Carries effects out. The changes that led to them are durable.
+    pub(super) fn carry_out(&mut self, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::Resolve => {
+                    let head = self.run.head();
+                    let order = ResolveOrder {
+                        run: head.id.clone(),
+                        job: head.job.clone(),
+                        spec: head.spec.clone(),
+                        only: head.only.clone(),
+                    };
+                    if let Some(reply) = self.handle() {
+                        self.runs.inner.dispatch.resolve(order, reply);
+                    }
+                }
+                Effect::Launch(machines) => {
+                    let head = self.run.head();
+                    let order = LaunchOrder {
+                        run: head.id.clone(),
+                        job: head.job.clone(),
+                        spec: head.spec.clone(),
+                        machines,
+                    };
+                    if let Some(reply) = self.handle() {
+                        self.runs.inner.dispatch.launch(order, reply);
+                    }
+                }
+                Effect::SendKill(machine) => self.tell(&machine, ToMachine::Kill),
+                Effect::SendDone(machine) => self.tell(&machine, ToMachine::Done),
+                Effect::Log(entry) => self.runs.inner.dispatch.log(entry),
+                Effect::Finished(outcome) => {
+                    tracing::info!(run = %self.run.id(), outcome = outcome.label(), "finished");
+                }
+                // These answer a hello and are taken out of its effects before.
+                Effect::Welcome { .. } | Effect::Leave { .. } => {}
+            }
+        }
+    }
+
+    /// Tells a machine's connection something. One that is away hears it in the answer to its next hello, one that
+    /// is slow at its next sign of life.
+    fn tell(&mut self, machine: &MachineId, what: ToMachine) {
+        if let Some(outbox) = self.outboxes.get(machine)
+            && outbox.try_send(what).is_err()
+            && outbox.is_closed()
+        {
+            self.outboxes.remove(machine);
+        }
+    }
+
+    fn handle(&self) -> Option<RunHandle> {
+        self.runs.present(self.run.id())
+    }
+}

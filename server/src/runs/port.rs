@@ -1,0 +1,134 @@
+//! What the runs need from the rest of the server.
+
+use super::RunHandle;
+use futures::future::BoxFuture;
+use saltpeter_domain::RunSpec;
+use saltpeter_domain::run::{Changed, LogEntry, MachineRun, Run};
+use saltpeter_protocol::api::{Counts, KillView};
+use saltpeter_protocol::{JobName, MachineId, RunCause, RunId, RunState, UnixMillis};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use crate::store::StoreError;
+
+/// Finds machines, starts wrappers and writes job logs. Every method returns at once; results come back
+/// through `reply`.
+pub trait Dispatch: Send + Sync + 'static {
+    /// Finds out which machines a run takes: matching, up, not under maintenance, `number_of_targets` of them,
+    /// and within `only`. Answered by [`super::Dispatched::Resolved`] or `ResolveFailed`.
+    fn resolve(&self, order: ResolveOrder, reply: RunHandle);
+
+    /// Starts the wrappers of `order.machines`. A failure is answered by [`super::Dispatched::LaunchFailed`];
+    /// success shows in the wrapper's hello. May be asked for the same machine again after a restart.
+    fn launch(&self, order: LaunchOrder, reply: RunHandle);
+
+    /// Writes to a job's log.
+    fn log(&self, entry: LogEntry);
+}
+
+/// Which machines does this run take?
+#[derive(Debug, Clone)]
+pub struct ResolveOrder {
+    /// The run.
+    pub run: RunId,
+    /// Its job.
+    pub job: JobName,
+    /// The job as it was when the run was written down.
+    pub spec: Arc<RunSpec>,
+    /// The only machines it may take.
+    pub only: Option<BTreeSet<MachineId>>,
+}
+
+/// Start these machines' wrappers.
+#[derive(Debug, Clone)]
+pub struct LaunchOrder {
+    /// The run.
+    pub run: RunId,
+    /// Its job.
+    pub job: JobName,
+    /// The job as it was when the run was written down.
+    pub spec: Arc<RunSpec>,
+    /// The machines.
+    pub machines: Vec<MachineId>,
+}
+
+/// A run to write down.
+#[derive(Debug, Clone)]
+pub struct NewRun {
+    /// The job.
+    pub job: JobName,
+    /// Why it exists.
+    pub cause: RunCause,
+    /// When it is written down.
+    pub created: UnixMillis,
+    /// The job as it is now.
+    pub spec: Arc<RunSpec>,
+    /// The state it begins in.
+    pub state: RunState,
+    /// The only machines it may take.
+    pub only: Option<BTreeSet<MachineId>>,
+    /// See [`super::StartRun::reconnect_grace`].
+    pub reconnect_grace: Duration,
+}
+
+/// The parts of a run that have changed, to be written.
+#[derive(Debug, Clone)]
+pub struct RunWrite {
+    /// The run.
+    pub id: RunId,
+    /// Where it stands.
+    pub state: RunState,
+    /// Set once its end was asked for.
+    pub kill: Option<KillView>,
+    /// Machines by state.
+    pub counts: Counts,
+    /// Up to four machines that are running.
+    pub running_on: Vec<MachineId>,
+    /// The machines that have changed.
+    pub machines: Vec<(MachineId, MachineRun)>,
+}
+
+impl RunWrite {
+    /// What has changed of `run`.
+    pub fn of(run: &Run, changed: &Changed) -> Self {
+        Self {
+            id: run.id().clone(),
+            state: run.state().clone(),
+            kill: run.head().kill.clone(),
+            counts: run.counts(),
+            running_on: run.running_on(),
+            machines: changed
+                .machines
+                .iter()
+                .filter_map(|id| Some((id.clone(), run.machines().get(id)?.clone())))
+                .collect(),
+        }
+    }
+}
+
+/// Why a run was not written down.
+#[derive(Debug, thiserror::Error)]
+pub enum CreateError {
+    /// The job's run for this instant exists already.
+    #[error("the run for this instant exists already: {0}")]
+    AlreadyStarted(RunId),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Where runs are kept. A future that is ready means that the data is durable.
+pub trait RunStore: Send + Sync + 'static {
+    /// Writes a run down under a name of its own. At most one exists for each job and scheduled instant.
+    fn create_run(&self, new: NewRun) -> BoxFuture<'_, Result<Run, CreateError>>;
+
+    /// Writes what has changed, all of it or nothing.
+    fn save(&self, write: RunWrite) -> BoxFuture<'_, Result<(), StoreError>>;
+
+    /// A run with its machines.
+    fn run<'a>(&'a self, id: &'a RunId) -> BoxFuture<'a, Result<Option<Run>, StoreError>>;
+
+    /// Every run that is not over, in the order in which they were written down.
+    fn unfinished_runs(&self) -> BoxFuture<'_, Result<Vec<Run>, StoreError>>;
+}

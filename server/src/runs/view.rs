@@ -1,0 +1,60 @@
+//! A run as its page shows it.
+
+use saltpeter_domain::run::Run;
+use saltpeter_domain::secret::MASK;
+use saltpeter_protocol::api::{ConfigEntry, OutputLength, RunDetail};
+
+/// The run with its machines and the settings it was begun with.
+pub(super) fn detail(run: &Run) -> RunDetail {
+    RunDetail {
+        summary: run.summary(),
+        machines: run
+            .machines()
+            .keys()
+            .filter_map(|machine| run.machine_row(machine, OutputLength::default()))
+            .collect(),
+        config: config(run),
+        command: run.spec().command.clone(),
+    }
+}
+
+fn config(run: &Run) -> Vec<ConfigEntry> {
+    let spec = run.spec();
+    let mut entries = Vec::new();
+    let mut entry = |key: &str, value: String| {
+        entries.push(ConfigEntry {
+            key: key.to_owned(),
+            value,
+        });
+    };
+    entry("group", spec.group.clone());
+    entry("targets", spec.targets.text().to_owned());
+    if let Ok(serde_json::Value::String(kind)) = serde_json::to_value(spec.targets.target_type()) {
+        entry("target_type", kind);
+    }
+    if let Some(number) = spec.number_of_targets {
+        entry("number_of_targets", number.to_string());
+    }
+    if let Some(size) = spec.batch_size {
+        entry("batch_size", size.to_string());
+    }
+    entry("timeout", spec.timeout.to_string());
+    if let Some(cwd) = &spec.cwd {
+        entry("cwd", cwd.clone());
+    }
+    if let Some(user) = &spec.user {
+        entry("user", user.clone());
+    }
+    for name in spec.env.keys() {
+        entry(&format!("env.{name}"), MASK.to_owned());
+    }
+    entry("overlap", spec.overlap.as_str().to_owned());
+    if let Some(only) = &run.head().only {
+        let names: Vec<&str> = only
+            .iter()
+            .map(saltpeter_protocol::MachineId::as_str)
+            .collect();
+        entry("only", names.join(", "));
+    }
+    entries
+}

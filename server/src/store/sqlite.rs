@@ -1,0 +1,132 @@
+//! The SQLite database of runs, machines, pauses and the like: one connection that writes, a few that read.
+
+use super::StoreError;
+use super::write::{Order, Writer};
+use crate::runs::{CreateError, NewRun, RunStore, RunWrite};
+use futures::future::BoxFuture;
+use saltpeter_domain::run::Run;
+use saltpeter_protocol::api::Pause;
+use saltpeter_protocol::{JobName, RunId};
+use sqlx::ConnectOptions;
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+use std::path::Path;
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::task::TaskTracker;
+
+/// Connections that read.
+const READERS: u32 = 4;
+/// Writes that may wait for the writer.
+const MAX_QUEUED: usize = 1024;
+/// How long a connection waits for another process that holds the database.
+const BUSY: Duration = Duration::from_secs(5);
+
+/// The store. Clones share it.
+#[derive(Clone)]
+pub struct Store {
+    pub(super) readers: SqlitePool,
+    orders: mpsc::Sender<Order>,
+    writer: TaskTracker,
+}
+
+impl Store {
+    /// Opens the database `path`, makes it if there is none, and brings it up to date.
+    pub async fn open(path: &Path) -> Result<Self, StoreError> {
+        let failed = |reason: String| StoreError::Open {
+            path: path.display().to_string(),
+            reason,
+        };
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(BUSY)
+            .disable_statement_logging();
+        let mut connection = options
+            .connect()
+            .await
+            .map_err(|error| failed(error.to_string()))?;
+        sqlx::migrate!("./migrations/runs")
+            .run(&mut connection)
+            .await
+            .map_err(|error| failed(error.to_string()))?;
+        let readers = SqlitePoolOptions::new()
+            .max_connections(READERS)
+            .connect_with(options.read_only(true).create_if_missing(false))
+            .await
+            .map_err(|error| failed(error.to_string()))?;
+        let (orders, queue) = mpsc::channel(MAX_QUEUED);
+        let writer = TaskTracker::new();
+        writer.spawn(Writer::new(connection, queue).work());
+        Ok(Self {
+            readers,
+            orders,
+            writer,
+        })
+    }
+
+    /// Ends once everything that was handed over is durable and every other clone is gone.
+    pub async fn close(self) {
+        let Self {
+            readers,
+            orders,
+            writer,
+        } = self;
+        drop(orders);
+        writer.close();
+        writer.wait().await;
+        readers.close().await;
+    }
+
+    /// Pauses a job. One that is paused already stays as it is.
+    pub async fn pause(&self, job: &JobName, pause: &Pause) -> Result<(), StoreError> {
+        let (job, pause) = (job.clone(), pause.clone());
+        self.order(|done| Order::Pause(job, pause, done)).await
+    }
+
+    /// Resumes a job. One that is not paused stays as it is.
+    pub async fn unpause(&self, job: &JobName) -> Result<(), StoreError> {
+        let job = job.clone();
+        self.order(|done| Order::Unpause(job, done)).await
+    }
+
+    /// Remembers `value` under `name`.
+    pub async fn set_meta(&self, name: &str, value: &str) -> Result<(), StoreError> {
+        let (name, value) = (name.to_owned(), value.to_owned());
+        self.order(|done| Order::SetMeta(name, value, done)).await
+    }
+
+    async fn order<T, E: From<StoreError>>(
+        &self,
+        order: impl FnOnce(oneshot::Sender<Result<T, E>>) -> Order,
+    ) -> Result<T, E> {
+        let (done, answer) = oneshot::channel();
+        self.orders
+            .send(order(done))
+            .await
+            .map_err(|_| StoreError::Closed)?;
+        answer.await.map_err(|_| StoreError::Closed)?
+    }
+}
+
+impl RunStore for Store {
+    fn create_run(&self, new: NewRun) -> BoxFuture<'_, Result<Run, CreateError>> {
+        Box::pin(self.order(|done| Order::Create(Box::new(new), done)))
+    }
+
+    fn save(&self, write: RunWrite) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(self.order(|done| Order::Save(Box::new(write), done)))
+    }
+
+    fn run<'a>(&'a self, id: &'a RunId) -> BoxFuture<'a, Result<Option<Run>, StoreError>> {
+        Box::pin(self.read_run(id))
+    }
+
+    fn unfinished_runs(&self) -> BoxFuture<'_, Result<Vec<Run>, StoreError>> {
+        Box::pin(self.read_unfinished())
+    }
+}

@@ -1,0 +1,304 @@
+//! The one writer of the database.
+//!
+//! Orders that wait together are carried out in one transaction, so that a thousand runs that begin in the
+//! same second cost a few commits. When one of them fails, each is carried out on its own, so that it fails alone.
+
+use super::StoreError;
+use super::read::query;
+use super::row::{to_json, to_json_if};
+use crate::runs::{CreateError, NewRun, RunWrite};
+use saltpeter_domain::run::{MachineRun, Run, RunHead};
+use saltpeter_protocol::api::Pause;
+use saltpeter_protocol::{JobName, MachineId, RunCause, RunId, RunState};
+use sqlx::{AssertSqlSafe, Connection, QueryBuilder, Row, Sqlite, SqliteConnection};
+use std::collections::BTreeMap;
+use tokio::sync::{mpsc, oneshot};
+
+/// Orders that share a transaction.
+const TOGETHER: usize = 512;
+/// Machines in one statement; the database takes 32766 arguments.
+const MACHINES_PER_STATEMENT: usize = 1000;
+
+type Done<T, E = StoreError> = oneshot::Sender<Result<T, E>>;
+
+/// Something to write, and who waits for it to be durable.
+pub(super) enum Order {
+    /// A run that is not yet in the database.
+    Create(Box<NewRun>, Done<Run, CreateError>),
+    /// Changes of one that is.
+    Save(Box<RunWrite>, Done<()>),
+    /// A job is paused.
+    Pause(JobName, Pause, Done<()>),
+    /// A job is resumed.
+    Unpause(JobName, Done<()>),
+    /// A value to remember.
+    SetMeta(String, String, Done<()>),
+}
+
+/// What an order has come to, to be told once it is durable.
+enum Outcome {
+    Created(Result<Run, CreateError>),
+    Written,
+}
+
+pub(super) struct Writer {
+    connection: SqliteConnection,
+    orders: mpsc::Receiver<Order>,
+}
+
+impl Writer {
+    pub(super) fn new(connection: SqliteConnection, orders: mpsc::Receiver<Order>) -> Self {
+        Self { connection, orders }
+    }
+
+    /// Until every sender is gone and everything is written.
+    pub(super) async fn work(mut self) {
+        let mut batch = Vec::new();
+        while self.orders.recv_many(&mut batch, TOGETHER).await > 0 {
+            let orders = std::mem::take(&mut batch);
+            match commit(&mut self.connection, &orders).await {
+                Ok(outcomes) => {
+                    for (order, outcome) in orders.into_iter().zip(outcomes) {
+                        order.answer(Ok(outcome));
+                    }
+                }
+                Err(error) if orders.len() == 1 => {
+                    for order in orders {
+                        order.answer(Err(error.clone()));
+                    }
+                }
+                Err(_) => {
+                    for order in orders {
+                        let alone = std::slice::from_ref(&order);
+                        let result = commit(&mut self.connection, alone).await;
+                        let outcome = result.map(|mut outcomes| outcomes.pop());
+                        match outcome {
+                            Ok(Some(outcome)) => order.answer(Ok(outcome)),
+                            Ok(None) => order.answer(Err(StoreError::Closed)),
+                            Err(error) => order.answer(Err(error)),
+                        }
+                    }
+                }
+            }
+        }
+        if let Err(error) = self.connection.close().await {
+            tracing::warn!(%error, "the database did not close cleanly");
+        }
+    }
+}
+
+impl Order {
+    fn answer(self, result: Result<Outcome, StoreError>) {
+        // Whoever asked may have gone; what is written stays written.
+        match (self, result) {
+            (Self::Create(_, done), Ok(Outcome::Created(created))) => {
+                let _ = done.send(created);
+            }
+            (Self::Create(_, done), Err(error)) => {
+                let _ = done.send(Err(error.into()));
+            }
+            (Self::Create(..), Ok(Outcome::Written)) => {}
+            (
+                Self::Save(_, done)
+                | Self::Pause(_, _, done)
+                | Self::Unpause(_, done)
+                | Self::SetMeta(_, _, done),
+                result,
+            ) => {
+                let _ = done.send(result.map(|_| ()));
+            }
+        }
+    }
+}
+
+async fn commit(
+    connection: &mut SqliteConnection,
+    orders: &[Order],
+) -> Result<Vec<Outcome>, StoreError> {
+    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+    let mut outcomes = Vec::with_capacity(orders.len());
+    for order in orders {
+        outcomes.push(carry_out(&mut transaction, order).await?);
+    }
+    transaction.commit().await?;
+    Ok(outcomes)
+}
+
+async fn carry_out(
+    connection: &mut SqliteConnection,
+    order: &Order,
+) -> Result<Outcome, StoreError> {
+    match order {
+        Order::Create(new, _) => return create(connection, new).await,
+        Order::Save(write, _) => save(connection, write).await?,
+        Order::Pause(job, pause, _) => {
+            sqlx::query(
+                "INSERT INTO pauses (job, paused_by, paused_at) VALUES (?, ?, ?) ON CONFLICT (job) DO NOTHING",
+            )
+            .bind(job.as_str())
+            .bind(pause.by.as_str())
+            .bind(pause.at.0)
+            .execute(connection)
+            .await?;
+        }
+        Order::Unpause(job, _) => {
+            sqlx::query("DELETE FROM pauses WHERE job = ?")
+                .bind(job.as_str())
+                .execute(connection)
+                .await?;
+        }
+        Order::SetMeta(name, value, _) => {
+            sqlx::query(
+                "INSERT INTO meta (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+            )
+            .bind(name.as_str())
+            .bind(value.as_str())
+            .execute(connection)
+            .await?;
+        }
+    }
+    Ok(Outcome::Written)
+}
+
+/// Writes a run down under the first free name of its second.
+async fn create(connection: &mut SqliteConnection, new: &NewRun) -> Result<Outcome, StoreError> {
+    let instant = match new.cause {
+        RunCause::Schedule { instant } => Some(instant.0),
+        RunCause::Manual { .. } | RunCause::Again { .. } => None,
+    };
+    if let Some(instant) = instant {
+        let earlier = sqlx::query(AssertSqlSafe(query::by_instant()))
+            .bind(new.job.as_str())
+            .bind(instant)
+            .fetch_optional(&mut *connection)
+            .await?;
+        if let Some(earlier) = earlier {
+            let id: RunId = earlier
+                .try_get::<String, _>(0)?
+                .parse()
+                .map_err(|e| super::row::corrupt("a run's name", &e))?;
+            return Ok(Outcome::Created(Err(CreateError::AlreadyStarted(id))));
+        }
+        sqlx::query(
+            "INSERT INTO job_instants (job, instant) VALUES (?, ?) ON CONFLICT (job) \
+             DO UPDATE SET instant = excluded.instant WHERE excluded.instant > job_instants.instant",
+        )
+        .bind(new.job.as_str())
+        .bind(instant)
+        .execute(&mut *connection)
+        .await?;
+    }
+    let mut ordinal = 1;
+    loop {
+        let run = Run::new(
+            RunHead {
+                id: RunId::compose(&new.job, new.created, ordinal),
+                job: new.job.clone(),
+                cause: new.cause.clone(),
+                created: new.created,
+                spec: new.spec.clone(),
+                state: new.state.clone(),
+                kill: None,
+                only: new.only.clone(),
+                reconnect_grace: new.reconnect_grace,
+            },
+            BTreeMap::new(),
+        );
+        if insert(connection, &run, instant).await? {
+            return Ok(Outcome::Created(Ok(run)));
+        }
+        ordinal += 1;
+    }
+}
+
+/// False when the name is taken.
+async fn insert(
+    connection: &mut SqliteConnection,
+    run: &Run,
+    instant: Option<i64>,
+) -> Result<bool, StoreError> {
+    let head = run.head();
+    let result = sqlx::query(
+        "INSERT INTO runs (id, job, instant, created, ended, cause, state, counts, running_on, spec, \
+         only_machines, reconnect_grace) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
+    )
+    .bind(head.id.as_str())
+    .bind(head.job.as_str())
+    .bind(instant)
+    .bind(head.created.0)
+    .bind(ended(&head.state))
+    .bind(to_json(&head.cause)?)
+    .bind(to_json(&head.state)?)
+    .bind(to_json(&run.counts())?)
+    .bind(to_json(&run.running_on())?)
+    .bind(to_json(&*head.spec)?)
+    .bind(to_json_if(head.only.as_ref())?)
+    .bind(i64::try_from(head.reconnect_grace.as_millis()).unwrap_or(i64::MAX))
+    .execute(connection)
+    .await?;
+    Ok(result.rows_affected() == 1)
+}
+
+fn ended(state: &RunState) -> Option<i64> {
+    match state {
+        RunState::Ended { at, .. } => Some(at.0),
+        RunState::Queued | RunState::Resolving | RunState::Running => None,
+    }
+}
+
+async fn save(connection: &mut SqliteConnection, write: &RunWrite) -> Result<(), StoreError> {
+    let seq: i64 = sqlx::query_scalar(
+        "UPDATE runs SET state = ?, ended = ?, kill_asked = ?, counts = ?, running_on = ? WHERE id = ? RETURNING seq",
+    )
+    .bind(to_json(&write.state)?)
+    .bind(ended(&write.state))
+    .bind(to_json_if(write.kill.as_ref())?)
+    .bind(to_json(&write.counts)?)
+    .bind(to_json(&write.running_on)?)
+    .bind(write.id.as_str())
+    .fetch_one(&mut *connection)
+    .await?;
+    for some in write.machines.chunks(MACHINES_PER_STATEMENT) {
+        save_machines(connection, seq, some).await?;
+    }
+    Ok(())
+}
+
+async fn save_machines(
+    connection: &mut SqliteConnection,
+    seq: i64,
+    machines: &[(MachineId, MachineRun)],
+) -> Result<(), StoreError> {
+    let mut rows = Vec::with_capacity(machines.len());
+    for (id, machine) in machines {
+        rows.push((
+            id,
+            to_json(&machine.state)?,
+            machine.pid.map(i64::from),
+            to_json_if(machine.bound.as_ref())?,
+            to_json_if(machine.kill.as_ref())?,
+        ));
+    }
+    let mut upsert = QueryBuilder::<Sqlite>::new(
+        "INSERT INTO run_machines (run_seq, machine, state, pid, bound, kill_asked) ",
+    );
+    upsert.push_values(rows, |mut row, (id, state, pid, bound, kill)| {
+        row.push_bind(seq)
+            .push_bind(id.as_str())
+            .push_bind(state)
+            .push_bind(pid)
+            .push_bind(bound)
+            .push_bind(kill);
+    });
+    upsert.push(
+        " ON CONFLICT (run_seq, machine) DO UPDATE SET state = excluded.state, pid = excluded.pid, \
+         bound = excluded.bound, kill_asked = excluded.kill_asked",
+    );
+    // Statements for few machines are prepared once and kept; long ones would crowd them out.
+    upsert
+        .build()
+        .persistent(machines.len() <= 4)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
