@@ -2,9 +2,9 @@
 
 use super::auth::RunKey;
 use super::counters::Counters;
-use super::port::RunDesk;
 use super::{session_v1, session_v2};
 use crate::clock::Clock;
+use crate::runs::Runs;
 use crate::store::output::OutputLog;
 use axum::extract::ws::WebSocket;
 use std::sync::Arc;
@@ -44,20 +44,13 @@ impl Default for Limits {
 }
 
 /// The place where connections of machines come in. Clones share it.
-pub struct Hub<D> {
-    shared: Arc<Shared<D>>,
+#[derive(Clone)]
+pub struct Hub {
+    shared: Arc<Shared>,
 }
 
-impl<D> Clone for Hub<D> {
-    fn clone(&self) -> Self {
-        Self {
-            shared: self.shared.clone(),
-        }
-    }
-}
-
-pub(super) struct Shared<D> {
-    pub(super) desk: D,
+pub(super) struct Shared {
+    pub(super) runs: Runs,
     pub(super) log: OutputLog,
     pub(super) key: RunKey,
     pub(super) clock: Arc<dyn Clock>,
@@ -80,10 +73,10 @@ pub(crate) enum Door {
     V2 { token: Option<String> },
 }
 
-impl<D: RunDesk> Hub<D> {
-    /// A hub for the runs of `desk`. Connections end when `closing` is cancelled.
+impl Hub {
+    /// A hub for the wrappers of `runs`. Connections end when `closing` is cancelled.
     pub fn new(
-        desk: D,
+        runs: Runs,
         log: OutputLog,
         key: RunKey,
         clock: Arc<dyn Clock>,
@@ -93,7 +86,7 @@ impl<D: RunDesk> Hub<D> {
         let seats = Arc::new(Semaphore::new(limits.connections));
         Self {
             shared: Arc::new(Shared {
-                desk,
+                runs,
                 log,
                 key,
                 clock,

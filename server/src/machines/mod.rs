@@ -5,10 +5,10 @@
 
 pub mod auth;
 mod counters;
+mod find;
 mod hub;
 mod incoming;
 mod outgoing;
-mod port;
 mod session_v1;
 mod session_v2;
 mod writer_v1;
@@ -17,7 +17,3 @@ pub use auth::{KeyError, RunKey};
 pub use counters::{Counter, Counters};
 pub(crate) use hub::Door;
 pub use hub::{Hub, Limits, Seat};
-pub use port::{RunDesk, RunLine};
-
-#[cfg(test)]
-mod tests;

@@ -7,9 +7,9 @@ use super::counters::Counters;
 use super::hub::{Limits, Shared};
 use super::incoming::{End, Frame, Incoming};
 use super::outgoing::{Closing, Outgoing, QUEUED_ANSWERS, QUEUED_ORDERS};
-use super::port::{RunDesk, RunLine};
+use super::find::find;
 use super::writer_v1::{Answer, Binding, PendingAck, Writer};
-use crate::runs::{HelloAnswer, MachineInput};
+use crate::runs::{HelloAnswer, MachineInput, RunHandle};
 use crate::store::output::{AppendError, Chunk, Durable, OutputStream};
 use axum::extract::ws::WebSocket;
 use bytes::Bytes;
@@ -26,7 +26,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 /// Talks with a wrapper to the end.
-pub(super) async fn talk<D: RunDesk>(hub: &Shared<D>, socket: WebSocket, token: Option<String>) {
+pub(super) async fn talk(hub: &Shared, socket: WebSocket, token: Option<String>) {
     let (sink, stream) = socket.split();
     let mut outgoing = Outgoing::new(sink, &hub.limits);
     let (answers, answered) = mpsc::channel(QUEUED_ANSWERS);
@@ -52,10 +52,10 @@ pub(super) async fn talk<D: RunDesk>(hub: &Shared<D>, socket: WebSocket, token: 
 }
 
 /// Whom a connection speaks for.
-struct Bound<R> {
+struct Bound {
     run: RunId,
     machine: MachineId,
-    line: R,
+    line: RunHandle,
     output: OutputStream,
     /// The machine has its outcome already: what still comes is taken and acknowledged, so that the wrapper can leave.
     over: bool,
@@ -68,12 +68,12 @@ struct Ending {
 }
 
 /// The reading half.
-struct Reader<'h, D: RunDesk> {
-    hub: &'h Shared<D>,
+struct Reader<'h> {
+    hub: &'h Shared,
     incoming: Incoming<'h>,
     token: Option<String>,
     answers: mpsc::Sender<Answer>,
-    bound: Option<Bound<D::Run>>,
+    bound: Option<Bound>,
     ending: Option<Ending>,
 }
 
@@ -84,7 +84,7 @@ enum Taken {
     Badly(String),
 }
 
-impl<D: RunDesk> Reader<'_, D> {
+impl Reader<'_> {
     async fn run(mut self) -> End {
         let bind_by = Instant::now() + self.limits().hello_within;
         loop {
@@ -233,7 +233,7 @@ impl<D: RunDesk> Reader<'_, D> {
             self.error(ErrorCode::JobNotFound, message).await?;
             return Ok(false);
         }
-        let Some(line) = self.hub.desk.find(&run).await? else {
+        let Some(line) = find(&self.hub.runs, &run).await? else {
             return self.unknown(envelope, message).await;
         };
         let (orders_in, orders) = mpsc::channel(QUEUED_ORDERS);
@@ -382,7 +382,7 @@ impl<D: RunDesk> Reader<'_, D> {
     /// Hands text to the log. While the log is full the wrapper cannot be heard, and is alive all the same.
     async fn submit(
         &self,
-        bound: &Bound<D::Run>,
+        bound: &Bound,
         seq: Option<u64>,
         chunk: Chunk,
     ) -> Result<bool, AppendError> {

@@ -7,9 +7,9 @@ use super::counters::Counters;
 use super::hub::Shared;
 use super::incoming::{End, Frame, Incoming};
 use super::outgoing::{Closing, Outgoing, Over, QUEUED_ANSWERS, QUEUED_ORDERS};
-use super::port::{RunDesk, RunLine};
+use super::find::find;
 use crate::VERSION;
-use crate::runs::{HelloAnswer, MachineInput, ToMachine};
+use crate::runs::{HelloAnswer, MachineInput, RunHandle, ToMachine};
 use crate::store::output::{AppendError, Chunk, Durable, OutputStream};
 use axum::extract::ws::WebSocket;
 use bytes::Bytes;
@@ -33,7 +33,7 @@ struct Hello {
 }
 
 /// Talks with a wrapper to the end.
-pub(super) async fn talk<D: RunDesk>(hub: &Shared<D>, socket: WebSocket, token: Option<String>) {
+pub(super) async fn talk(hub: &Shared, socket: WebSocket, token: Option<String>) {
     let (sink, stream) = socket.split();
     let mut outgoing = Outgoing::new(sink, &hub.limits);
     let mut incoming = Incoming::new(stream, &hub.limits, &hub.counters);
@@ -49,8 +49,8 @@ pub(super) async fn talk<D: RunDesk>(hub: &Shared<D>, socket: WebSocket, token: 
     }
 }
 
-async fn converse<D: RunDesk>(
-    hub: &Shared<D>,
+async fn converse(
+    hub: &Shared,
     incoming: &mut Incoming<'_>,
     outgoing: &mut Outgoing,
     token: Option<&str>,
@@ -72,12 +72,12 @@ async fn converse<D: RunDesk>(
 }
 
 /// Answers a hello. `None` when the wrapper has been told to leave.
-async fn welcome<D: RunDesk>(
-    hub: &Shared<D>,
+async fn welcome(
+    hub: &Shared,
     outgoing: &mut Outgoing,
     hello: &Hello,
     token: Option<&str>,
-) -> Result<Option<Session<D::Run>>, End> {
+) -> Result<Option<Session>, End> {
     if !token.is_some_and(|token| hub.key.verify(&hello.run, token)) {
         hub.counters.refused_token.add_one();
         let message = format!(
@@ -86,7 +86,7 @@ async fn welcome<D: RunDesk>(
         );
         return leave(outgoing, LeaveReason::NotKnown, message).await;
     }
-    let Some(run) = hub.desk.find(&hello.run).await? else {
+    let Some(run) = find(&hub.runs, &hello.run).await? else {
         hub.counters.refused_unknown.add_one();
         let message = format!("Run {} is not known here.", hello.run);
         return leave(outgoing, LeaveReason::NotKnown, message).await;
@@ -199,17 +199,17 @@ async fn hello(
 }
 
 /// A wrapper that has been welcomed.
-struct Session<R> {
-    run: R,
+struct Session {
+    run: RunHandle,
     machine: MachineId,
     output: OutputStream,
     orders: mpsc::Receiver<ToMachine>,
 }
 
-impl<R: RunLine> Session<R> {
-    async fn run<D: RunDesk>(
+impl Session {
+    async fn run(
         self,
-        hub: &Shared<D>,
+        hub: &Shared,
         incoming: &mut Incoming<'_>,
         outgoing: &mut Outgoing,
     ) -> End {
@@ -246,9 +246,9 @@ enum Answer {
     AckAgain,
 }
 
-struct Reader<'h, D, R> {
-    hub: &'h Shared<D>,
-    run: R,
+struct Reader<'h> {
+    hub: &'h Shared,
+    run: RunHandle,
     machine: MachineId,
     output: OutputStream,
     durable: watch::Receiver<Durable>,
@@ -257,7 +257,7 @@ struct Reader<'h, D, R> {
     ended: Option<(Exit, u64)>,
 }
 
-impl<D: RunDesk, R: RunLine> Reader<'_, D, R> {
+impl Reader<'_> {
     async fn run(mut self, incoming: &mut Incoming<'_>) -> End {
         loop {
             if let Err(end) = self.step(incoming).await {

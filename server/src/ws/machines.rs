@@ -1,6 +1,6 @@
 //! The machines port: any path, either version of the protocol.
 
-use crate::machines::{Door, Hub, RunDesk};
+use crate::machines::{Door, Hub};
 use axum::Router;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::ws::{WebSocketUpgrade, rejection::WebSocketUpgradeRejection};
@@ -19,12 +19,12 @@ struct Address {
 }
 
 /// The routes of the machines port.
-pub fn router<D: RunDesk>(hub: Hub<D>) -> Router {
-    Router::new().fallback(upgrade::<D>).with_state(hub)
+pub fn router(hub: Hub) -> Router {
+    Router::new().fallback(upgrade).with_state(hub)
 }
 
-async fn upgrade<D: RunDesk>(
-    State(hub): State<Hub<D>>,
+async fn upgrade(
+    State(hub): State<Hub>,
     headers: HeaderMap,
     address: Result<Query<Address>, QueryRejection>,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
