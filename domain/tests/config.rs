@@ -1,7 +1,9 @@
 //! The configuration directory: what is in force, and what people are told.
 
 use chrono_tz::Tz;
-use saltpeter_domain::config::{FileChange, FileState, JobSet, Loader, MAX_FILE_BYTES};
+use saltpeter_domain::config::{
+    CheckReport, FileChange, FileState, JobSet, Loader, MAX_FILE_BYTES,
+};
 use saltpeter_domain::job::{LaunchWay, Overlap, RunSpec, Timeout, WrapperLogLevel};
 use saltpeter_domain::targeting::TargetType;
 use saltpeter_protocol::{JobName, UnixMillis};
@@ -34,10 +36,7 @@ fn job(name: &str, extra: &str) -> String {
 }
 
 fn problems(set: &JobSet) -> String {
-    set.problems
-        .iter()
-        .map(|problem| format!("{problem}\n"))
-        .collect()
+    CheckReport::new(set).lines()
 }
 
 #[test]
@@ -90,7 +89,7 @@ backup:
     assert_eq!(
         job.timeout,
         Timeout::SoftHard {
-            soft: Duration::from_secs(60),
+            soft: Duration::from_mins(1),
             hard: Duration::from_secs(90)
         }
     );
@@ -153,7 +152,7 @@ fn old_spellings_still_hold() {
         set.jobs["a"].timeout,
         Timeout::SoftHard {
             soft: Duration::from_secs(30),
-            hard: Duration::from_secs(60)
+            hard: Duration::from_mins(1)
         }
     );
     assert_eq!(set.jobs["b"].overlap, Overlap::Allow);
@@ -206,6 +205,7 @@ fn special_keys_are_merged_key_by_key_and_the_later_file_wins() {
     assert_eq!(set.settings.local_machines.len(), 2);
     assert!(!set.maintenance.global);
     assert_eq!(set.maintenance.machines.len(), 1);
+    assert_eq!(set.maintenance_file(), "20.yaml");
     assert!(set.jobs.is_empty());
 }
 
@@ -239,6 +239,13 @@ fn messages_say_where_what_and_how_to_mend_it() {
             "a:\n  <<: {command: x}\n  targets: '*'\n  schedule: '@daily'\n",
         ),
         ("alias bomb", "a: &a [x,x]\nb: &b [*a,*a]\nc: &c [*b,*b]\n"),
+        ("unquoted step", "a:\n  min: */5\n"),
+        ("unquoted star", "a:\n  command: x\n  targets: *\n"),
+        ("unquoted glob", "a:\n  command: x\n  targets: *web\n"),
+        (
+            "tag",
+            "a:\n  command: !run x\n  targets: y\n  schedule: '@daily'\n",
+        ),
         ("two documents", "a: 1\n---\nb: 2\n"),
         (
             "unquoted alias",

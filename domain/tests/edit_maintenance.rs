@@ -163,15 +163,15 @@ prop_compose! {
               blank in prop::bool::ANY, reason in prop::option::of("[a-z: #]{0,8}")) -> String {
         let mut text = String::new();
         if before { text.push_str("# first\nj1: {schedule: '@daily', command: 'echo # x', targets: '*'}\n"); }
-        let _ = write!(text, "saltpeter_maintenance:{}\n", comments[0]);
-        if let Some(global) = global { let _ = write!(text, "  global: {global}{}\n", comments[1]); }
-        if let Some(reason) = reason { let _ = write!(text, "  reason: \"{reason}\"{}\n", comments[2]); }
+        let _ = writeln!(text, "saltpeter_maintenance:{}", comments[0]);
+        if let Some(global) = global { let _ = writeln!(text, "  global: {global}{}", comments[1]); }
+        if let Some(reason) = reason { let _ = writeln!(text, "  reason: \"{reason}\"{}", comments[2]); }
         if machines.is_empty() {
-            let _ = write!(text, "  machines: []{}\n", comments[3]);
+            let _ = writeln!(text, "  machines: []{}", comments[3]);
         } else {
-            let _ = write!(text, "  machines:{}\n", comments[3]);
+            let _ = writeln!(text, "  machines:{}", comments[3]);
             for (machine, comment) in machines.iter().zip(comments[4..].iter().cycle()) {
-                let _ = write!(text, "    # about {machine}\n    - \"{machine}\"{comment}\n");
+                let _ = writeln!(text, "    # about {machine}\n    - \"{machine}\"{comment}");
             }
         }
         if blank { text.push_str("\n  # end of block\n\n"); }

@@ -25,9 +25,9 @@ fn set(jobs: &[(&str, &str)]) -> JobSet {
 fn set_with(jobs: &[(&str, &str)], settings: &str) -> JobSet {
     let mut text = format!("saltpeter_config: {{{settings}}}\n");
     for (name, schedule) in jobs {
-        let _ = write!(
+        let _ = writeln!(
             text,
-            "{name}: {{schedule: '{schedule}', command: x, targets: '*'}}\n"
+            "{name}: {{schedule: '{schedule}', command: x, targets: '*'}}"
         );
     }
     let set = Loader::new(Tz::UTC).apply(

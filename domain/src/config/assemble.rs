@@ -123,7 +123,11 @@ fn schedule(draft: &JobDraft, zone: Zone, reader: &mut Reader) -> Option<Schedul
         return match Schedule::parse_all(&written.value, zone) {
             Ok(schedule) => Some(schedule),
             Err(errors) => {
-                let lead = written.value.chars().take_while(|c| c.is_whitespace()).count();
+                let lead = written
+                    .value
+                    .chars()
+                    .take_while(|c| c.is_whitespace())
+                    .count();
                 for error in errors {
                     note_schedule_error(written, &error, lead, "schedule: ", reader);
                 }

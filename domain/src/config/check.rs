@@ -22,7 +22,11 @@ pub struct CheckReport {
 impl CheckReport {
     /// The report on a directory that has just been read.
     pub fn new(set: &JobSet) -> Self {
-        let errors = set.problems.iter().filter(|problem| problem.severity == Severity::Error).count();
+        let errors = set
+            .problems
+            .iter()
+            .filter(|problem| problem.severity == Severity::Error)
+            .count();
         Self {
             files: set.files.len(),
             jobs: set.jobs.len(),
@@ -39,11 +43,13 @@ impl CheckReport {
 
     /// One problem a line.
     pub fn lines(&self) -> String {
-        self.problems.iter().fold(String::new(), |mut lines, problem| {
-            // Writing into a String cannot fail.
-            let _ = writeln!(lines, "{problem}");
-            lines
-        })
+        self.problems
+            .iter()
+            .fold(String::new(), |mut lines, problem| {
+                // Writing into a String cannot fail.
+                let _ = writeln!(lines, "{problem}");
+                lines
+            })
     }
 
     /// The line that sums it up: "3 files, 12 jobs: 1 error, no warnings".

@@ -46,7 +46,12 @@ impl JobSetDiff {
                 Some(_) => {}
             }
         }
-        diff.removed = old.jobs.keys().filter(|name| !new.jobs.contains_key(*name)).cloned().collect();
+        diff.removed = old
+            .jobs
+            .keys()
+            .filter(|name| !new.jobs.contains_key(*name))
+            .cloned()
+            .collect();
         diff
     }
 
@@ -57,7 +62,10 @@ impl JobSetDiff {
 
     /// The keys of settings that need a restart.
     pub fn needs_restart(&self) -> impl Iterator<Item = &'static str> + '_ {
-        self.settings.iter().filter(|change| change.effect == Effect::Restart).map(|change| change.key)
+        self.settings
+            .iter()
+            .filter(|change| change.effect == Effect::Restart)
+            .map(|change| change.key)
     }
 }
 
@@ -74,6 +82,13 @@ fn same_definition(old: &Arc<Job>, new: &Arc<Job>) -> bool {
 /// say what needs a restart.
 pub fn changed_settings(old: &Settings, new: &Settings) -> Vec<SettingChange> {
     let (old, new) = (old.exposed(), new.exposed());
-    let changed = super::keys::settings_keys().zip(old.iter().zip(&new)).filter(|(_, (old, new))| old != new);
-    changed.map(|(key, _)| SettingChange { key: key.name, effect: key.effect }).collect()
+    let changed = super::keys::settings_keys()
+        .zip(old.iter().zip(&new))
+        .filter(|(_, (old, new))| old != new);
+    changed
+        .map(|(key, _)| SettingChange {
+            key: key.name,
+            effect: key.effect,
+        })
+        .collect()
 }

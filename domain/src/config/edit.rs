@@ -3,13 +3,13 @@
 //! The text is never printed anew from a tree. Small replacements are made at the places that the tree names, and the result is read again: it is
 //! handed out only if it says what was wanted and nothing else changed.
 
+mod print;
+
 use super::keys::{MAINTENANCE, MAINTENANCE_KEYS};
 use super::raw::{self, Entry, Node, Value};
 use super::reader::Reader;
 use crate::maintenance::Maintenance;
-use chrono::{DateTime, SecondsFormat, Utc};
-use saltpeter_protocol::UnixMillis;
-use std::fmt::Write as _;
+use print::{block, flow_list, machines_line, normal, quote, scalars, unquoted};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -45,17 +45,28 @@ pub fn edit_maintenance(original: &str, wanted: &Maintenance) -> Result<String, 
     let entries = match &root.value {
         Value::Null => &empty,
         Value::Map(_) if editor.source[root.place.bytes.start..].starts_with('{') => {
-            return Err(form(&root, "the file is one '{ }'; write its keys on lines of their own"));
+            return Err(form(
+                &root,
+                "the file is one '{ }'; write its keys on lines of their own",
+            ));
         }
         Value::Map(entries) => entries,
         other => {
-            return Err(form(&root, &format!("expected a mapping of job names to jobs, found {}", other.describe())));
+            return Err(form(
+                &root,
+                &format!(
+                    "expected a mapping of job names to jobs, found {}",
+                    other.describe()
+                ),
+            ));
         }
     };
     match entries.iter().position(|entry| entry.key == MAINTENANCE) {
         None => editor.append(wanted),
         Some(index) => {
-            let end = entries.get(index + 1).map_or(original.len(), |next| editor.line_start(next.key_place.bytes.start));
+            let end = entries.get(index + 1).map_or(original.len(), |next| {
+                editor.line_start(next.key_place.bytes.start)
+            });
             editor.rewrite(&entries[index], end, wanted)?;
         }
     }
@@ -73,7 +84,10 @@ fn parse(text: &str) -> Result<Node, EditError> {
 }
 
 fn form(node: &Node, message: &str) -> EditError {
-    EditError::Form { line: node.place.line, message: message.to_owned() }
+    EditError::Form {
+        line: node.place.line,
+        message: message.to_owned(),
+    }
 }
 
 /// Reads the edited text: the key says what was wanted, all other keys say what they said.
@@ -81,16 +95,23 @@ fn verify(before: &Node, text: &str, wanted: &Maintenance) -> Result<(), EditErr
     let after = parse(text)?;
     let others = |root: &Node| -> Vec<String> {
         match &root.value {
-            Value::Map(entries) => {
-                entries.iter().filter(|entry| entry.key != MAINTENANCE).map(meaning).collect()
-            }
+            Value::Map(entries) => entries
+                .iter()
+                .filter(|entry| entry.key != MAINTENANCE)
+                .map(meaning)
+                .collect(),
             _ => Vec::new(),
         }
     };
     if read_maintenance(&after) == Some(normal(wanted)) && others(before) == others(&after) {
         return Ok(());
     }
-    Err(form(before, &format!("{MAINTENANCE} is written in a way that cannot be edited without loss; write its keys on lines of their own")))
+    Err(form(
+        before,
+        &format!(
+            "{MAINTENANCE} is written in a way that cannot be edited without loss; write its keys on lines of their own"
+        ),
+    ))
 }
 
 /// A key and its value without places.
@@ -106,25 +127,16 @@ fn meaning(entry: &Entry) -> String {
     format!("{:?}={}", entry.key, show(&entry.value))
 }
 
-/// Times as precise as they are written.
-fn normal(state: &Maintenance) -> Maintenance {
-    let whole = |time: Option<UnixMillis>| time.map(|time| UnixMillis::from_seconds(time.seconds()));
-    let text = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
-    Maintenance {
-        since: whole(state.since),
-        until: whole(state.until),
-        reason: text(&state.reason),
-        by: text(&state.by),
-        ..state.clone()
-    }
-}
-
 fn read_maintenance(root: &Node) -> Option<Maintenance> {
-    let Value::Map(entries) = &root.value else { return None };
+    let Value::Map(entries) = &root.value else {
+        return None;
+    };
     let entry = entries.iter().find(|entry| entry.key == MAINTENANCE)?;
     let mut state = Maintenance::default();
     let mut reader = Reader::new(Arc::from(""), None);
-    let Value::Map(keys) = &entry.value.value else { return None };
+    let Value::Map(keys) = &entry.value.value else {
+        return None;
+    };
     for Entry { key, value, .. } in keys {
         if let Some(known) = MAINTENANCE_KEYS.iter().find(|known| known.info.name == key)
             && value.value != Value::Null
@@ -133,50 +145,6 @@ fn read_maintenance(root: &Node) -> Option<Maintenance> {
         }
     }
     (reader.error_count() == 0).then_some(state)
-}
-
-/// The keys with a single value, in the order in which they are written; `None` for those that are absent.
-fn scalars(wanted: &Maintenance) -> [(&'static str, Option<String>); 5] {
-    let time = |at: UnixMillis| {
-        let utc = DateTime::<Utc>::from_timestamp(at.seconds(), 0).unwrap_or_default();
-        quote(&utc.to_rfc3339_opts(SecondsFormat::Secs, true))
-    };
-    let wanted = normal(wanted);
-    [
-        ("global", Some(wanted.global.to_string())),
-        ("reason", wanted.reason.as_deref().map(quote)),
-        ("by", wanted.by.as_deref().map(quote)),
-        ("since", wanted.since.map(time)),
-        ("until", wanted.until.map(time)),
-    ]
-}
-
-/// `text` as a YAML scalar that is text to every reader.
-fn quote(text: &str) -> String {
-    let first_is_letter = text.starts_with(|c: char| c.is_ascii_alphabetic());
-    let is_plain = text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'));
-    let is_word = matches!(text.to_ascii_lowercase().as_str(), "true" | "false" | "yes" | "no" | "on" | "off" | "null" | "y" | "n");
-    if first_is_letter && is_plain && !is_word {
-        return text.to_owned();
-    }
-    let mut quoted = String::from("\"");
-    for sign in text.chars() {
-        match sign {
-            '"' => quoted.push_str("\\\""),
-            '\\' => quoted.push_str("\\\\"),
-            '\n' => quoted.push_str("\\n"),
-            '\r' => quoted.push_str("\\r"),
-            '\t' => quoted.push_str("\\t"),
-            // Line and paragraph separators end a line in YAML.
-            c if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}') => {
-                // Writing into a String cannot fail.
-                let _ = write!(quoted, "\\U{:08x}", u32::from(c));
-            }
-            c => quoted.push(c),
-        }
-    }
-    quoted.push('"');
-    quoted
 }
 
 struct Editor<'s> {
@@ -188,8 +156,16 @@ struct Editor<'s> {
 
 impl<'s> Editor<'s> {
     fn new(source: &'s str) -> Self {
-        let newline = if source.contains("\r\n") { "\r\n" } else { "\n" };
-        Self { source, newline, splices: Vec::new() }
+        let newline = if source.contains("\r\n") {
+            "\r\n"
+        } else {
+            "\n"
+        };
+        Self {
+            source,
+            newline,
+            splices: Vec::new(),
+        }
     }
 
     fn finish(mut self) -> String {
@@ -223,12 +199,16 @@ impl<'s> Editor<'s> {
     }
 
     fn line_start(&self, at: usize) -> usize {
-        self.source[..at].rfind('\n').map_or(0, |newline| newline + 1)
+        self.source[..at]
+            .rfind('\n')
+            .map_or(0, |newline| newline + 1)
     }
 
     /// The beginning of the next line.
     fn line_end(&self, at: usize) -> usize {
-        self.source[at..].find('\n').map_or(self.source.len(), |newline| at + newline + 1)
+        self.source[at..]
+            .find('\n')
+            .map_or(self.source.len(), |newline| at + newline + 1)
     }
 
     fn append(&mut self, wanted: &Maintenance) {
@@ -241,7 +221,12 @@ impl<'s> Editor<'s> {
         self.insert_lines(self.source.len(), &lines);
     }
 
-    fn rewrite(&mut self, entry: &Entry, end: usize, wanted: &Maintenance) -> Result<(), EditError> {
+    fn rewrite(
+        &mut self,
+        entry: &Entry,
+        end: usize,
+        wanted: &Maintenance,
+    ) -> Result<(), EditError> {
         let node = &entry.value;
         match &node.value {
             Value::Null => {
@@ -252,25 +237,46 @@ impl<'s> Editor<'s> {
             Value::Map(_) if self.source[node.place.bytes.start..].starts_with('{') => {
                 let flow = self.flow(node)?;
                 // `key: {…} # note` becomes `key: # note` with the keys on lines of their own.
-                let rest_of_line = self.source[flow.end..].lines().next().unwrap_or_default().trim_end().len();
+                let rest_of_line = self.source[flow.end..]
+                    .lines()
+                    .next()
+                    .unwrap_or_default()
+                    .trim_end()
+                    .len();
                 let after = self.line_end(flow.end);
-                let at = if after == self.source.len() && !self.source.ends_with('\n') { flow.end + rest_of_line } else { after };
+                let at = if after == self.source.len() && !self.source.ends_with('\n') {
+                    flow.end + rest_of_line
+                } else {
+                    after
+                };
                 let lead = self.source[..flow.start].trim_end_matches(' ').len();
                 self.replace(lead..flow.end, "");
                 self.insert_lines(at, &block(wanted, "  "));
                 Ok(())
             }
             Value::Map(keys) => self.rewrite_block(keys, end, wanted),
-            other => Err(form(node, &format!("{MAINTENANCE} is {} and not a mapping", other.describe()))),
+            other => Err(form(
+                node,
+                &format!("{MAINTENANCE} is {} and not a mapping", other.describe()),
+            )),
         }
     }
 
-    fn rewrite_block(&mut self, keys: &[Entry], end: usize, wanted: &Maintenance) -> Result<(), EditError> {
-        let Some(first) = keys.first() else { return Ok(()) };
+    fn rewrite_block(
+        &mut self,
+        keys: &[Entry],
+        end: usize,
+        wanted: &Maintenance,
+    ) -> Result<(), EditError> {
+        let Some(first) = keys.first() else {
+            return Ok(());
+        };
         let start = first.key_place.bytes.start;
         let indent = self.source[self.line_start(start)..start].to_owned();
         let extent = |editor: &Self, index: usize| {
-            let limit = keys.get(index + 1).map_or(end, |next| editor.line_start(next.key_place.bytes.start));
+            let limit = keys
+                .get(index + 1)
+                .map_or(end, |next| editor.line_start(next.key_place.bytes.start));
             editor.content_lines(keys[index].key_place.bytes.start, limit)
         };
         let last = extent(self, keys.len() - 1);
@@ -284,7 +290,9 @@ impl<'s> Editor<'s> {
                     let lines = extent(self, index);
                     self.replace(lines, "");
                 }
-                (Some(index), Some(text)) => self.set_scalar(&keys[index], extent(self, index), name, &text, &indent),
+                (Some(index), Some(text)) => {
+                    self.set_scalar(&keys[index], extent(self, index), name, &text, &indent)
+                }
             }
         }
         match keys.iter().find(|entry| entry.key == "machines") {
@@ -313,7 +321,14 @@ impl<'s> Editor<'s> {
         from..end
     }
 
-    fn set_scalar(&mut self, entry: &Entry, lines: Range<usize>, name: &str, text: &str, indent: &str) {
+    fn set_scalar(
+        &mut self,
+        entry: &Entry,
+        lines: Range<usize>,
+        name: &str,
+        text: &str,
+        indent: &str,
+    ) {
         let place = &entry.value.place.bytes;
         let is_same = match &entry.value.value {
             Value::Scalar(scalar) => scalar.text == unquoted(text),
@@ -324,7 +339,11 @@ impl<'s> Editor<'s> {
             return;
         }
         if entry.value.value == Value::Null {
-            let colon = entry.key_place.bytes.end + self.source[entry.key_place.bytes.end..].find(':').unwrap_or(0) + 1;
+            let colon = entry.key_place.bytes.end
+                + self.source[entry.key_place.bytes.end..]
+                    .find(':')
+                    .unwrap_or(0)
+                + 1;
             self.replace(colon..colon, format!(" {text}"));
         } else if written.is_empty() || written.contains('\n') || written.starts_with(['|', '>']) {
             self.replace(lines, format!("{indent}{name}: {text}{}", self.newline));
@@ -333,9 +352,18 @@ impl<'s> Editor<'s> {
         }
     }
 
-    fn set_machines(&mut self, entry: &Entry, wanted: &Maintenance, indent: &str) -> Result<(), EditError> {
+    fn set_machines(
+        &mut self,
+        entry: &Entry,
+        wanted: &Maintenance,
+        indent: &str,
+    ) -> Result<(), EditError> {
         let node = &entry.value;
-        let colon = entry.key_place.bytes.end + self.source[entry.key_place.bytes.end..].find(':').unwrap_or(0) + 1;
+        let colon = entry.key_place.bytes.end
+            + self.source[entry.key_place.bytes.end..]
+                .find(':')
+                .unwrap_or(0)
+            + 1;
         let Value::List(items) = &node.value else {
             if node.value != Value::Null {
                 return Err(form(node, "machines is not a list"));
@@ -352,7 +380,11 @@ impl<'s> Editor<'s> {
                 Value::Scalar(scalar) => scalar.text.as_str(),
                 _ => "",
             };
-            if missing.remove(name) { kept.push(item) } else { dropped.push(item) }
+            if missing.remove(name) {
+                kept.push(item)
+            } else {
+                dropped.push(item)
+            }
         }
         if missing.is_empty() && dropped.is_empty() {
             return Ok(());
@@ -371,8 +403,15 @@ impl<'s> Editor<'s> {
         } else if let Some(last) = items.last() {
             let start = self.line_start(last.place.bytes.start);
             let lead = &self.source[start..last.place.bytes.start];
-            let lead = if lead.trim() == "-" { lead.to_owned() } else { format!("{indent}- ") };
-            let lines: Vec<String> = missing.iter().map(|id| format!("{lead}{}", quote(id.as_str()))).collect();
+            let lead = if lead.trim() == "-" {
+                lead.to_owned()
+            } else {
+                format!("{indent}- ")
+            };
+            let lines: Vec<String> = missing
+                .iter()
+                .map(|id| format!("{lead}{}", quote(id.as_str())))
+                .collect();
             if !lines.is_empty() {
                 self.insert_lines(self.line_end(last.place.bytes.end), &lines);
             }
@@ -393,7 +432,9 @@ impl<'s> Editor<'s> {
                     continue;
                 }
                 (Some(open), _) if sign == open => quote = None,
-                (None, '"' | '\'') if matches!(before, ' ' | '[' | '{' | ',' | '\n') => quote = Some(sign),
+                (None, '"' | '\'') if matches!(before, ' ' | '[' | '{' | ',' | '\n') => {
+                    quote = Some(sign)
+                }
                 (None, '[' | '{') => depth += 1,
                 (None, ']' | '}') => {
                     depth -= 1;
@@ -403,7 +444,12 @@ impl<'s> Editor<'s> {
                 }
                 (None, '#') if before.is_whitespace() => {
                     let opening = &self.source[start..=start];
-                    return Err(form(node, &format!("there is a comment within '{opening}'; write the list with one item a line, or move the comment")));
+                    return Err(form(
+                        node,
+                        &format!(
+                            "there is a comment within '{opening}'; write the list with one item a line, or move the comment"
+                        ),
+                    ));
                 }
                 (Some(_) | None, _) => {}
             }
@@ -411,36 +457,4 @@ impl<'s> Editor<'s> {
         }
         Err(form(node, "a bracket is not closed"))
     }
-}
-
-fn unquoted(text: &str) -> String {
-    match text.strip_prefix('"').and_then(|text| text.strip_suffix('"')) {
-        Some(inner) if !inner.contains('\\') => inner.to_owned(),
-        _ => text.to_owned(),
-    }
-}
-
-fn block(wanted: &Maintenance, indent: &str) -> Vec<String> {
-    let mut lines = Vec::new();
-    for (name, text) in scalars(wanted) {
-        lines.extend(text.map(|text| format!("{indent}{name}: {text}")));
-        if name == "global" {
-            if wanted.machines.is_empty() {
-                lines.push(format!("{indent}machines: []"));
-            } else {
-                lines.push(format!("{indent}machines:"));
-                lines.extend(wanted.machines.iter().map(|id| format!("{indent}  - {}", quote(id.as_str()))));
-            }
-        }
-    }
-    lines
-}
-
-fn machines_line(wanted: &Maintenance, indent: &str) -> String {
-    format!("{indent}machines: {}", flow_list(wanted))
-}
-
-fn flow_list(wanted: &Maintenance) -> String {
-    let names: Vec<String> = wanted.machines.iter().map(|id| quote(id.as_str())).collect();
-    format!("[{}]", names.join(", "))
 }

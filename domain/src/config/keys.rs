@@ -71,7 +71,17 @@ const fn key<T>(
     meaning: &'static str,
     read: fn(&mut T, &Node, &mut Reader),
 ) -> Key<T> {
-    Key { info: KeyInfo { name, kind, default, meaning, effect }, read, show: None }
+    Key {
+        info: KeyInfo {
+            name,
+            kind,
+            default,
+            meaning,
+            effect,
+        },
+        read,
+        show: None,
+    }
 }
 
 /// The keys of a job, in the order of the reference.

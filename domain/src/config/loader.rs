@@ -229,6 +229,10 @@ impl Loader {
                 state: file.state,
                 loaded_at: file.in_force.as_ref().map(|in_force| in_force.loaded_at),
                 jobs: count,
+                has_maintenance: file
+                    .in_force
+                    .as_ref()
+                    .is_some_and(|in_force| !in_force.content.maintenance.is_empty()),
                 errors,
                 warnings: found.len() - errors,
             });

@@ -18,8 +18,8 @@ mod show;
 mod validate;
 
 pub use check::CheckReport;
-pub use edit::{EditError, edit_maintenance};
 pub use diff::{JobSetDiff, SettingChange, changed_settings};
+pub use edit::{EditError, edit_maintenance};
 pub use loader::{FileChange, Loader, MAX_FILE_BYTES, is_config_file};
 pub use reference::reference;
 pub use settings::{Executor, Grains, Settings};
@@ -62,6 +62,12 @@ impl JobSet {
             .iter()
             .any(|problem| problem.severity == Severity::Error)
     }
+
+    /// The file in which the maintenance state is edited: the last that has a say in it, else `maintenance.yaml`.
+    pub fn maintenance_file(&self) -> &str {
+        let file = self.files.iter().rev().find(|file| file.has_maintenance);
+        file.map_or("maintenance.yaml", |file| &file.name)
+    }
 }
 
 /// A job that did not validate.
@@ -90,6 +96,8 @@ pub struct FileInfo {
     pub loaded_at: Option<UnixMillis>,
     /// How many of its jobs are in force.
     pub jobs: usize,
+    /// Whether it has a say in `saltpeter_maintenance`.
+    pub has_maintenance: bool,
     /// How many errors its present content has.
     pub errors: usize,
     /// How many warnings.

@@ -129,6 +129,10 @@ fn explain(text: &str, error: &Error) -> SyntaxError {
         Error::MultipleDocuments { .. } => {
             "a second document ('---') begins here; a file is one mapping".to_owned()
         }
+        _ if char_at(text, &place) == Some('*') => {
+            "'*' begins an alias, and aliases are not supported; a cron field or a pattern that begins with '*' needs quotes"
+                .to_owned()
+        }
         other => {
             let full = other.to_string();
             let message = match full.rfind(" at line ") {

@@ -103,7 +103,11 @@ impl Reader {
     }
 
     pub(crate) fn bool(&mut self, node: &Node) -> Option<bool> {
-        if let Value::Scalar(Scalar { kind: ScalarKind::Bool(value), .. }) = &node.value {
+        if let Value::Scalar(Scalar {
+            kind: ScalarKind::Bool(value),
+            ..
+        }) = &node.value
+        {
             return Some(*value);
         }
         self.expected(node, "true or false");

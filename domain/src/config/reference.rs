@@ -1,6 +1,8 @@
 //! The reference of all keys, `docs/CONFIG.md`.
 
-use super::keys::{Effect, KeyInfo, MAINTENANCE, SETTINGS, job_keys, maintenance_keys, settings_keys};
+use super::keys::{
+    Effect, KeyInfo, MAINTENANCE, SETTINGS, job_keys, maintenance_keys, settings_keys,
+};
 use super::loader::MAX_FILE_BYTES;
 use std::fmt::Write as _;
 
@@ -41,8 +43,19 @@ backup_db:
     );
     text.push_str("| key | type | default | meaning |\n|---|---|---|---|\n");
     for key in job_keys() {
-        let KeyInfo { name, kind, default, meaning, .. } = key;
-        text.push_str(&row(&[&format!("`{name}`"), kind, or_dash(default), meaning]));
+        let KeyInfo {
+            name,
+            kind,
+            default,
+            meaning,
+            ..
+        } = key;
+        text.push_str(&row(&[
+            &format!("`{name}`"),
+            kind,
+            or_dash(default),
+            meaning,
+        ]));
     }
     text.push_str(
         "
@@ -85,7 +98,12 @@ All of it takes effect {}.
         Effect::AtOnce.as_str()
     );
     for key in maintenance_keys() {
-        text.push_str(&row(&[&format!("`{}`", key.name), key.kind, or_dash(key.default), key.meaning]));
+        text.push_str(&row(&[
+            &format!("`{}`", key.name),
+            key.kind,
+            or_dash(key.default),
+            key.meaning,
+        ]));
     }
     text
 }

@@ -28,7 +28,11 @@ impl Settings {
             .map(|((key, value), default)| ShownSetting {
                 key: key.name,
                 is_default: value == default,
-                value: if value.contains("://") { mask_url(&value) } else { value },
+                value: if value.contains("://") {
+                    mask_url(&value)
+                } else {
+                    value
+                },
                 effect: key.effect,
             })
             .collect()
@@ -36,7 +40,10 @@ impl Settings {
 
     /// The values as text, secrets and all, in the order of the keys' table.
     pub(super) fn exposed(&self) -> Vec<String> {
-        SETTINGS_KEYS.iter().map(|key| key.show.map_or_else(String::new, |show| show(self))).collect()
+        SETTINGS_KEYS
+            .iter()
+            .map(|key| key.show.map_or_else(String::new, |show| show(self)))
+            .collect()
     }
 }
 
@@ -60,8 +67,10 @@ mod tests {
 
     #[test]
     fn passwords_are_masked() {
-        let settings =
-            Settings { elasticsearch: Some(Secret::new("https://u:hunter2@es:9200")), ..Settings::default() };
+        let settings = Settings {
+            elasticsearch: Some(Secret::new("https://u:hunter2@es:9200")),
+            ..Settings::default()
+        };
         let shown = format!("{:?} {settings:?}", settings.shown());
         assert!(!shown.contains("hunter2"), "{shown}");
         assert!(shown.contains("es:9200"), "{shown}");

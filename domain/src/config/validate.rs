@@ -150,9 +150,16 @@ fn read_keys<T>(
         Value::Map(entries) => entries.as_slice(),
         Value::Null if job.is_none() => &[],
         other => {
-            let message =
-                format!("{}: expected a mapping of keys to values, found {}", entry.key, other.describe());
-            let place = if *other == Value::Null { &entry.key_place } else { &entry.value.place };
+            let message = format!(
+                "{}: expected a mapping of keys to values, found {}",
+                entry.key,
+                other.describe()
+            );
+            let place = if *other == Value::Null {
+                &entry.key_place
+            } else {
+                &entry.value.place
+            };
             reader.error(place, message);
             problems.extend(reader.into_problems());
             return false;
@@ -179,7 +186,10 @@ fn read_keys<T>(
                 read(index, value, &mut reader);
             }
             None if key == "<<" => {
-                reader.error(key_place, "merge keys ('<<') are not supported; write the keys out");
+                reader.error(
+                    key_place,
+                    "merge keys ('<<') are not supported; write the keys out",
+                );
             }
             None => {
                 let near = nearest(key, keys.iter().map(|known| known.info.name));
@@ -228,7 +238,14 @@ fn read_job(entry: &Entry, context: &FileContext, content: &mut FileContent) {
         reader.error(&entry.key_place, error.to_string());
     }
     let job = if is_mapping {
-        assemble(draft, name.ok(), entry, source(entry, context), context, &mut reader)
+        assemble(
+            draft,
+            name.ok(),
+            entry,
+            source(entry, context),
+            context,
+            &mut reader,
+        )
     } else {
         None
     };
@@ -246,12 +263,21 @@ fn read_job(entry: &Entry, context: &FileContext, content: &mut FileContent) {
     }
 }
 
-fn note_invalid(entry: &Entry, context: &FileContext, problems: Vec<Problem>, content: &mut FileContent) {
+fn note_invalid(
+    entry: &Entry,
+    context: &FileContext,
+    problems: Vec<Problem>,
+    content: &mut FileContent,
+) {
     content.invalid.push(InvalidJob {
         name: entry.key.clone(),
         group: context.group.clone(),
         source: source(entry, context),
-        problems: problems.iter().filter(|problem| problem.severity == Severity::Error).cloned().collect(),
+        problems: problems
+            .iter()
+            .filter(|problem| problem.severity == Severity::Error)
+            .cloned()
+            .collect(),
         last_good_in_force: false,
     });
     content.problems.extend(problems);

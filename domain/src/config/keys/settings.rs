@@ -34,12 +34,20 @@ const fn setting(
     show: fn(&Settings) -> String,
 ) -> Key<Settings> {
     let plain = key(name, kind, default, effect, meaning, read);
-    Key { info: plain.info, read: plain.read, show: Some(show) }
+    Key {
+        info: plain.info,
+        read: plain.read,
+        show: Some(show),
+    }
 }
 
 fn show_machines(settings: &Settings) -> String {
     if settings.local_machines.values().all(Grains::is_empty) {
-        let names: Vec<&str> = settings.local_machines.keys().map(MachineId::as_str).collect();
+        let names: Vec<&str> = settings
+            .local_machines
+            .keys()
+            .map(MachineId::as_str)
+            .collect();
         return names.join(", ");
     }
     serde_json::to_string(&settings.local_machines).unwrap_or_default()
@@ -58,7 +66,9 @@ pub(crate) const SETTINGS_KEYS: &[Key<Settings>] = &[
         "Directory of the per-job text log files.",
         |settings, node, reader| {
             set(&mut settings.logdir, reader.word(node));
-        }, |settings| settings.logdir.clone()),
+        },
+        |settings| settings.logdir.clone(),
+    ),
     setting(
         "debug",
         "bool",
@@ -67,7 +77,9 @@ pub(crate) const SETTINGS_KEYS: &[Key<Settings>] = &[
         "Whether the server logs in detail.",
         |settings, node, reader| {
             set(&mut settings.debug, reader.bool(node));
-        }, |settings| settings.debug.to_string()),
+        },
+        |settings| settings.debug.to_string(),
+    ),
     setting(
         "data_dir",
         "string",
@@ -76,7 +88,9 @@ pub(crate) const SETTINGS_KEYS: &[Key<Settings>] = &[
         "Directory of the database and of the output logs.",
         |settings, node, reader| {
             settings.data_dir = reader.word(node);
-        }, |settings| settings.data_dir.clone().unwrap_or_default()),
+        },
+        |settings| settings.data_dir.clone().unwrap_or_default(),
+    ),
     setting(
         "timezone",
         "IANA name",
@@ -85,7 +99,13 @@ pub(crate) const SETTINGS_KEYS: &[Key<Settings>] = &[
         "The zone of schedules that name none.",
         |settings, node, reader| {
             settings.timezone = read_zone(node, reader);
-        }, |settings| settings.timezone.map_or(String::new(), |zone| zone.name().to_owned())),
+        },
+        |settings| {
+            settings
+                .timezone
+                .map_or(String::new(), |zone| zone.name().to_owned())
+        },
+    ),
     setting(
         "executor",
         "`auto`, `local`, `salt-cli`, `salt-api`",
@@ -94,7 +114,9 @@ pub(crate) const SETTINGS_KEYS: &[Key<Settings>] = &[
         "Who starts commands on machines. `auto` is `local` where `local_machines` is set.",
         |settings, node, reader| {
             set(&mut settings.executor, reader.choice(node, &EXECUTORS));
-        }, |settings| settings.executor.as_str().to_owned()),
+        },
+        |settings| settings.executor.as_str().to_owned(),
+    ),
     setting(
         "local_machines",
         "list of names, or mapping of names to grains",
@@ -103,7 +125,9 @@ pub(crate) const SETTINGS_KEYS: &[Key<Settings>] = &[
         "The machines of the local executor, each a wrapper process on this host.",
         |settings, node, reader| {
             read_machines(settings, node, reader);
-        }, show_machines),
+        },
+        show_machines,
+    ),
     setting(
         "api_ws",
         "bool",
@@ -112,7 +136,9 @@ pub(crate) const SETTINGS_KEYS: &[Key<Settings>] = &[
         "Whether the API and the dashboard are served.",
         |settings, node, reader| {
             set(&mut settings.api_ws, reader.bool(node));
-        }, |settings| settings.api_ws.to_string()),
+        },
+        |settings| settings.api_ws.to_string(),
+    ),
     setting(
         "api_ws_port",
         "port",
@@ -121,7 +147,9 @@ pub(crate) const SETTINGS_KEYS: &[Key<Settings>] = &[
         "Port of the API and the dashboard.",
         |settings, node, reader| {
             set(&mut settings.api_ws_port, reader.port(node));
-        }, |settings| settings.api_ws_port.to_string()),
+        },
+        |settings| settings.api_ws_port.to_string(),
+    ),
     setting(
         "api_ws_bind_addr",
         "IP address",
@@ -130,7 +158,9 @@ pub(crate) const SETTINGS_KEYS: &[Key<Settings>] = &[
         "Address that the API and the dashboard listen on.",
         |settings, node, reader| {
             set(&mut settings.api_ws_bind_addr, read_address(node, reader));
-        }, |settings| settings.api_ws_bind_addr.to_string()),
+        },
+        |settings| settings.api_ws_bind_addr.to_string(),
+    ),
     setting(
         "machines_ws_port",
         "port",
@@ -139,7 +169,9 @@ pub(crate) const SETTINGS_KEYS: &[Key<Settings>] = &[
         "Port that wrappers connect to.",
         |settings, node, reader| {
             set(&mut settings.machines_ws_port, reader.port(node));
-        }, |settings| settings.machines_ws_port.to_string()),
+        },
+        |settings| settings.machines_ws_port.to_string(),
+    ),
     setting(
         "machines_ws_bind_addr",
         "IP address",
@@ -151,7 +183,9 @@ pub(crate) const SETTINGS_KEYS: &[Key<Settings>] = &[
                 &mut settings.machines_ws_bind_addr,
                 read_address(node, reader),
             );
-        }, |settings| settings.machines_ws_bind_addr.to_string()),
+        },
+        |settings| settings.machines_ws_bind_addr.to_string(),
+    ),
     setting(
         "default_saltpeter_server_host",
         "string",
@@ -160,7 +194,9 @@ pub(crate) const SETTINGS_KEYS: &[Key<Settings>] = &[
         "The host name under which wrappers find this server.",
         |settings, node, reader| {
             settings.default_server_host = reader.word(node);
-        }, |settings| settings.default_server_host.clone().unwrap_or_default()),
+        },
+        |settings| settings.default_server_host.clone().unwrap_or_default(),
+    ),
     setting(
         "default_wrapper_path",
         "string",
@@ -169,7 +205,9 @@ pub(crate) const SETTINGS_KEYS: &[Key<Settings>] = &[
         "The path of the wrapper on the machines.",
         |settings, node, reader| {
             set(&mut settings.default_wrapper_path, reader.word(node));
-        }, |settings| settings.default_wrapper_path.clone()),
+        },
+        |settings| settings.default_wrapper_path.clone(),
+    ),
     setting(
         "default_wrapper_loglevel",
         "`normal`, `debug`, `off`",
@@ -181,7 +219,9 @@ pub(crate) const SETTINGS_KEYS: &[Key<Settings>] = &[
                 &mut settings.default_wrapper_loglevel,
                 reader.choice(node, &LOG_LEVELS),
             );
-        }, |settings| settings.default_wrapper_loglevel.as_str().to_owned()),
+        },
+        |settings| settings.default_wrapper_loglevel.as_str().to_owned(),
+    ),
     setting(
         "default_wrapper_logdir",
         "string",
@@ -190,7 +230,9 @@ pub(crate) const SETTINGS_KEYS: &[Key<Settings>] = &[
         "Where wrappers log.",
         |settings, node, reader| {
             set(&mut settings.default_wrapper_logdir, reader.word(node));
-        }, |settings| settings.default_wrapper_logdir.clone()),
+        },
+        |settings| settings.default_wrapper_logdir.clone(),
+    ),
     setting(
         "reconnect_grace",
         "seconds",
@@ -199,7 +241,9 @@ pub(crate) const SETTINGS_KEYS: &[Key<Settings>] = &[
         "How long a wrapper that was lost may stay away before its machine ends with 253.",
         |settings, node, reader| {
             set(&mut settings.reconnect_grace, reader.seconds(node));
-        }, |settings| settings.reconnect_grace.as_secs().to_string()),
+        },
+        |settings| settings.reconnect_grace.as_secs().to_string(),
+    ),
     setting(
         "start_window",
         "seconds",
@@ -208,7 +252,9 @@ pub(crate) const SETTINGS_KEYS: &[Key<Settings>] = &[
         "How late a start may be; a fire that could not be seen to by then is a missed run.",
         |settings, node, reader| {
             set(&mut settings.start_window, reader.seconds(node));
-        }, |settings| settings.start_window.as_secs().to_string()),
+        },
+        |settings| settings.start_window.as_secs().to_string(),
+    ),
     setting(
         "run_now_confirm_above",
         "int",
@@ -217,7 +263,9 @@ pub(crate) const SETTINGS_KEYS: &[Key<Settings>] = &[
         "The dashboard asks before it runs a job on more machines than this.",
         |settings, node, reader| {
             set(&mut settings.run_now_confirm_above, reader.count(node));
-        }, |settings| settings.run_now_confirm_above.to_string()),
+        },
+        |settings| settings.run_now_confirm_above.to_string(),
+    ),
     setting(
         "elasticsearch",
         "URL",
@@ -226,7 +274,9 @@ pub(crate) const SETTINGS_KEYS: &[Key<Settings>] = &[
         "Address of the Elasticsearch server that gets a document for each event.",
         |settings, node, reader| {
             settings.elasticsearch = read_url(node, reader);
-        }, |settings| show_url(settings.elasticsearch.as_ref())),
+        },
+        |settings| show_url(settings.elasticsearch.as_ref()),
+    ),
     setting(
         "elasticsearch_index",
         "string",
@@ -235,7 +285,9 @@ pub(crate) const SETTINGS_KEYS: &[Key<Settings>] = &[
         "Prefix of its indices, which are named `<prefix>-YYYY.MM.DD`.",
         |settings, node, reader| {
             set(&mut settings.elasticsearch_index, reader.word(node));
-        }, |settings| settings.elasticsearch_index.clone()),
+        },
+        |settings| settings.elasticsearch_index.clone(),
+    ),
     setting(
         "opensearch",
         "URL",
@@ -244,7 +296,9 @@ pub(crate) const SETTINGS_KEYS: &[Key<Settings>] = &[
         "Address of the OpenSearch server that gets a document for each event.",
         |settings, node, reader| {
             settings.opensearch = read_url(node, reader);
-        }, |settings| show_url(settings.opensearch.as_ref())),
+        },
+        |settings| show_url(settings.opensearch.as_ref()),
+    ),
     setting(
         "opensearch_index",
         "string",
@@ -253,7 +307,9 @@ pub(crate) const SETTINGS_KEYS: &[Key<Settings>] = &[
         "Prefix of its indices, which are named `<prefix>-YYYY.MM.DD`.",
         |settings, node, reader| {
             set(&mut settings.opensearch_index, reader.word(node));
-        }, |settings| settings.opensearch_index.clone()),
+        },
+        |settings| settings.opensearch_index.clone(),
+    ),
 ];
 
 fn read_address(node: &Node, reader: &mut Reader) -> Option<IpAddr> {
