@@ -3,11 +3,13 @@
 //! These tables are the only place where a key is named. They drive the reading, the warnings about unknown keys, and the
 //! reference in `docs/CONFIG.md`.
 
+mod draft;
 mod job;
 mod maintenance;
 mod settings;
 
-pub(crate) use job::{At, JOB_KEYS, JobDraft, WrittenTargets};
+pub(crate) use draft::{At, JobDraft, WrittenTargets};
+pub(crate) use job::JOB_KEYS;
 pub(crate) use maintenance::MAINTENANCE_KEYS;
 pub(crate) use settings::SETTINGS_KEYS;
 

@@ -1,17 +1,14 @@
 //! The keys of a job.
 
 use super::Effect::AtOnce;
+use super::draft::{At, JobDraft};
 use super::{Key, key};
-use crate::config::raw::{Node, Place, Value};
+use crate::config::raw::Node;
 use crate::config::reader::Reader;
 use crate::job::{LaunchWay, Overlap, WrapperLogLevel};
 use crate::schedule::{Field, parse_zone};
-use crate::secret::Secret;
 use crate::targeting::TargetType;
 use chrono_tz::Tz;
-use std::collections::BTreeMap;
-use std::num::NonZeroU32;
-use std::time::Duration;
 
 /// The words of `wrapper_loglevel`.
 pub(super) const LOG_LEVELS: [(&str, WrapperLogLevel); 3] = [
@@ -38,113 +35,6 @@ const TARGET_TYPES: [(&str, TargetType); 9] = [
     ("ipcidr", TargetType::IpCidr),
     ("compound", TargetType::Compound),
 ];
-
-/// What must stand there for overlapping runs, so that nobody allows them by accident.
-pub(crate) const OVERLAP_PHRASE: &str = "i know what i am doing!";
-
-/// A value and where it stands.
-#[derive(Debug, Clone)]
-pub(crate) struct At<T> {
-    pub(crate) value: T,
-    pub(crate) place: Place,
-}
-
-impl<T> At<T> {
-    fn of(value: Option<T>, node: &Node) -> Option<Self> {
-        value.map(|value| Self {
-            value,
-            place: node.place.clone(),
-        })
-    }
-}
-
-/// Targets as written.
-#[derive(Debug, Clone)]
-pub(crate) enum WrittenTargets {
-    Text(String),
-    List(Vec<String>),
-}
-
-/// A job whose keys have been read one by one, and not yet been held against each other.
-#[derive(Debug, Default)]
-pub(crate) struct JobDraft {
-    pub(crate) fields: [Option<At<String>>; 7],
-    pub(crate) schedule: Option<At<String>>,
-    pub(crate) utc: Option<At<bool>>,
-    pub(crate) timezone: Option<At<Tz>>,
-    pub(crate) command: Option<String>,
-    pub(crate) targets: Option<At<WrittenTargets>>,
-    pub(crate) target_type: Option<TargetType>,
-    pub(crate) number_of_targets: Option<NonZeroU32>,
-    pub(crate) batch_size: Option<NonZeroU32>,
-    pub(crate) timeout: Option<At<Duration>>,
-    pub(crate) hard_timeout: Option<At<Duration>>,
-    pub(crate) soft_timeout: Option<At<Duration>>,
-    pub(crate) cwd: Option<String>,
-    pub(crate) user: Option<String>,
-    pub(crate) env: BTreeMap<String, Secret>,
-    pub(crate) allow_overlap: Option<Place>,
-    pub(crate) overlap: Option<At<Overlap>>,
-    pub(crate) launch: LaunchWay,
-    pub(crate) wrapper_path: Option<String>,
-    pub(crate) wrapper_loglevel: Option<WrapperLogLevel>,
-    pub(crate) wrapper_logdir: Option<String>,
-    pub(crate) lockfile: Option<String>,
-    pub(crate) server_host: Option<String>,
-}
-
-impl JobDraft {
-    fn field(&mut self, field: Field, node: &Node, reader: &mut Reader) {
-        self.fields[field as usize] = At::of(reader.text(node), node);
-    }
-
-    fn read_targets(&mut self, node: &Node, reader: &mut Reader) {
-        let targets = if matches!(node.value, Value::List(_)) {
-            let names = reader.texts(node, "text or a list");
-            names.map(|names| {
-                WrittenTargets::List(names.into_iter().map(|(name, _)| name).collect())
-            })
-        } else {
-            reader.word(node).map(WrittenTargets::Text)
-        };
-        self.targets = At::of(targets, node);
-    }
-
-    fn read_env(&mut self, node: &Node, reader: &mut Reader) {
-        let Value::Map(entries) = &node.value else {
-            reader.expected(node, "a mapping of names to values");
-            return;
-        };
-        for entry in entries {
-            if entry.key.is_empty() || entry.key.contains(['=', '\0']) {
-                reader.error(
-                    &entry.key_place,
-                    format!("env: {:?} cannot be the name of a variable", entry.key),
-                );
-            } else if entry.value.value == Value::Null {
-                self.env.insert(entry.key.clone(), Secret::new(""));
-            } else if let Some(text) = reader.text(&entry.value) {
-                self.env.insert(entry.key.clone(), Secret::new(text));
-            }
-        }
-    }
-
-    fn read_allow_overlap(&mut self, node: &Node, reader: &mut Reader) {
-        match &node.value {
-            Value::Scalar(scalar) if scalar.text == OVERLAP_PHRASE => {
-                self.allow_overlap = Some(node.place.clone());
-            }
-            other => {
-                let message = format!(
-                    "allow_overlap: {} does not allow overlapping runs, only {OVERLAP_PHRASE:?} does; \
-                     'overlap: allow' says the same more plainly",
-                    other.describe()
-                );
-                reader.warn(&node.place, message);
-            }
-        }
-    }
-}
 
 pub(crate) const JOB_KEYS: &[Key<JobDraft>] = &[
     key(
