@@ -1,13 +1,43 @@
 //! The composition root: the only file that knows every part.
 
+use crate::clock::{Clock, SystemClock};
+use crate::config_watch::{Config, ConfigWatch};
+use crate::dispatch::{DispatchParts, Dispatcher, Journal};
+use crate::executor::{Executor, LocalExecutor};
+use crate::fanout::{Board, Fanout, History, RECENT};
+use crate::http;
 use crate::lifecycle::Lifecycle;
-use crate::settings::Flags;
-use crate::{http, settings};
-use anyhow::{Context as _, Result};
+use crate::machines::{Hub, Limits, RunKey};
+use crate::ops::{self, Ops};
+use crate::pauses::Pauses;
+use crate::runs::Runs;
+use crate::scheduler::Scheduler;
+use crate::settings::{Flags, InForce, host_zone};
+use crate::store::output::OutputLog;
+use crate::store::{Store, StoreError};
+use crate::telemetry;
+use crate::ws::live::Live;
+use crate::ws::machines;
+use anyhow::{Context as _, Result, bail};
+use axum::serve::ListenerExt as _;
+use futures::{StreamExt as _, TryStreamExt as _};
 use saltpeter_domain::Settings;
+use saltpeter_domain::config;
+use saltpeter_protocol::JobName;
+use std::collections::HashMap;
+use std::fs::{DirBuilder, File, TryLockError};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 use tokio::net::TcpListener;
+
+/// How long each part of the storage may take to close.
+const CLOSE_WITHIN: Duration = Duration::from_secs(3);
+
+/// Histories that are read at a time at the start.
+const HISTORIES_AT_ONCE: usize = 8;
 
 /// What to boot.
 #[derive(Debug, Clone)]
@@ -19,16 +49,27 @@ pub struct Options {
 }
 
 /// A server that is up.
-#[derive(Debug)]
 pub struct Running {
     lifecycle: Lifecycle,
     api_addr: Option<SocketAddr>,
+    machines_addr: SocketAddr,
+    dispatcher: Dispatcher,
+    runs: Runs,
+    output: OutputLog,
+    store: Store,
+    /// Held for as long as the server uses its directory.
+    _lock: File,
 }
 
 impl Running {
     /// Where the dashboard and the API listen; `None` when they are not served.
     pub fn api_addr(&self) -> Option<SocketAddr> {
         self.api_addr
+    }
+
+    /// Where wrappers connect.
+    pub fn machines_addr(&self) -> SocketAddr {
+        self.machines_addr
     }
 
     /// Its life, to stop it.
@@ -38,7 +79,28 @@ impl Running {
 
     /// Waits for the end of the server. An error says why it came down by itself.
     pub async fn wait(self) -> Result<()> {
-        self.lifecycle.run_to_end(std::future::ready(())).await?;
+        let Self {
+            lifecycle,
+            dispatcher,
+            runs,
+            output,
+            store,
+            ..
+        } = self;
+        let outcome = lifecycle.run_to_end(dispatcher.quiet()).await;
+        // What was taken in is durable before the files are closed.
+        let closed = async {
+            runs.close().await;
+            output.close().await;
+        };
+        if tokio::time::timeout(CLOSE_WITHIN, closed).await.is_err() {
+            tracing::warn!("the storage is not closed after {CLOSE_WITHIN:?}; leaving anyway");
+        }
+        drop((runs, dispatcher));
+        // Every answer that was given was durable already: this only saves the next start some work.
+        let _ = tokio::time::timeout(Duration::from_millis(500), store.close()).await;
+        outcome?;
+        tracing::info!("stopped");
         Ok(())
     }
 }
@@ -46,31 +108,157 @@ impl Running {
 /// Starts every part.
 pub async fn boot(options: Options) -> Result<Running> {
     let lifecycle = Lifecycle::new();
-    let settings = options.flags.over(&Settings::default());
-    let _ = settings::default_data_dir();
-    let mut api_addr = None;
-    if settings.api_ws {
-        let listener = listen(
-            SocketAddr::new(settings.api_ws_bind_addr, settings.api_ws_port),
-            "the dashboard and the API",
-            "--port",
-        )
-        .await?;
-        api_addr = Some(listener.local_addr()?);
-        let router = http::router();
-        let hard = lifecycle.hard().clone();
-        lifecycle.spawn("the API", async move {
-            axum::serve(listener, router)
-                .with_graceful_shutdown(hard.cancelled_owned())
-                .await
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+
+    let directory = options.config_dir;
+    let watch = ConfigWatch::load(directory.clone(), host_zone(), Arc::clone(&clock))
+        .await
+        .with_context(|| {
+            format!(
+                "cannot read the configuration directory {}; name another with --configdir",
+                directory.display()
+            )
+        })?;
+    let config = watch.config();
+    let in_force = InForce::new(options.flags, &config.current().settings);
+    let settings = in_force.started_with().clone();
+    telemetry::set_debug(settings.debug);
+
+    let data_dir = PathBuf::from(settings.data_dir.clone().unwrap_or_default());
+    let lock = claim(&data_dir)?;
+    let key = RunKey::load_or_create(&data_dir.join("run.key"))?;
+    let store = Store::open(&data_dir.join("saltpeter.db")).await?;
+    let output = OutputLog::open(&data_dir.join("output.db")).await?;
+    let pauses = Pauses::load(store.clone()).await?;
+
+    let machines_listener = listen(
+        SocketAddr::new(settings.machines_ws_bind_addr, settings.machines_ws_port),
+        "wrappers",
+        "--websocket-port",
+    )
+    .await?;
+    let machines_addr = machines_listener.local_addr()?;
+    let executor = executor(&settings, &config, machines_addr);
+    let journal: Journal = Arc::new(|entry| tracing::debug!(?entry, "job log"));
+    let dispatcher = Dispatcher::new(DispatchParts {
+        config: config.clone(),
+        executor: Arc::clone(&executor),
+        key: key.clone(),
+        machines_port: machines_addr.port(),
+        clock: Arc::clone(&clock),
+        journal: Arc::clone(&journal),
+        stop: lifecycle.soft().clone(),
+    });
+    let runs = Runs::new(
+        Arc::new(store.clone()),
+        Arc::new(dispatcher.clone()),
+        Arc::clone(&clock),
+    );
+
+    // Heard from here on, so that nothing is missed between the reading and the hearing.
+    let changes = runs.subscribe();
+    let last_instants = store.last_instants().await?.into_iter().collect();
+    runs.recover().await?;
+    let histories = histories(&store, &runs, &config).await?;
+    let board = Board::new(
+        &config.current(),
+        histories,
+        pauses.current(),
+        executor.describe(),
+        clock.now(),
+    );
+    let fanout = Fanout {
+        board: board.clone(),
+        config: config.clone(),
+        runs: runs.clone(),
+        changes,
+        paused: pauses.subscribe(),
+        output: output.clone(),
+        clock: Arc::clone(&clock),
+    };
+    let scheduler = Scheduler {
+        config: config.clone(),
+        runs: runs.clone(),
+        paused: pauses.subscribe(),
+        clock: Arc::clone(&clock),
+        journal,
+    };
+    let hub = Hub::new(
+        runs.clone(),
+        output.clone(),
+        key,
+        Arc::clone(&clock),
+        Limits::default(),
+        lifecycle.hard().clone(),
+    );
+    let api_listener = if settings.api_ws {
+        let addr = SocketAddr::new(settings.api_ws_bind_addr, settings.api_ws_port);
+        Some(listen(addr, "the dashboard and the API", "--port").await?)
+    } else {
+        None
+    };
+    let api_addr = api_listener
+        .as_ref()
+        .map(TcpListener::local_addr)
+        .transpose()?;
+    let ops = Ops::new(ops::Parts {
+        config,
+        settings: in_force,
+        runs: runs.clone(),
+        store: store.clone(),
+        output: output.clone(),
+        board,
+        pauses,
+        executor,
+        clock,
+        editing: tokio::sync::Mutex::new(()),
+    });
+
+    // From here on things move. Wrappers are heard first.
+    let hard = lifecycle.hard();
+    lifecycle.spawn("the machines' port", {
+        let listener = machines_listener.tap_io(|stream| {
+            // Acks are small and awaited; without this they wait for company. It is no loss if it fails.
+            let _ = stream.set_nodelay(true);
         });
+        let serve = axum::serve(listener, machines::router(hub));
+        serve
+            .with_graceful_shutdown(hard.clone().cancelled_owned())
+            .into_future()
+    });
+    lifecycle.spawn("the configuration's watch", watch.run(hard.clone()));
+    lifecycle.spawn("the dashboard's state", fanout.run(hard.clone()));
+    lifecycle.spawn(
+        "the scheduler",
+        scheduler.run(last_instants, lifecycle.soft().clone()),
+    );
+    if let Some(listener) = api_listener {
+        let live = Live {
+            ops: ops.clone(),
+            lifecycle: lifecycle.clone(),
+        };
+        let listener = listener.tap_io(|stream| {
+            let _ = stream.set_nodelay(true);
+        });
+        let router = http::router(&ops, live);
+        let service = router.into_make_service_with_connect_info::<SocketAddr>();
+        let serve = axum::serve(listener, service);
+        let serve = serve.with_graceful_shutdown(hard.clone().cancelled_owned());
+        lifecycle.spawn("the API", serve.into_future());
     }
     if let Some(addr) = api_addr {
         tracing::info!("the dashboard is on http://{addr}");
     }
+    tracing::info!("wrappers connect to {machines_addr}");
     Ok(Running {
         lifecycle,
         api_addr,
+        machines_addr,
+        dispatcher,
+        runs,
+        output,
+        store,
+        _lock: lock,
     })
 }
 
@@ -78,4 +266,68 @@ async fn listen(addr: SocketAddr, what: &str, flag: &str) -> Result<TcpListener>
     TcpListener::bind(addr).await.with_context(|| {
         format!("cannot listen on {addr} for {what}; choose another port with {flag}")
     })
+}
+
+/// Makes the directory if need be, and makes sure that no other server uses it.
+fn claim(directory: &Path) -> Result<File> {
+    let shown = directory.display();
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(directory)
+        .with_context(|| {
+            format!("cannot make the data directory {shown}; name another with --data-dir")
+        })?;
+    let path = directory.join("lock");
+    let lock = File::create(&path)
+        .with_context(|| format!("cannot write to the data directory {shown}"))?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => {
+            bail!(
+                "another server uses the data directory {shown}; stop it, or name another directory with --data-dir"
+            )
+        }
+        Err(TryLockError::Error(error)) => {
+            Err(error).with_context(|| format!("cannot lock {}", path.display()))
+        }
+    }
+}
+
+fn executor(settings: &Settings, config: &Config, machines: SocketAddr) -> Arc<dyn Executor> {
+    if let config::Executor::SaltCli | config::Executor::SaltApi = settings.executor {
+        tracing::error!(
+            "executor: {} is not available in this version; wrappers are started on this host for local_machines alone",
+            settings.executor.as_str()
+        );
+    }
+    Arc::new(LocalExecutor::new(config.clone(), machines.ip()))
+}
+
+/// What is known of each job's runs.
+async fn histories(
+    store: &Store,
+    runs: &Runs,
+    config: &Config,
+) -> Result<HashMap<JobName, History>, StoreError> {
+    let names: Vec<JobName> = config.current().jobs.keys().cloned().collect();
+    let read = |name: JobName| async move {
+        let recent = store.recent(&name, RECENT as u32).await?;
+        let last = if recent.is_empty() {
+            None
+        } else {
+            store.last_ended(&name).await?
+        };
+        let history = History {
+            last,
+            recent,
+            active: runs.active(&name),
+        };
+        Ok((name, history))
+    };
+    futures::stream::iter(names)
+        .map(read)
+        .buffer_unordered(HISTORIES_AT_ONCE)
+        .try_collect()
+        .await
 }

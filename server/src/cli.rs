@@ -171,7 +171,7 @@ pub fn main() -> ExitCode {
 }
 
 fn serve(options: Options) -> ExitCode {
-    telemetry::init(false);
+    telemetry::init();
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

@@ -3,8 +3,10 @@
 use crate::clock::Clock;
 use crate::config_dir::ConfigDir;
 use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
-use saltpeter_domain::config::{FileChange, Loader};
+use saltpeter_domain::config::keys::Effect;
+use saltpeter_domain::config::{FileChange, JobSetDiff, Loader};
 use saltpeter_domain::{JobSet, Severity};
+use std::fmt::Write as _;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -184,7 +186,7 @@ impl ConfigWatch {
             "configuration read again ({}) in {:?}: {}",
             files.join(", "),
             begun.elapsed(),
-            summary(&before, &jobs)
+            summary(&JobSetDiff::between(&before, &jobs))
         );
         log_problems(Some(&before), &jobs);
         self.sender.send_replace(Arc::new(jobs));
@@ -215,37 +217,22 @@ fn watcher(dir: &Path, announce: mpsc::Sender<()>) -> Option<RecommendedWatcher>
 }
 
 /// What became different, in a few words.
-fn summary(before: &JobSet, after: &JobSet) -> String {
-    let added = after
-        .jobs
-        .keys()
-        .filter(|name| !before.jobs.contains_key(*name))
-        .count();
-    let removed = before
-        .jobs
-        .keys()
-        .filter(|name| !after.jobs.contains_key(*name))
-        .count();
-    let changed = after
-        .jobs
-        .iter()
-        .filter(|(name, job)| {
-            before
-                .jobs
-                .get(*name)
-                .is_some_and(|old| !Arc::ptr_eq(old, job) && old != *job)
-        })
-        .count();
-    let mut text = format!("{added} jobs new, {changed} changed, {removed} gone");
-    if before.maintenance != after.maintenance {
-        text.push_str(if after.maintenance.global {
-            "; global maintenance is on"
-        } else {
-            "; maintenance has changed"
-        });
+fn summary(diff: &JobSetDiff) -> String {
+    let mut text = format!(
+        "{} jobs new, {} changed, {} gone",
+        diff.added.len(),
+        diff.changed.len(),
+        diff.removed.len()
+    );
+    if diff.maintenance {
+        text.push_str("; maintenance has changed");
     }
-    if before.settings != after.settings {
-        text.push_str("; settings have changed");
+    for change in &diff.settings {
+        // Writing into a String cannot fail.
+        let _ = match change.effect {
+            Effect::AtOnce => write!(text, "; {} has changed", change.key),
+            Effect::Restart => write!(text, "; {} has changed and needs a restart", change.key),
+        };
     }
     text
 }

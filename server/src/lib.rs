@@ -5,10 +5,21 @@ pub mod cli;
 pub mod clock;
 pub mod config_dir;
 pub mod config_watch;
+pub mod dispatch;
+pub mod executor;
+pub mod fanout;
 pub mod http;
 pub mod lifecycle;
+pub mod machines;
+pub mod ops;
+pub mod pauses;
+pub mod runs;
+pub mod scheduler;
 pub mod settings;
+pub mod store;
 pub mod telemetry;
+pub mod view;
+pub mod ws;
 
 /// This program's version.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

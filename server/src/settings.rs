@@ -1,6 +1,8 @@
 //! The settings in force: what the files say, with the command line's flags on top.
 
-use saltpeter_domain::{Secret, Settings};
+use saltpeter_domain::config::keys::Effect;
+use saltpeter_domain::{JobSet, Secret, Settings};
+use saltpeter_protocol::api::{SettingEffect, SettingRow};
 use std::net::IpAddr;
 use std::path::PathBuf;
 
@@ -39,6 +41,9 @@ impl Flags {
         if let Some(data_dir) = &self.data_dir {
             settings.data_dir = Some(data_dir.to_string_lossy().into_owned());
         }
+        settings
+            .data_dir
+            .get_or_insert_with(|| default_data_dir().to_string_lossy().into_owned());
         settings.api_ws |= self.api;
         if let Some(port) = self.api_port {
             settings.api_ws_port = port;
@@ -66,7 +71,7 @@ impl Flags {
     }
 
     /// Whether a flag decides the setting `key`.
-    pub fn decides(&self, key: &str) -> bool {
+    fn decides(&self, key: &str) -> bool {
         match key {
             "logdir" => self.logdir.is_some(),
             "data_dir" => self.data_dir.is_some(),
@@ -80,6 +85,66 @@ impl Flags {
             "elasticsearch_index" | "opensearch_index" => self.index.is_some(),
             _ => false,
         }
+    }
+}
+
+/// The settings as they were at the start, which hold until the next start where they need one.
+#[derive(Debug, Clone)]
+pub struct InForce {
+    flags: Flags,
+    started_with: Settings,
+}
+
+impl InForce {
+    /// The settings of a server that starts with these files and flags.
+    pub fn new(flags: Flags, files: &Settings) -> Self {
+        Self {
+            started_with: flags.over(files),
+            flags,
+        }
+    }
+
+    /// What the server was started with.
+    pub fn started_with(&self) -> &Settings {
+        &self.started_with
+    }
+
+    /// Every setting as people are shown it; `jobs` is what the files say now.
+    pub fn rows(&self, jobs: &JobSet) -> Vec<SettingRow> {
+        let now = self.flags.over(&jobs.settings).shown();
+        let before = self.started_with.shown();
+        let in_files = jobs.settings.shown();
+        let all = now.into_iter().zip(before).zip(in_files);
+        all.map(|((now, before), in_files)| SettingRow {
+            key: now.key.to_owned(),
+            source: if self.flags.decides(now.key) {
+                "flag".to_owned()
+            } else if in_files.is_default {
+                "default".to_owned()
+            } else {
+                "file".to_owned()
+            },
+            effect: match now.effect {
+                Effect::AtOnce => SettingEffect::AtOnce,
+                Effect::Restart if now.value == before.value => SettingEffect::Restart,
+                Effect::Restart => SettingEffect::RestartPending {
+                    pending: now.value.clone(),
+                },
+            },
+            value: match now.effect {
+                Effect::AtOnce => now.value,
+                Effect::Restart => before.value,
+            },
+        })
+        .collect()
+    }
+
+    /// The keys whose values in the files wait for the next start.
+    pub fn pending(&self, jobs: &JobSet) -> Vec<String> {
+        let rows = self.rows(jobs).into_iter();
+        rows.filter(|row| matches!(row.effect, SettingEffect::RestartPending { .. }))
+            .map(|row| row.key)
+            .collect()
     }
 }
 

@@ -5,7 +5,7 @@ use crate::clock::{Clock as _, SystemClock};
 use crate::config_dir::ConfigDir;
 use crate::settings::host_zone;
 use chrono::DateTime;
-use saltpeter_domain::config::Loader;
+use saltpeter_domain::config::{CheckReport, Loader};
 use saltpeter_domain::schedule::{NextTimes, parse_zone};
 use saltpeter_protocol::UnixMillis;
 use serde::Serialize;
@@ -51,10 +51,8 @@ fn next_times(ask: &Next) -> Result<NextTimes, String> {
                 )
             })?,
     };
-    NextTimes::compute(&ask.expression, after, ask.count, zone).map_err(|error| match error.field {
-        Some(field) => format!("{:?}: {}: {error}", ask.expression, field.key()),
-        None => format!("{:?}: {error}", ask.expression),
-    })
+    NextTimes::compute(&ask.expression, after, ask.count, zone)
+        .map_err(|error| format!("{:?}: {error}", ask.expression))
 }
 
 /// Prints what is wrong with a configuration directory.
@@ -67,31 +65,18 @@ pub(super) fn check(dir: &Path, json: bool) -> ExitCode {
         }
     };
     let loaded = Loader::new(host_zone()).apply(changes, SystemClock.now());
+    let report = CheckReport::new(&loaded);
     if json {
-        let report = serde_json::json!({
-            "directory": dir,
-            "files": loaded.files.len(),
-            "jobs": loaded.jobs.len(),
-            "problems": loaded.problems,
-        });
         print_json(&report);
     } else {
-        for problem in &loaded.problems {
-            println!("{problem}");
-        }
-        let errors: usize = loaded.files.iter().map(|file| file.errors).sum();
+        print!("{}", report.lines());
         // Not on standard output, where each line is a problem.
-        eprintln!(
-            "{} jobs in {} files, {errors} errors, {} warnings",
-            loaded.jobs.len(),
-            loaded.files.len(),
-            loaded.problems.len() - errors
-        );
+        eprintln!("{}", report.summary());
     }
-    if loaded.has_errors() {
-        ExitCode::from(FAILED)
-    } else {
+    if report.is_good() {
         ExitCode::SUCCESS
+    } else {
+        ExitCode::from(FAILED)
     }
 }
 

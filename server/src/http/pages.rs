@@ -7,17 +7,22 @@ use axum::extract::Request;
 use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderValue};
 use axum::http::{Response, StatusCode};
 use leptos::config::LeptosOptions;
-use leptos::prelude::use_context;
+use leptos::prelude::{provide_context, use_context};
 use leptos_axum::{LeptosRoutes as _, ResponseOptions, generate_route_list};
+use saltpeter_app::backend::SharedBackend;
 use saltpeter_app::{App, shell};
 
 /// Every page of the dashboard at its path; the static files; for any other path the "no such page"
 /// page.
-pub(super) fn router() -> Router {
+pub(super) fn router(backend: SharedBackend) -> Router {
     let options = LeptosOptions::builder().output_name("saltpeter").build();
     let page = {
         let options = options.clone();
         // Whole pages, not streams of fragments: they read without JavaScript.
+        let context = move || {
+            provide_context(backend.clone());
+            headers();
+        };
         leptos_axum::render_app_async_with_context(context, move || shell(options.clone()))
     };
     let missing = page.clone();
@@ -43,8 +48,8 @@ where
     response
 }
 
-/// What a page finds in its context, and the headers it is sent with.
-fn context() {
+/// The headers that a page is sent with.
+fn headers() {
     let Some(headers) = use_context::<ResponseOptions>() else {
         return;
     };

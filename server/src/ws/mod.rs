@@ -1,3 +1,4 @@
 //! Upgrades to WebSockets.
 
+pub mod live;
 pub mod machines;

@@ -1,0 +1,116 @@
+//! What all browsers are shown, kept current in one place, and its changes in sequence.
+//!
+//! One task owns the changes: it hears the runs, the configuration, the pauses and the clock, changes the
+//! [`Board`] and publishes what changed under the next number. Whoever subscribes gets the board at number N
+//! and every change after N. Changes of a job's row in quick succession come as one.
+
+mod board;
+
+pub use board::{Board, Change, History, RECENT, Sequenced, Subscription};
+
+use crate::clock::Clock;
+use crate::config_watch::Config;
+use crate::pauses::Paused;
+use crate::runs::{RunChange, Runs};
+use crate::store::output::OutputLog;
+use saltpeter_protocol::UnixMillis;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{broadcast, watch};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// How long the changes of a job's row are gathered.
+const GATHER: Duration = Duration::from_millis(30);
+
+/// The longest sleep, so that a clock that was set is noticed.
+const LONGEST_SLEEP: Duration = Duration::from_secs(30);
+
+/// What the task listens to.
+pub struct Fanout {
+    /// What it keeps current.
+    pub board: Board,
+    /// The configuration.
+    pub config: Config,
+    /// The runs.
+    pub runs: Runs,
+    /// Subscribed to before the board was filled, so that no change is missed.
+    pub changes: broadcast::Receiver<Arc<RunChange>>,
+    /// The pauses.
+    pub paused: watch::Receiver<Paused>,
+    /// Lengths of output.
+    pub output: OutputLog,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Fanout {
+    /// Keeps the board current until `stop`.
+    pub async fn run(mut self, stop: CancellationToken) -> Result<(), std::convert::Infallible> {
+        let mut jobs = self.config.subscribe();
+        let mut flush_at: Option<Instant> = None;
+        loop {
+            let now = self.clock.now();
+            if self.board.pass_time(now) {
+                flush_at.get_or_insert_with(|| Instant::now() + GATHER);
+            }
+            let wake = self.board.next_wake().map_or(LONGEST_SLEEP, |wake| {
+                // One more, so that the moment has passed and not only come.
+                (wake.since(now) + Duration::from_millis(1)).min(LONGEST_SLEEP)
+            });
+            let flush = flush_at.unwrap_or_else(|| Instant::now() + LONGEST_SLEEP);
+            tokio::select! {
+                () = stop.cancelled() => return Ok(()),
+                change = self.changes.recv() => match change {
+                    Ok(change) => {
+                        self.take(&change).await;
+                        flush_at.get_or_insert_with(|| Instant::now() + GATHER);
+                    }
+                    Err(broadcast::error::RecvError::Lagged(missed)) => {
+                        tracing::warn!("the dashboard's state was {missed} changes behind and is built anew");
+                        self.board.replace_active(self.runs.all_active());
+                    }
+                    // The runs outlive this task: they hold the sender.
+                    Err(broadcast::error::RecvError::Closed) => stop.cancelled().await,
+                },
+                changed = jobs.changed() => {
+                    if changed.is_err() {
+                        // The configuration's task has ended, which ends the server.
+                        stop.cancelled().await;
+                    }
+                    let jobs = Arc::clone(&jobs.borrow_and_update());
+                    self.board.configure(&jobs, self.clock.now());
+                }
+                Ok(()) = self.paused.changed() => {
+                    let paused = Arc::clone(&self.paused.borrow_and_update());
+                    self.board.pause(&paused);
+                    flush_at.get_or_insert_with(|| Instant::now() + GATHER);
+                }
+                () = tokio::time::sleep_until(flush) => {
+                    self.board.flush();
+                    flush_at = None;
+                }
+                () = tokio::time::sleep(wake) => {}
+            }
+        }
+    }
+
+    async fn take(&self, change: &RunChange) {
+        let mut machines = change.machines.clone();
+        for row in &mut machines {
+            // The runs know nothing of output. A length that cannot be read shows when the page asks for it.
+            if let Ok(length) = self.output.length(&change.summary.id, &row.machine).await {
+                row.output = length;
+            }
+        }
+        self.board.take_run(RunChange {
+            summary: change.summary.clone(),
+            machines,
+        });
+    }
+}
+
+/// The first instant after which something on the board changes by itself.
+fn earliest(times: impl IntoIterator<Item = Option<UnixMillis>>) -> Option<UnixMillis> {
+    times.into_iter().flatten().min()
+}

@@ -1,0 +1,223 @@
+//! The routes that users of the earlier implementation have scripts for.
+
+use super::error::Answer;
+use super::request::{Body, By};
+use crate::VERSION;
+use crate::ops::{self, Ops};
+use axum::extract::{Path, Request, State};
+use axum::http::Method;
+use axum::http::header::ACCEPT;
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use saltpeter_app::backend::Backend as _;
+use saltpeter_protocol::api::{ConfigEntry, JobRow, OutputFrom, RunSummary};
+use saltpeter_protocol::{JobName, MachineId, RunId, UnixMillis};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+
+/// The most of a machine's output that `/status` shows: its end, in bytes.
+const STATUS_OUTPUT: usize = 64 * 1024;
+
+pub(super) fn router(ops: Ops) -> Router {
+    Router::new()
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/version", get(version))
+        .route("/running", get(running))
+        .route("/status", get(status))
+        .route("/runnow/{job}", post(run_now))
+        .route("/kill", post(kill))
+        .with_state(ops)
+}
+
+/// `/config` and `/timeline` are pages for browsers, and what they always were for programs.
+pub(super) async fn negotiate(State(ops): State<Ops>, request: Request, next: Next) -> Response {
+    let accepts = request.headers().get_all(ACCEPT).iter();
+    let is_browser = accepts
+        .filter_map(|value| value.to_str().ok())
+        .any(|value| value.contains("text/html"));
+    if is_browser || request.method() != Method::GET {
+        return next.run(request).await;
+    }
+    match request.uri().path() {
+        "/config" => config(State(ops)).await.into_response(),
+        "/timeline" => timeline(State(ops)).await.into_response(),
+        _ => next.run(request).await,
+    }
+}
+
+async fn version() -> Json<Value> {
+    Json(json!({ "version": VERSION }))
+}
+
+async fn config(State(ops): State<Ops>) -> Answer<Json<Value>> {
+    let overview = ops.overview().await?;
+    let settings: Map<String, Value> = ops
+        .configuration()
+        .settings
+        .into_iter()
+        .map(|row| (row.key, Value::String(row.value)))
+        .collect();
+    let text = |entries: Vec<ConfigEntry>| -> Map<String, Value> {
+        let entries = entries.into_iter();
+        entries
+            .map(|entry| (entry.key, Value::String(entry.value)))
+            .collect()
+    };
+    let crons: Map<String, Value> = overview
+        .jobs
+        .into_iter()
+        .map(|row| {
+            let mut keys = text(row.config);
+            keys.insert("group".to_owned(), Value::String(row.group));
+            (row.name.into(), Value::Object(keys))
+        })
+        .collect();
+    Ok(Json(json!({
+        "saltpeter_config": settings,
+        "saltpeter_maintenance": {
+            "global": overview.maintenance.global,
+            "machines": overview.maintenance.machines,
+        },
+        "crons": crons,
+    })))
+}
+
+#[derive(Serialize)]
+struct Running {
+    name: JobName,
+    started: String,
+    machines: Vec<MachineId>,
+}
+
+async fn running(State(ops): State<Ops>) -> Answer<Json<BTreeMap<RunId, Running>>> {
+    Ok(Json(all_running(&ops, &ops.overview().await?.jobs).await?))
+}
+
+async fn all_running(ops: &Ops, rows: &[JobRow]) -> Answer<BTreeMap<RunId, Running>> {
+    let mut running = BTreeMap::new();
+    for run in rows.iter().flat_map(|row| &row.active) {
+        let detail = ops.run(&run.id).await?;
+        let going = detail.machines.into_iter();
+        let entry = Running {
+            name: run.job.clone(),
+            started: iso(run.created),
+            machines: going
+                .filter(|row| !row.state.is_ended())
+                .map(|row| row.machine)
+                .collect(),
+        };
+        running.insert(run.id.clone(), entry);
+    }
+    Ok(running)
+}
+
+async fn timeline(State(ops): State<Ops>) -> Answer<Json<Value>> {
+    let overview = ops.overview().await?;
+    let mut past = Vec::new();
+    let mut upcoming = Vec::new();
+    for row in overview.jobs {
+        for run in &row.recent {
+            let ended = match run.state {
+                saltpeter_protocol::RunState::Ended { at, .. } => Some(iso(at)),
+                _ => None,
+            };
+            past.push(json!({
+                "name": row.name,
+                "instance": run.run,
+                "started": iso(run.started),
+                "ended": ended,
+            }));
+        }
+        for run in &row.active {
+            past.push(json!({
+                "name": row.name,
+                "instance": run.id,
+                "started": iso(run.created),
+                "ended": null,
+            }));
+        }
+        if let Some(next) = row.next {
+            upcoming.push(json!({ "name": row.name, "at": iso(next) }));
+        }
+    }
+    Ok(Json(json!({ "timeline": past, "upcoming": upcoming })))
+}
+
+async fn status(State(ops): State<Ops>) -> Answer<Json<Value>> {
+    let overview = ops.overview().await?;
+    let running = all_running(&ops, &overview.jobs).await?;
+    let mut state = Map::new();
+    for row in overview.jobs {
+        let last_success = row.recent.iter().rev().find(|run| {
+            run.state
+                .outcome()
+                .is_some_and(saltpeter_protocol::RunOutcome::is_success)
+        });
+        let results = match &row.last {
+            Some(last) => results(&ops, last).await?,
+            None => Map::new(),
+        };
+        let job = json!({
+            "next_run": row.next.map(iso),
+            "last_run": row.last.as_ref().map(|run| iso(run.created)),
+            "last_success": last_success.map(|run| iso(run.started)),
+            "results": results,
+        });
+        state.insert(row.name.into(), job);
+    }
+    Ok(Json(json!({ "running": running, "state": state })))
+}
+
+async fn results(ops: &Ops, run: &RunSummary) -> Answer<Map<String, Value>> {
+    let mut results = Map::new();
+    for row in ops.run(&run.id).await?.machines {
+        let ended = match &row.state {
+            saltpeter_protocol::MachineState::Ended { at, .. } => Some(iso(*at)),
+            _ => None,
+        };
+        let from = OutputFrom::Tail(STATUS_OUTPUT as u64);
+        let output = ops.output(&run.id, &row.machine, from, STATUS_OUTPUT);
+        let outcome = row.state.outcome();
+        let result = json!({
+            "starttime": row.state.started_at().map(iso),
+            "endtime": ended,
+            "ret": String::from_utf8_lossy(&output.await?.bytes),
+            "retcode": outcome.and_then(saltpeter_protocol::MachineOutcome::exit_code),
+        });
+        results.insert(row.machine.into(), result);
+    }
+    Ok(results)
+}
+
+async fn run_now(
+    State(ops): State<Ops>,
+    Path(job): Path<String>,
+    By(by): By,
+) -> Answer<Json<Value>> {
+    let run = ops.run_now(&ops::job_name(&job)?, by).await?;
+    Ok(Json(json!({ "job": job, "instance": run })))
+}
+
+/// Body of `POST /kill`.
+#[derive(Deserialize)]
+struct Kill {
+    job: String,
+    #[serde(default)]
+    machine: Option<MachineId>,
+}
+
+async fn kill(State(ops): State<Ops>, By(by): By, Body(kill): Body<Kill>) -> Answer<Json<Value>> {
+    let killed = ops
+        .kill_job(&ops::job_name(&kill.job)?, kill.machine, by)
+        .await?;
+    Ok(Json(json!({ "job": kill.job, "instances": killed })))
+}
+
+fn iso(at: UnixMillis) -> String {
+    chrono::DateTime::from_timestamp_millis(at.0)
+        .map(|at| at.to_rfc3339_opts(chrono::SecondsFormat::Millis, true))
+        .unwrap_or_default()
+}

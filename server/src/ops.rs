@@ -1,0 +1,137 @@
+//! What people and programs can ask of the server. The edges turn requests into these calls and nothing else.
+
+mod actions;
+mod maintenance;
+mod pages;
+
+use crate::clock::Clock;
+use crate::config_watch::Config;
+use crate::executor::Executor;
+use crate::fanout::Board;
+use crate::pauses::Pauses;
+use crate::runs::Runs;
+use crate::settings::InForce;
+use crate::store::output::OutputLog;
+use crate::store::{Store, StoreError};
+use saltpeter_domain::Job;
+use saltpeter_protocol::api::{ApiError, ErrorCode};
+use saltpeter_protocol::{JobName, RunId};
+use std::sync::Arc;
+
+/// The use cases. Clones share their parts.
+#[derive(Clone)]
+pub struct Ops {
+    parts: Arc<Parts>,
+}
+
+/// What the use cases work with.
+pub struct Parts {
+    /// What is in force.
+    pub config: Config,
+    /// The settings as they were at the start.
+    pub settings: InForce,
+    /// All runs.
+    pub runs: Runs,
+    /// Their history.
+    pub store: Store,
+    /// Their output.
+    pub output: OutputLog,
+    /// What browsers are shown.
+    pub board: Board,
+    /// Paused jobs.
+    pub pauses: Pauses,
+    /// The machines.
+    pub executor: Arc<dyn Executor>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// One edit of the maintenance file at a time.
+    pub editing: tokio::sync::Mutex<()>,
+}
+
+impl Ops {
+    /// Puts the parts together.
+    pub fn new(parts: Parts) -> Self {
+        Self {
+            parts: Arc::new(parts),
+        }
+    }
+
+    /// What browsers are shown.
+    pub fn board(&self) -> &Board {
+        &self.parts.board
+    }
+
+    /// The time.
+    pub fn clock(&self) -> &dyn Clock {
+        &*self.parts.clock
+    }
+
+    /// All output.
+    pub fn output_log(&self) -> &OutputLog {
+        &self.parts.output
+    }
+
+    fn find_job(&self, name: &JobName) -> Result<Arc<Job>, ApiError> {
+        let jobs = self.parts.config.current();
+        if let Some(job) = jobs.jobs.get(name) {
+            return Ok(Arc::clone(job));
+        }
+        let invalid = jobs.invalid.iter().find(|job| job.name == name.as_str());
+        Err(match invalid {
+            Some(invalid) => ApiError {
+                code: ErrorCode::UnknownJob,
+                message: format!(
+                    "job {name} is not in force: what {} says of it is wrong",
+                    invalid.source
+                ),
+                details: invalid.problems.iter().map(ToString::to_string).collect(),
+            },
+            None => ApiError::new(
+                ErrorCode::UnknownJob,
+                format!(
+                    "there is no job {name} in {}",
+                    self.parts.config.directory().display()
+                ),
+            ),
+        })
+    }
+}
+
+/// A name of a job as it stands in a request.
+pub fn job_name(text: &str) -> Result<JobName, ApiError> {
+    JobName::new(text).map_err(|error| {
+        ApiError::new(
+            ErrorCode::UnknownJob,
+            format!("there is no such job: {error}"),
+        )
+    })
+}
+
+/// A name of a run as it stands in a request.
+pub fn run_id(text: &str) -> Result<RunId, ApiError> {
+    RunId::new(text).map_err(|error| {
+        ApiError::new(
+            ErrorCode::UnknownRun,
+            format!("there is no such run: {error}"),
+        )
+    })
+}
+
+fn unknown_run(run: &RunId) -> ApiError {
+    ApiError::new(ErrorCode::UnknownRun, format!("there is no run {run}"))
+}
+
+fn store_failed(error: &StoreError) -> ApiError {
+    internal(error)
+}
+
+fn internal(error: &dyn std::fmt::Display) -> ApiError {
+    ApiError::new(ErrorCode::Internal, error.to_string())
+}
+
+fn shutting_down() -> ApiError {
+    ApiError::new(
+        ErrorCode::Unavailable,
+        "the server is shutting down; try again once it is back",
+    )
+}

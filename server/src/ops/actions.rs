@@ -1,0 +1,158 @@
+//! Starting, killing and pausing.
+
+use super::{Ops, internal, shutting_down, store_failed, unknown_run};
+use crate::runs::{KillError, StartError, StartRun};
+use saltpeter_domain::Job;
+use saltpeter_protocol::api::{ApiError, ErrorCode, JobRow, MachineRow, Pause};
+use saltpeter_protocol::{JobName, MachineId, MachineOutcome, RunCause, RunId};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+impl Ops {
+    /// Runs a job now, whatever its schedule says.
+    pub async fn run_now(&self, job: &JobName, by: String) -> Result<RunId, ApiError> {
+        let job = self.find_job(job)?;
+        self.start(&job, RunCause::Manual { by }, None).await
+    }
+
+    /// Runs a job again on the machines of `run` that did not succeed; on all of them when each did.
+    pub async fn run_again(&self, run: &RunId, by: String) -> Result<RunId, ApiError> {
+        let detail = self
+            .parts
+            .runs
+            .detail(run)
+            .await
+            .map_err(|e| store_failed(&e))?;
+        let detail = detail.ok_or_else(|| unknown_run(run))?;
+        if !detail.summary.state.is_ended() {
+            let message = format!("{run} is still going; wait for its end or kill it first");
+            return Err(ApiError::new(ErrorCode::Conflict, message));
+        }
+        let job = self.find_job(&detail.summary.job)?;
+        let failed: BTreeSet<MachineId> = detail.machines.iter().filter_map(to_repeat).collect();
+        let only = if failed.is_empty() {
+            detail.machines.into_iter().map(|row| row.machine).collect()
+        } else {
+            failed
+        };
+        let cause = RunCause::Again {
+            by,
+            of: run.clone(),
+        };
+        // A run that found no machines has none to be limited to.
+        let only = Some(only).filter(|only: &BTreeSet<_>| !only.is_empty());
+        self.start(&job, cause, only).await
+    }
+
+    async fn start(
+        &self,
+        job: &Job,
+        cause: RunCause,
+        only: Option<BTreeSet<MachineId>>,
+    ) -> Result<RunId, ApiError> {
+        let jobs = self.parts.config.current();
+        if jobs.maintenance.is_global(self.parts.clock.now()) {
+            let reason = jobs.maintenance.reason.as_deref();
+            let reason = reason.map_or(String::new(), |reason| format!(" ({reason})"));
+            return Err(ApiError::new(
+                ErrorCode::Maintenance,
+                format!("global maintenance is on{reason}: nothing new starts until it is off"),
+            ));
+        }
+        let start = StartRun {
+            job: job.name.clone(),
+            spec: Arc::new(job.freeze(&jobs.settings)),
+            cause,
+            only,
+            reconnect_grace: jobs.settings.reconnect_grace,
+        };
+        self.parts
+            .runs
+            .start(start)
+            .await
+            .map_err(|error| match error {
+                StartError::SkippedOverlap { .. } => {
+                    ApiError::new(ErrorCode::Overlap, error.to_string())
+                }
+                StartError::AlreadyStarted(_) => {
+                    ApiError::new(ErrorCode::Conflict, error.to_string())
+                }
+                StartError::ShuttingDown => shutting_down(),
+                StartError::Store(error) => store_failed(&error),
+            })
+    }
+
+    /// Kills a run, or one machine of it.
+    pub async fn kill_run(
+        &self,
+        run: &RunId,
+        machine: Option<MachineId>,
+        by: String,
+    ) -> Result<(), ApiError> {
+        self.parts
+            .runs
+            .kill(run, machine, by)
+            .await
+            .map_err(|error| match error {
+                KillError::UnknownRun(_) => ApiError::new(ErrorCode::UnknownRun, error.to_string()),
+                KillError::UnknownMachine(_) => {
+                    ApiError::new(ErrorCode::UnknownMachine, error.to_string())
+                }
+                KillError::NotRunning => ApiError::new(ErrorCode::NotRunning, error.to_string()),
+                KillError::ShuttingDown => shutting_down(),
+                KillError::Store(error) => store_failed(&error),
+            })
+    }
+
+    /// Kills every run of a job that is not over, or one machine in all of them. Returns those runs.
+    pub async fn kill_job(
+        &self,
+        job: &JobName,
+        machine: Option<MachineId>,
+        by: String,
+    ) -> Result<Vec<RunId>, ApiError> {
+        let active = self.parts.runs.active(job);
+        if active.is_empty() {
+            // A job that is gone from the files may still have runs; one that never was has none.
+            self.find_job(job)?;
+            let message = format!("no run of {job} is going");
+            return Err(ApiError::new(ErrorCode::NotRunning, message));
+        }
+        let mut killed = Vec::new();
+        let mut refused = None;
+        for run in active {
+            match self.kill_run(&run.id, machine.clone(), by.clone()).await {
+                Ok(()) => killed.push(run.id),
+                Err(error) => refused = Some(error),
+            }
+        }
+        match refused {
+            Some(error) if killed.is_empty() => Err(error),
+            _ => Ok(killed),
+        }
+    }
+
+    /// Pauses or resumes a job's schedule. Run now stays possible.
+    pub async fn pause(&self, job: &JobName, paused: bool, by: String) -> Result<JobRow, ApiError> {
+        self.find_job(job)?;
+        let pause = paused.then(|| Pause {
+            by,
+            at: self.parts.clock.now(),
+        });
+        let pauses = &self.parts.pauses;
+        pauses.set(job, pause).await.map_err(|e| store_failed(&e))?;
+        self.parts.board.pause(&pauses.current());
+        let row = self.parts.board.row(job);
+        row.ok_or_else(|| internal(&"the job went away meanwhile"))
+    }
+}
+
+/// The machine, when it is one that Run again takes.
+fn to_repeat(row: &MachineRow) -> Option<MachineId> {
+    let outcome = row.state.outcome()?;
+    let failed = !matches!(
+        outcome,
+        MachineOutcome::Succeeded | MachineOutcome::Maintenance
+    );
+    failed.then(|| row.machine.clone())
+}

@@ -1,0 +1,150 @@
+//! What the pages and the reading routes are answered with.
+
+use super::{Ops, internal, store_failed, unknown_run};
+use crate::store::output::OutputReader;
+use crate::view;
+use saltpeter_app::backend::{Answer, Backend};
+use saltpeter_protocol::api::{
+    ApiError, ConfigPage, ErrorCode, JobDetail, MaintenancePage, OutputFrom, OutputSlice, Overview,
+    RunDetail,
+};
+use saltpeter_protocol::{JobName, MachineId, MachineState, RunId};
+
+/// How many runs a job's page lists.
+const HISTORY: u32 = 100;
+
+/// The longest slice of output that is read at once, in bytes.
+const MAX_SLICE: usize = 1024 * 1024;
+
+impl Ops {
+    async fn job_detail(&self, name: &JobName) -> Result<JobDetail, ApiError> {
+        let job = self.find_job(name)?;
+        let parts = &self.parts;
+        let jobs = parts.config.current();
+        let now = parts.clock.now();
+        // A job that was loaded a moment ago may not be on the board yet.
+        let row = parts.board.row(name);
+        let row = row.unwrap_or_else(|| view::job_row(&job, jobs.default_zone, now));
+        let explained = parts
+            .executor
+            .explain(&job.targets, &jobs.maintenance, now)
+            .await;
+        let history = parts.store.history(name, HISTORY).await;
+        Ok(JobDetail {
+            upcoming: if row.paused.is_some() {
+                Vec::new()
+            } else {
+                view::upcoming(&job, jobs.default_zone, now)
+            },
+            row,
+            source: format!("{}:{}", job.source.file, job.source.line),
+            expression: job.schedule.expression().to_owned(),
+            timezone: job.schedule.zone(jobs.default_zone).name().to_owned(),
+            preview: explained.map_err(|error| error.to_string()),
+            history: history.map_err(|e| store_failed(&e))?,
+            effective: view::effective(&job, &jobs.settings, jobs.default_zone),
+        })
+    }
+
+    /// A run with its machines and the lengths of their output.
+    pub async fn run_detail(&self, run: &RunId) -> Result<RunDetail, ApiError> {
+        let detail = self
+            .parts
+            .runs
+            .detail(run)
+            .await
+            .map_err(|e| store_failed(&e))?;
+        let mut detail = detail.ok_or_else(|| unknown_run(run))?;
+        for row in &mut detail.machines {
+            let has_begun = !matches!(row.state, MachineState::Waiting);
+            if has_begun {
+                let length = self.parts.output.length(run, &row.machine).await;
+                row.output = length.map_err(|e| internal(&e))?;
+            }
+        }
+        Ok(detail)
+    }
+
+    async fn check_machine(&self, run: &RunId, machine: &MachineId) -> Result<(), ApiError> {
+        let detail = self
+            .parts
+            .runs
+            .detail(run)
+            .await
+            .map_err(|e| store_failed(&e))?;
+        let detail = detail.ok_or_else(|| unknown_run(run))?;
+        if detail.machines.iter().any(|row| row.machine == *machine) {
+            return Ok(());
+        }
+        let message = format!("machine {machine} is not part of {run}");
+        Err(ApiError::new(ErrorCode::UnknownMachine, message))
+    }
+
+    /// A machine's output from `offset` to its present end, in pieces.
+    pub async fn output_reader(
+        &self,
+        run: &RunId,
+        machine: &MachineId,
+        offset: u64,
+    ) -> Result<OutputReader, ApiError> {
+        self.check_machine(run, machine).await?;
+        let reader = self.parts.output.reader(run, machine, offset).await;
+        reader.map_err(|e| internal(&e))
+    }
+
+    async fn output_slice(
+        &self,
+        run: &RunId,
+        machine: &MachineId,
+        from: OutputFrom,
+        limit: usize,
+    ) -> Result<OutputSlice, ApiError> {
+        self.check_machine(run, machine).await?;
+        let limit = limit.clamp(1, MAX_SLICE);
+        let slice = self.parts.output.read(run, machine, from, limit).await;
+        slice.map_err(|e| internal(&e))
+    }
+
+    /// The configuration as it is loaded.
+    pub fn configuration(&self) -> ConfigPage {
+        let jobs = self.parts.config.current();
+        ConfigPage {
+            directory: self.parts.config.directory().display().to_string(),
+            files: view::files(&jobs),
+            problems: view::problems(&jobs),
+            settings: self.parts.settings.rows(&jobs),
+        }
+    }
+}
+
+impl Backend for Ops {
+    fn overview(&self) -> Answer<'_, Overview> {
+        Box::pin(async { Ok(self.parts.board.overview(self.parts.clock.now())) })
+    }
+
+    fn job<'a>(&'a self, name: &'a JobName) -> Answer<'a, JobDetail> {
+        Box::pin(self.job_detail(name))
+    }
+
+    fn run<'a>(&'a self, run: &'a RunId) -> Answer<'a, RunDetail> {
+        Box::pin(self.run_detail(run))
+    }
+
+    fn output<'a>(
+        &'a self,
+        run: &'a RunId,
+        machine: &'a MachineId,
+        from: OutputFrom,
+        limit: usize,
+    ) -> Answer<'a, OutputSlice> {
+        Box::pin(self.output_slice(run, machine, from, limit))
+    }
+
+    fn maintenance_page(&self) -> Answer<'_, MaintenancePage> {
+        Box::pin(self.maintenance_editor())
+    }
+
+    fn config_page(&self) -> Answer<'_, ConfigPage> {
+        Box::pin(async { Ok(self.configuration()) })
+    }
+}

@@ -1,0 +1,155 @@
+//! What the pages show, made from what is in force. No IO.
+
+use chrono_tz::Tz;
+use saltpeter_domain::config::{self, FileState, JobSet, Settings};
+use saltpeter_domain::job::LaunchWay;
+use saltpeter_domain::schedule::DstNote;
+use saltpeter_domain::{Job, Maintenance};
+use saltpeter_protocol::UnixMillis;
+use saltpeter_protocol::api::{
+    ConfigEntry, ConfigFile, ConfigFileState, DstMark, FireTime, JobRow, MaintenanceView, Problem,
+    Severity,
+};
+
+/// How many fire times a job's page shows.
+const UPCOMING: usize = 10;
+
+/// A job's row without its runs.
+pub fn job_row(job: &Job, zone: Tz, now: UnixMillis) -> JobRow {
+    JobRow {
+        name: job.name.clone(),
+        group: job.group.clone(),
+        schedule: job.schedule.words(),
+        command: job.command.clone(),
+        targets: job.targets.text().to_owned(),
+        target_type: job.targets.target_type().as_str().to_owned(),
+        next: job.schedule.next_after(now, zone),
+        paused: None,
+        last: None,
+        active: Vec::new(),
+        recent: Vec::new(),
+        config: job
+            .raw
+            .iter()
+            .map(|(key, value)| entry(key, value))
+            .collect(),
+    }
+}
+
+/// Every key of a job with the value that it has in the end.
+pub fn effective(job: &Job, settings: &Settings, zone: Tz) -> Vec<ConfigEntry> {
+    let spec = job.freeze(settings);
+    let count = |number: Option<std::num::NonZeroU32>, none: &str| {
+        number.map_or_else(|| none.to_owned(), |number| number.to_string())
+    };
+    let text = |text: &Option<String>| text.clone().unwrap_or_else(|| "–".to_owned());
+    let mut entries = vec![
+        entry("command", &spec.command),
+        entry("schedule", job.schedule.expression()),
+        entry("timezone", job.schedule.zone(zone).name()),
+        entry("targets", spec.targets.text()),
+        entry("target_type", spec.targets.target_type().as_str()),
+        entry("number_of_targets", &count(spec.number_of_targets, "all")),
+        entry("batch_size", &count(spec.batch_size, "all at once")),
+        entry("timeout", &spec.timeout.to_string()),
+        entry("overlap", spec.overlap.as_str()),
+        entry("cwd", &text(&spec.cwd)),
+        entry("user", &text(&spec.user)),
+        entry(
+            "use_wrapper",
+            &(spec.launch == LaunchWay::Wrapper).to_string(),
+        ),
+        entry("wrapper_path", &spec.wrapper.path),
+        entry("wrapper_loglevel", spec.wrapper.loglevel.as_str()),
+        entry("wrapper_logdir", &spec.wrapper.logdir),
+        entry("lockfile", &text(&spec.wrapper.lockfile)),
+        entry("saltpeter_server_host", &text(&spec.server_host)),
+    ];
+    // `Secret` shows itself masked.
+    let env = spec
+        .env
+        .iter()
+        .map(|(name, value)| entry(&format!("env.{name}"), &value.to_string()));
+    entries.extend(env);
+    entries
+}
+
+fn entry(key: &str, value: &str) -> ConfigEntry {
+    ConfigEntry {
+        key: key.to_owned(),
+        value: value.to_owned(),
+    }
+}
+
+/// A job's next fire times.
+pub fn upcoming(job: &Job, zone: Tz, now: UnixMillis) -> Vec<FireTime> {
+    let times = job.schedule.preview(now, zone, UPCOMING);
+    times
+        .into_iter()
+        .map(|time| FireTime {
+            at: time.at,
+            local: time.time,
+            dst: time.dst.and_then(|note| match note {
+                DstNote::AfterGap => Some(DstMark::MovedByGap),
+                DstNote::FirstPass => Some(DstMark::FirstOfTwo),
+                DstNote::SecondPass => None,
+            }),
+        })
+        .collect()
+}
+
+/// Everything wrong with the configuration.
+pub fn problems(jobs: &JobSet) -> Vec<Problem> {
+    let last_good = |file: &str| {
+        jobs.files
+            .iter()
+            .any(|known| &*known.name == file && known.state == FileState::LastGood)
+    };
+    let problem = |problem: &config::Problem| Problem {
+        file: problem.file.to_string(),
+        line: problem.line,
+        column: problem.column,
+        severity: match problem.severity {
+            config::Severity::Error => Severity::Error,
+            config::Severity::Warning => Severity::Warning,
+        },
+        message: problem.message.clone(),
+        job: problem.job.clone(),
+        last_good_in_force: last_good(&problem.file),
+    };
+    jobs.problems.iter().map(problem).collect()
+}
+
+/// The files of the configuration.
+pub fn files(jobs: &JobSet) -> Vec<ConfigFile> {
+    let file = |file: &config::FileInfo| ConfigFile {
+        name: file.name.to_string(),
+        jobs: u32::try_from(file.jobs).unwrap_or(u32::MAX),
+        loaded: file.loaded_at.unwrap_or_default(),
+        state: match file.state {
+            FileState::Current => ConfigFileState::InForce,
+            FileState::LastGood => ConfigFileState::LastGoodInForce,
+            FileState::Partial | FileState::Rejected => ConfigFileState::PartlyInForce,
+        },
+    };
+    jobs.files.iter().map(file).collect()
+}
+
+/// Maintenance as it is in force at `now`; `seen_since` is when this server first saw it on.
+pub fn maintenance(
+    maintenance: &Maintenance,
+    seen_since: Option<UnixMillis>,
+    now: UnixMillis,
+) -> MaintenanceView {
+    let global = maintenance.is_global(now);
+    let machines = maintenance.machines.iter();
+    MaintenanceView {
+        global,
+        global_since: maintenance.since.or(seen_since).filter(|_| global),
+        machines: machines
+            .filter(|machine| maintenance.covers(machine, now))
+            .cloned()
+            .collect(),
+        reason: maintenance.reason.clone(),
+    }
+}

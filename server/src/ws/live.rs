@@ -1,0 +1,314 @@
+//! The browser's socket: state in numbered events, output by offset, and nobody waits for a slow browser.
+//!
+//! A socket is three kinds of tasks: one that listens to the browser and to the board, one for each output
+//! subscription, and one that writes. Between them are short queues; where one is full, its sender waits
+//! and nobody else. What the first misses meanwhile is made up for by a fresh snapshot; what a subscription
+//! misses is in the log. A browser that takes nothing for a while is dropped.
+
+mod output;
+
+use crate::fanout::{Change, Sequenced};
+use crate::lifecycle::Lifecycle;
+use crate::ops::Ops;
+use axum::Router;
+use axum::extract::State;
+use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
+use axum::response::Response;
+use axum::routing::get;
+use futures::stream::SplitSink;
+use futures::{SinkExt as _, StreamExt as _};
+use saltpeter_protocol::RunId;
+use saltpeter_protocol::api::ErrorCode;
+use saltpeter_protocol::live::{
+    ClientMessage, Event, MAX_CLIENT_MESSAGE, MAX_SUBSCRIPTIONS, PATH, ServerMessage,
+    SubscriptionId,
+};
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{broadcast, mpsc};
+use tokio::time::Instant;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+/// How long a browser may take nothing before it is dropped.
+const STALLED: Duration = Duration::from_secs(20);
+
+/// How often the socket is pinged.
+const PING_EVERY: Duration = Duration::from_secs(20);
+
+/// Silence after which the browser counts as gone.
+const GONE_AFTER: Duration = Duration::from_secs(60);
+
+/// Text messages that may wait for the browser.
+const TEXTS: usize = 64;
+
+/// Output messages that may wait for the browser, each of up to [`output::SLICE`] bytes.
+const OUTPUTS: usize = 4;
+
+/// What sockets are made of.
+#[derive(Clone)]
+pub struct Live {
+    /// The use cases, and through them the board, the runs and the output.
+    pub ops: Ops,
+    /// Sockets end with it.
+    pub lifecycle: Lifecycle,
+}
+
+/// The socket's route.
+pub fn router(live: Live) -> Router {
+    Router::new().route(PATH, get(upgrade)).with_state(live)
+}
+
+async fn upgrade(State(live): State<Live>, upgrade: WebSocketUpgrade) -> Response {
+    upgrade
+        .max_message_size(MAX_CLIENT_MESSAGE)
+        .on_upgrade(async move |socket| {
+            let life = live.lifecycle.clone();
+            life.spawn_brief(serve(live, socket));
+        })
+}
+
+async fn serve(live: Live, socket: WebSocket) {
+    // Ends the writer and the subscriptions whichever way this ends.
+    let closing = live.lifecycle.hard().child_token();
+    let _guard: DropGuard = closing.clone().drop_guard();
+    let (sink, mut incoming) = socket.split();
+    let (texts, text_queue) = mpsc::channel(TEXTS);
+    let (outputs, output_queue) = mpsc::channel(OUTPUTS);
+    live.lifecycle
+        .spawn_brief(write(sink, text_queue, output_queue, closing.clone()));
+
+    let subscription = live.ops.board().subscribe(live.ops.clock().now());
+    let mut session = Session {
+        live,
+        texts,
+        outputs,
+        closing: closing.clone(),
+        changes: subscription.changes,
+        seq: subscription.seq,
+        runs: HashSet::new(),
+        subscriptions: HashMap::new(),
+    };
+    let first = ServerMessage::Snapshot {
+        seq: subscription.seq,
+        overview: Box::new(subscription.overview),
+    };
+    if session.say(&first).await.is_err() {
+        return;
+    }
+    let mut pings = tokio::time::interval(PING_EVERY);
+    let mut heard = Instant::now();
+    loop {
+        let outcome = tokio::select! {
+            () = closing.cancelled() => return,
+            message = incoming.next() => {
+                let Some(Ok(message)) = message else { return };
+                heard = Instant::now();
+                match message {
+                    Message::Text(text) => session.hear(&text).await,
+                    Message::Close(_) => return,
+                    // Pongs show that the browser is there; nothing else is expected.
+                    _ => Ok(()),
+                }
+            }
+            change = session.changes.recv() => session.pass_on(change).await,
+            _ = pings.tick() => {
+                if heard.elapsed() > GONE_AFTER {
+                    return;
+                }
+                session.texts.send(Message::Ping(Vec::new().into())).await.map_err(|_| Ended)
+            }
+        };
+        if outcome.is_err() {
+            return;
+        }
+    }
+}
+
+/// The writer has ended, and so does the socket.
+struct Ended;
+
+struct Session {
+    live: Live,
+    texts: mpsc::Sender<Message>,
+    outputs: mpsc::Sender<Message>,
+    closing: CancellationToken,
+    changes: broadcast::Receiver<Arc<Sequenced>>,
+    /// Number of the last snapshot.
+    seq: u64,
+    runs: HashSet<RunId>,
+    /// Dropping one ends its task.
+    subscriptions: HashMap<SubscriptionId, DropGuard>,
+}
+
+impl Session {
+    async fn say(&self, message: &ServerMessage) -> Result<(), Ended> {
+        // Plain data with text keys cannot fail to become JSON.
+        let text = serde_json::to_string(message).unwrap_or_default();
+        self.say_text(text).await
+    }
+
+    async fn say_text(&self, text: String) -> Result<(), Ended> {
+        let sent = self.texts.send(Message::Text(text.into())).await;
+        sent.map_err(|_| Ended)
+    }
+
+    async fn complain(&self, message: String, sub: Option<SubscriptionId>) -> Result<(), Ended> {
+        self.say(&ServerMessage::Error { message, sub }).await
+    }
+
+    async fn hear(&mut self, text: &str) -> Result<(), Ended> {
+        match serde_json::from_str(text) {
+            Ok(ClientMessage::WatchRun { run }) => {
+                if self.runs.len() >= MAX_SUBSCRIPTIONS && !self.runs.contains(&run) {
+                    let message =
+                        format!("at most {MAX_SUBSCRIPTIONS} runs can be watched at a time");
+                    return self.complain(message, None).await;
+                }
+                self.runs.insert(run.clone());
+                self.send_run(&run).await
+            }
+            Ok(ClientMessage::UnwatchRun { run }) => {
+                self.runs.remove(&run);
+                Ok(())
+            }
+            Ok(ClientMessage::WatchOutput {
+                sub,
+                run,
+                machine,
+                from,
+            }) => {
+                self.subscriptions.remove(&sub);
+                if self.subscriptions.len() >= MAX_SUBSCRIPTIONS {
+                    let message =
+                        format!("at most {MAX_SUBSCRIPTIONS} outputs can be watched at a time");
+                    return self.complain(message, Some(sub)).await;
+                }
+                let end = self.closing.child_token();
+                let follow = output::Follow {
+                    sub,
+                    run,
+                    machine,
+                    from,
+                    log: self.live.ops.output_log().clone(),
+                    outputs: self.outputs.clone(),
+                    texts: self.texts.clone(),
+                };
+                self.live.lifecycle.spawn_brief(follow.run(end.clone()));
+                self.subscriptions.insert(sub, end.drop_guard());
+                Ok(())
+            }
+            Ok(ClientMessage::UnwatchOutput { sub }) => {
+                self.subscriptions.remove(&sub);
+                Ok(())
+            }
+            Ok(ClientMessage::Ping) => {
+                let now = self.live.ops.clock().now();
+                self.say(&ServerMessage::Pong { now }).await
+            }
+            Err(error) => {
+                self.complain(format!("the message is not understood: {error}"), None)
+                    .await
+            }
+        }
+    }
+
+    async fn send_run(&mut self, run: &RunId) -> Result<(), Ended> {
+        // Before the run is read: events after this number may repeat what the run already shows, and
+        // none is missing.
+        let seq = self.live.ops.board().seq();
+        match self.live.ops.run_detail(run).await {
+            Ok(detail) => {
+                self.say(&ServerMessage::Run {
+                    seq,
+                    run: Box::new(detail),
+                })
+                .await
+            }
+            Err(error) => {
+                if error.code == ErrorCode::UnknownRun {
+                    self.runs.remove(run);
+                }
+                self.complain(error.message, None).await
+            }
+        }
+    }
+
+    async fn pass_on(
+        &mut self,
+        change: Result<Arc<Sequenced>, broadcast::error::RecvError>,
+    ) -> Result<(), Ended> {
+        match change {
+            // In the snapshot already.
+            Ok(change) if change.seq <= self.seq => Ok(()),
+            Ok(change) => match &change.change {
+                Change::Event(event) => self.say_text(change.text(event).to_owned()).await,
+                Change::Run(run) if self.runs.contains(&run.summary.id) => {
+                    let seq = change.seq;
+                    for row in &run.machines {
+                        let event = Event::Machine {
+                            run: run.summary.id.clone(),
+                            row: Box::new(row.clone()),
+                        };
+                        self.say(&ServerMessage::Event { seq, event }).await?;
+                    }
+                    let event = Event::Run {
+                        summary: Box::new(run.summary.clone()),
+                    };
+                    self.say(&ServerMessage::Event { seq, event }).await
+                }
+                Change::Run(_) => Ok(()),
+                Change::Reset => self.start_over().await,
+            },
+            Err(broadcast::error::RecvError::Lagged(_)) => self.start_over().await,
+            Err(broadcast::error::RecvError::Closed) => Err(Ended),
+        }
+    }
+
+    /// Sends everything anew: the browser was too slow for the changes.
+    async fn start_over(&mut self) -> Result<(), Ended> {
+        let subscription = self.live.ops.board().subscribe(self.live.ops.clock().now());
+        self.changes = subscription.changes;
+        self.seq = subscription.seq;
+        self.say(&ServerMessage::Snapshot {
+            seq: subscription.seq,
+            overview: Box::new(subscription.overview),
+        })
+        .await?;
+        let runs: Vec<RunId> = self.runs.iter().cloned().collect();
+        for run in runs {
+            self.send_run(&run).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Writes to the browser what is queued, state before output.
+async fn write(
+    mut sink: SplitSink<WebSocket, Message>,
+    mut texts: mpsc::Receiver<Message>,
+    mut outputs: mpsc::Receiver<Message>,
+    closing: CancellationToken,
+) {
+    // Whichever way this ends, the rest of the socket does too.
+    let _guard = closing.clone().drop_guard();
+    loop {
+        let message = tokio::select! {
+            biased;
+            () = closing.cancelled() => break,
+            Some(text) = texts.recv() => text,
+            Some(output) = outputs.recv() => output,
+            else => break,
+        };
+        match tokio::time::timeout(STALLED, sink.send(message)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) => return,
+            Err(_) => {
+                tracing::info!("a browser took nothing for {STALLED:?} and was dropped");
+                return;
+            }
+        }
+    }
+    // The browser reconnects either way; this only lets it know sooner.
+    let _ = tokio::time::timeout(Duration::from_secs(1), sink.close()).await;
+}
