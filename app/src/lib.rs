@@ -1,17 +1,45 @@
 //! The dashboard, compiled twice: into the server (feature `ssr`) and to WASM (feature `hydrate`).
 
+// `#[component]` makes a public struct of each component's properties.
+#![allow(unreachable_pub)]
+// What only runs in a browser is compiled into the server too, where nobody calls it; the WASM build
+// finds what is really unused.
+#![cfg_attr(not(target_arch = "wasm32"), allow(dead_code))]
+
+mod actions;
 #[cfg(feature = "ssr")]
 pub mod backend;
+mod browser;
+mod client;
+mod components;
+mod first;
 pub mod format;
 pub mod live;
 pub mod output;
+mod pages;
+mod routes;
 #[cfg(test)]
 mod sample;
 
+use actions::Actions;
+use components::confirm::{Confirm, ConfirmDialog};
+use components::frame::{Header, MaintenanceBanner};
+use components::help::Help;
+use components::keys;
+use components::toast::{ToastArea, Toasts};
+use leptos::either::Either;
 use leptos::prelude::*;
-use leptos_meta::{MetaTags, Stylesheet, Title, provide_meta_context};
-use leptos_router::components::{Route, Router, Routes};
+use leptos_meta::{MetaTags, Title, provide_meta_context};
+use leptos_router::components::{Outlet, ParentRoute, Route, Router, Routes};
+use leptos_router::hooks::use_location;
 use leptos_router::path;
+use live::{Live, use_live};
+use pages::config::ConfigPage;
+use pages::job::JobPage;
+use pages::jobs::JobsPage;
+use pages::maintenance::MaintenancePage;
+use pages::run::RunPage;
+use std::time::Duration;
 
 /// The HTML document around [`App`], as the server sends it.
 pub fn shell(options: LeptosOptions) -> impl IntoView {
@@ -23,6 +51,9 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
                 <meta name="viewport" content="width=device-width, initial-scale=1" />
                 <meta name="color-scheme" content="light dark" />
                 <link rel="icon" href="/favicon.svg" type="image/svg+xml" />
+                // Before the style sheet, so that the chosen theme is there when the first thing is drawn.
+                <script src="/theme.js"></script>
+                <link rel="stylesheet" href="/pkg/saltpeter.css" />
                 <HydrationScripts options />
                 <MetaTags />
             </head>
@@ -37,18 +68,95 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
 #[component]
 pub fn App() -> impl IntoView {
     provide_meta_context();
+    let live = Live::new();
+    let toasts = Toasts::new();
+    let confirm = Confirm::new();
+    provide_context(live);
+    provide_context(toasts);
+    provide_context(confirm);
+    provide_context(Actions::new(live, toasts, confirm));
     view! {
-        <Stylesheet id="saltpeter" href="/pkg/saltpeter.css" />
         <Title text="Saltpeter" />
         <Router>
-            <Routes fallback=|| view! { <p>"No such page."</p> }>
-                <Route path=path!("/") view=JobsPage />
+            <Routes fallback=NoSuchPage>
+                <ParentRoute path=path!("") view=Layout>
+                    <Route path=path!("/") view=JobsPage />
+                    <Route path=path!("/jobs/:job") view=JobPage />
+                    <Route path=path!("/runs/:run") view=RunPage />
+                    <Route path=path!("/maintenance") view=MaintenancePage />
+                    <Route path=path!("/config") view=ConfigPage />
+                </ParentRoute>
             </Routes>
         </Router>
+        <ToastArea toasts />
+        <ConfirmDialog confirm />
     }
 }
 
+/// What stands around every page. The state that they all stand on is read here, once.
 #[component]
-fn JobsPage() -> impl IntoView {
-    view! { <h1>"Jobs"</h1> }
+fn Layout() -> impl IntoView {
+    let live = use_live();
+    let search = use_location().search;
+    // Only the address that was asked for first matters; from then on the state is live.
+    let first = Resource::new(move || search.get_untracked(), client::first);
+    let help = RwSignal::new(false);
+    let open_help = Callback::new(move |()| help.set(true));
+    keys::listen(open_help);
+    Effect::new(move || {
+        live::connect(live);
+        live.tick();
+        set_interval(move || live.tick(), Duration::from_secs(1));
+    });
+    view! {
+        <Suspense>
+            {move || Suspend::new(async move {
+                match first.await {
+                    Ok(first) => {
+                        live.begin(first);
+                        Either::Left(
+                            view! {
+                                <Header help=open_help />
+                                <MaintenanceBanner />
+                                <main>
+                                    <Outlet />
+                                </main>
+                            },
+                        )
+                    }
+                    Err(error) => {
+                        Either::Right(
+                            view! {
+                                <main>
+                                    <pages::Failure what="dashboard" error />
+                                </main>
+                            },
+                        )
+                    }
+                }
+            })}
+        </Suspense>
+        <Help open=help />
+        <noscript>
+            <p class="noscript">
+                "Without JavaScript this page shows the state at the moment it was loaded, and its buttons do nothing."
+            </p>
+        </noscript>
+    }
+}
+
+/// What stands at an address that nothing has.
+#[component]
+fn NoSuchPage() -> impl IntoView {
+    view! {
+        <Title text="No such page · Saltpeter" />
+        <main>
+            <section class="empty-state" data-testid="failure">
+                <h1>"There is no such page"</h1>
+                <p>
+                    <a href="/">"All jobs"</a>
+                </p>
+            </section>
+        </main>
+    }
 }

@@ -1,0 +1,354 @@
+//! What pages read. On the server it comes from the backend, in the browser from the REST interface.
+
+use crate::first::FirstView;
+use saltpeter_protocol::api::{
+    ApiError, ConfigPage, JobDetail, MaintenancePage, OutputFrom, OutputSlice, RunDetail,
+};
+use saltpeter_protocol::{JobName, MachineId, RunId};
+use std::future::Future;
+
+#[cfg(target_arch = "wasm32")]
+use browser as origin;
+#[cfg(target_arch = "wasm32")]
+pub(crate) use browser::{maintenance_diff, maintenance_save, perform};
+#[cfg(not(any(feature = "ssr", target_arch = "wasm32")))]
+use nowhere as origin;
+#[cfg(not(target_arch = "wasm32"))]
+pub(crate) use nowhere::{maintenance_diff, maintenance_save, perform};
+#[cfg(feature = "ssr")]
+use server as origin;
+
+/// A read that is on its way.
+pub(crate) trait Read<T>: Future<Output = Result<T, ApiError>> + Send + 'static {}
+impl<T, F: Future<Output = Result<T, ApiError>> + Send + 'static> Read<T> for F {}
+
+/// What every page begins with. `search` is the query of the address.
+pub(crate) fn first(search: String) -> impl Read<FirstView> {
+    origin::first(search)
+}
+
+/// A job.
+pub(crate) fn job(name: JobName) -> impl Read<JobDetail> {
+    origin::job(name)
+}
+
+/// A run.
+pub(crate) fn run(run: RunId) -> impl Read<RunDetail> {
+    origin::run(run)
+}
+
+/// Output of about `limit` bytes.
+pub(crate) fn output(
+    run: RunId,
+    machine: MachineId,
+    from: OutputFrom,
+    limit: usize,
+) -> impl Read<OutputSlice> {
+    origin::output(run, machine, from, limit)
+}
+
+/// The maintenance editor's page.
+pub(crate) fn maintenance_page() -> impl Read<MaintenancePage> {
+    origin::maintenance_page()
+}
+
+/// The configuration.
+pub(crate) fn config_page() -> impl Read<ConfigPage> {
+    origin::config_page()
+}
+
+#[cfg(feature = "ssr")]
+mod server {
+    use super::{
+        ApiError, ConfigPage, FirstView, JobDetail, JobName, MachineId, MaintenancePage,
+        OutputFrom, OutputSlice, Read, RunDetail, RunId,
+    };
+    use crate::backend::SharedBackend;
+    use leptos::prelude::use_context;
+    use saltpeter_protocol::api::ErrorCode;
+
+    /// The context is read before anything is awaited; afterwards it may be gone.
+    fn backend() -> Result<SharedBackend, ApiError> {
+        use_context().ok_or_else(|| {
+            ApiError::new(
+                ErrorCode::Unavailable,
+                "the server has no state to show yet; try again in a moment",
+            )
+        })
+    }
+
+    pub(super) fn first(search: String) -> impl Read<FirstView> {
+        let backend = backend();
+        async move {
+            let overview = backend?.overview().await?;
+            Ok(FirstView::new(overview, &search))
+        }
+    }
+
+    pub(super) fn job(name: JobName) -> impl Read<JobDetail> {
+        let backend = backend();
+        async move { backend?.job(&name).await }
+    }
+
+    pub(super) fn run(run: RunId) -> impl Read<RunDetail> {
+        let backend = backend();
+        async move { backend?.run(&run).await }
+    }
+
+    pub(super) fn output(
+        run: RunId,
+        machine: MachineId,
+        from: OutputFrom,
+        limit: usize,
+    ) -> impl Read<OutputSlice> {
+        let backend = backend();
+        async move { backend?.output(&run, &machine, from, limit).await }
+    }
+
+    pub(super) fn maintenance_page() -> impl Read<MaintenancePage> {
+        let backend = backend();
+        async move { backend?.maintenance_page().await }
+    }
+
+    pub(super) fn config_page() -> impl Read<ConfigPage> {
+        let backend = backend();
+        async move { backend?.config_page().await }
+    }
+}
+
+#[cfg(target_arch = "wasm32")]
+mod browser {
+    use super::{
+        ApiError, ConfigPage, FirstView, JobDetail, JobName, MachineId, MaintenancePage,
+        OutputFrom, OutputSlice, Read, RunDetail, RunId,
+    };
+    use crate::actions::{Action, Done};
+    use crate::routes;
+    use gloo_net::http::{Request, RequestBuilder, Response};
+    use saltpeter_protocol::api::{
+        ErrorBody, ErrorCode, KillRequest, MaintenanceDiff, MaintenanceEdit, Overview,
+        PauseRequest, RunStarted,
+    };
+    use send_wrapper::SendWrapper;
+    use serde::Serialize;
+    use serde::de::DeserializeOwned;
+
+    fn unreachable() -> ApiError {
+        ApiError::new(
+            ErrorCode::Unavailable,
+            "the server does not answer; check the connection and try again",
+        )
+    }
+
+    fn strange() -> ApiError {
+        ApiError::new(
+            ErrorCode::Internal,
+            "the server's answer cannot be read; it may have been updated, so reload this page",
+        )
+    }
+
+    async fn checked(response: Response) -> Result<Response, ApiError> {
+        if response.ok() {
+            return Ok(response);
+        }
+        match response.json::<ErrorBody>().await {
+            Ok(body) => Err(body.error),
+            Err(_) => Err(strange()),
+        }
+    }
+
+    async fn send(request: RequestBuilder) -> Result<Response, ApiError> {
+        checked(request.send().await.map_err(|_| unreachable())?).await
+    }
+
+    async fn send_json<B: Serialize>(
+        request: RequestBuilder,
+        body: &B,
+    ) -> Result<Response, ApiError> {
+        let request = request.json(body).map_err(|_| strange())?;
+        checked(request.send().await.map_err(|_| unreachable())?).await
+    }
+
+    async fn read<T: DeserializeOwned>(response: Response) -> Result<T, ApiError> {
+        response.json().await.map_err(|_| strange())
+    }
+
+    fn get<T: DeserializeOwned + 'static>(url: String) -> impl Read<T> {
+        SendWrapper::new(async move { read(send(Request::get(&url)).await?).await })
+    }
+
+    pub(super) fn first(search: String) -> impl Read<FirstView> {
+        SendWrapper::new(async move {
+            let overview: Overview = get("/api/v1/overview".to_owned()).await?;
+            Ok(FirstView::new(overview, &search))
+        })
+    }
+
+    pub(super) fn job(name: JobName) -> impl Read<JobDetail> {
+        get(format!("/api/v1/jobs/{name}"))
+    }
+
+    pub(super) fn run(run: RunId) -> impl Read<RunDetail> {
+        get(format!("/api/v1/runs/{run}"))
+    }
+
+    pub(super) fn output(
+        run: RunId,
+        machine: MachineId,
+        from: OutputFrom,
+        limit: usize,
+    ) -> impl Read<OutputSlice> {
+        let from = match from {
+            OutputFrom::Offset(n) => format!("offset={n}"),
+            OutputFrom::Line(n) => format!("line={n}"),
+            OutputFrom::Tail(n) => format!("tail={n}"),
+        };
+        let url = format!(
+            "{}?{from}&limit={limit}",
+            routes::output_api(&run, &machine)
+        );
+        SendWrapper::new(async move {
+            let response = send(Request::get(&url)).await?;
+            let bytes = response.binary().await.map_err(|_| unreachable())?;
+            OutputSlice::decode(&bytes).map_err(|_| strange())
+        })
+    }
+
+    pub(super) fn maintenance_page() -> impl Read<MaintenancePage> {
+        get("/api/v1/maintenance".to_owned())
+    }
+
+    pub(super) fn config_page() -> impl Read<ConfigPage> {
+        get("/api/v1/config".to_owned())
+    }
+
+    /// What an edit would write.
+    pub(crate) async fn maintenance_diff(
+        edit: MaintenanceEdit,
+    ) -> Result<MaintenanceDiff, ApiError> {
+        read(send_json(Request::post("/api/v1/maintenance/diff"), &edit).await?).await
+    }
+
+    /// Writes an edit.
+    pub(crate) async fn maintenance_save(
+        edit: MaintenanceEdit,
+    ) -> Result<MaintenancePage, ApiError> {
+        read(send_json(Request::put("/api/v1/maintenance"), &edit).await?).await
+    }
+
+    /// Does what a person asked for.
+    pub(crate) async fn perform(action: Action) -> Result<Done, ApiError> {
+        let started = |response| async {
+            let started: RunStarted = read(response).await?;
+            Ok(Done::Started(started.run))
+        };
+        match action {
+            Action::Start(job) => {
+                let url = format!("/api/v1/jobs/{job}/run");
+                started(send(Request::post(&url)).await?).await
+            }
+            Action::Again(run) => {
+                let url = format!("/api/v1/runs/{run}/again");
+                started(send(Request::post(&url)).await?).await
+            }
+            Action::KillJob(job) => {
+                let url = format!("/api/v1/jobs/{job}/kill");
+                send(Request::post(&url)).await?;
+                Ok(Done::Asked)
+            }
+            Action::KillRun(run) => kill(run, None).await,
+            Action::KillMachine(run, machine) => kill(run, Some(machine)).await,
+            Action::Pause(job) => pause(job, true).await,
+            Action::Resume(job) => pause(job, false).await,
+            Action::EndMaintenance => {
+                let page: MaintenancePage = maintenance_page().await?;
+                maintenance_save(MaintenanceEdit {
+                    version: page.version,
+                    global: false,
+                    machines: page.current.machines.into_iter().map(Into::into).collect(),
+                    reason: page.current.reason,
+                })
+                .await?;
+                Ok(Done::Asked)
+            }
+        }
+    }
+
+    async fn kill(run: RunId, machine: Option<MachineId>) -> Result<Done, ApiError> {
+        let url = format!("/api/v1/runs/{run}/kill");
+        send_json(Request::post(&url), &KillRequest { machine }).await?;
+        Ok(Done::Asked)
+    }
+
+    async fn pause(job: JobName, paused: bool) -> Result<Done, ApiError> {
+        let url = format!("/api/v1/jobs/{job}/pause");
+        send_json(Request::post(&url), &PauseRequest { paused }).await?;
+        Ok(Done::Asked)
+    }
+}
+
+/// Event handlers are compiled everywhere and run in browsers only; this is what they would get elsewhere.
+#[cfg(not(target_arch = "wasm32"))]
+mod nowhere {
+    use crate::actions::{Action, Done};
+    use saltpeter_protocol::api::{
+        ApiError, ErrorCode, MaintenanceDiff, MaintenanceEdit, MaintenancePage,
+    };
+
+    fn refuse<T>() -> Result<T, ApiError> {
+        let message = "this build of the dashboard has neither a server nor a browser around it";
+        Err(ApiError::new(ErrorCode::Unavailable, message))
+    }
+
+    pub(crate) async fn maintenance_diff(_: MaintenanceEdit) -> Result<MaintenanceDiff, ApiError> {
+        refuse()
+    }
+
+    pub(crate) async fn maintenance_save(_: MaintenanceEdit) -> Result<MaintenancePage, ApiError> {
+        refuse()
+    }
+
+    pub(crate) async fn perform(_: Action) -> Result<Done, ApiError> {
+        refuse()
+    }
+
+    #[cfg(not(feature = "ssr"))]
+    mod reads {
+        use super::super::{
+            ConfigPage, FirstView, JobDetail, JobName, MachineId, MaintenancePage, OutputFrom,
+            OutputSlice, Read, RunDetail, RunId,
+        };
+        use super::refuse;
+
+        pub(crate) fn first(_: String) -> impl Read<FirstView> {
+            async { refuse() }
+        }
+
+        pub(crate) fn job(_: JobName) -> impl Read<JobDetail> {
+            async { refuse() }
+        }
+
+        pub(crate) fn run(_: RunId) -> impl Read<RunDetail> {
+            async { refuse() }
+        }
+
+        pub(crate) fn output(
+            _: RunId,
+            _: MachineId,
+            _: OutputFrom,
+            _: usize,
+        ) -> impl Read<OutputSlice> {
+            async { refuse() }
+        }
+
+        pub(crate) fn maintenance_page() -> impl Read<MaintenancePage> {
+            async { refuse() }
+        }
+
+        pub(crate) fn config_page() -> impl Read<ConfigPage> {
+            async { refuse() }
+        }
+    }
+    #[cfg(not(feature = "ssr"))]
+    pub(super) use reads::{config_page, first, job, maintenance_page, output, run};
+}

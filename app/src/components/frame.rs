@@ -1,0 +1,239 @@
+//! What stands around every page: navigation, connection, clock, theme, maintenance.
+
+use super::when::When;
+use crate::actions::{Action, use_actions};
+use crate::browser;
+use crate::format;
+use crate::live::{Link, Zone, use_live};
+use leptos::prelude::*;
+use leptos_router::hooks::use_location;
+
+/// Under which key the browser keeps the choice of zone.
+const ZONE_KEY: &str = "saltpeter.zone";
+/// Under which key the browser keeps the choice of theme. `public/theme.js` reads it too.
+const THEME_KEY: &str = "saltpeter.theme";
+
+/// The bar at the top.
+#[component]
+pub(crate) fn Header(
+    /// Opens the help.
+    help: Callback<()>,
+) -> impl IntoView {
+    view! {
+        <header class="bar">
+            <a class="brand" href="/">
+                <img src="/favicon.svg" width="20" height="20" alt="" />
+                <span>"Saltpeter"</span>
+            </a>
+            <nav aria-label="Pages">
+                <NavLink href="/" also="/jobs">"Jobs"</NavLink>
+                <NavLink href="/maintenance" also="/maintenance">"Maintenance"</NavLink>
+                <NavLink href="/config" also="/config">
+                    "Config"
+                    <ProblemCount />
+                </NavLink>
+            </nav>
+            <div class="tools">
+                <ConnectionBadge />
+                <ClockToggle />
+                <ThemeToggle />
+                <button
+                    class="quiet help-button"
+                    title="Keys and marks (?)"
+                    aria-label="Help"
+                    on:click=move |_| help.run(())
+                >
+                    "?"
+                </button>
+            </div>
+        </header>
+    }
+}
+
+#[component]
+fn NavLink(href: &'static str, also: &'static str, children: Children) -> impl IntoView {
+    let path = use_location().pathname;
+    let current = move || {
+        path.with(|path| path == href || path.starts_with(also))
+            .then_some("page")
+    };
+    view! {
+        <a href=href aria-current=current>
+            {children()}
+        </a>
+    }
+}
+
+#[component]
+fn ProblemCount() -> impl IntoView {
+    let live = use_live();
+    let count = move || live.problems().len();
+    view! {
+        <Show when=move || { count() > 0 }>
+            <span class="count" data-testid="problem-count" title="Problems in the configuration">
+                {move || format!("⚠\u{fe0e} {}", count())}
+            </span>
+        </Show>
+    }
+}
+
+#[component]
+fn ConnectionBadge() -> impl IntoView {
+    let live = use_live();
+    let age = move |last| {
+        // The badge counts by the browser's clock, since the server's cannot be heard.
+        live.now();
+        format::duration(std::time::Duration::from_secs(
+            browser::now().since(last).as_secs().max(1),
+        ))
+        .replace(".00", "")
+    };
+    let state = move || match live.link() {
+        Link::Connecting => "connecting",
+        Link::Live => "live",
+        Link::Reconnecting(_) => "reconnecting",
+        Link::Offline(_) => "offline",
+    };
+    let detail = move || match live.link() {
+        Link::Connecting | Link::Live => String::new(),
+        Link::Reconnecting(last) | Link::Offline(last) => format!(" · last data {} old", age(last)),
+    };
+    view! {
+        <span class="badge" data-testid="conn-badge" data-state=state role="status">
+            <span class="dot" aria-hidden="true"></span>
+            <span>{state}</span>
+            <span class="badge-detail">{detail}</span>
+        </span>
+    }
+}
+
+#[component]
+fn ClockToggle() -> impl IntoView {
+    let live = use_live();
+    Effect::new(move || {
+        if browser::stored(ZONE_KEY).as_deref() == Some("local") {
+            live.set_zone(Zone::Local);
+        }
+    });
+    let turn = move |_| {
+        let (zone, word) = match live.zone() {
+            Zone::Utc => (Zone::Local, "local"),
+            Zone::Local => (Zone::Utc, "utc"),
+        };
+        live.set_zone(zone);
+        browser::store(ZONE_KEY, word);
+    };
+    let clock = move || {
+        let now = live.now();
+        format::clock(now, live.offset_minutes(now))
+    };
+    view! {
+        <button
+            class="quiet clock"
+            data-testid="clock-toggle"
+            title="Show times in UTC or in your zone"
+            data-state=move || match live.zone() {
+                Zone::Utc => "utc",
+                Zone::Local => "local",
+            }
+            on:click=turn
+        >
+            {clock}
+        </button>
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Theme {
+    Auto,
+    Dark,
+    Light,
+}
+
+impl Theme {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Dark => "dark",
+            Self::Light => "light",
+        }
+    }
+
+    fn next(self) -> Self {
+        match self {
+            Self::Auto => Self::Dark,
+            Self::Dark => Self::Light,
+            Self::Light => Self::Auto,
+        }
+    }
+}
+
+#[component]
+fn ThemeToggle() -> impl IntoView {
+    let theme = RwSignal::new(Theme::Auto);
+    Effect::new(move || {
+        let kept = browser::stored(THEME_KEY);
+        let kept = [Theme::Dark, Theme::Light]
+            .into_iter()
+            .find(|theme| kept.as_deref() == Some(theme.word()));
+        if let Some(kept) = kept {
+            theme.set(kept);
+        }
+    });
+    let turn = move |_| {
+        let next = theme.get_untracked().next();
+        theme.set(next);
+        browser::store(THEME_KEY, next.word());
+        if let Some(root) = document().document_element() {
+            // An attribute with this name can always be set.
+            let _ = root.set_attribute("data-theme", next.word());
+        }
+    };
+    view! {
+        <button
+            class="quiet theme"
+            data-testid="theme-toggle"
+            data-state=move || theme.get().word()
+            title=move || format!("Theme: {}", theme.get().word())
+            aria-label=move || format!("Theme: {}", theme.get().word())
+            on:click=turn
+        >
+            {move || match theme.get() {
+                Theme::Auto => "◐",
+                Theme::Dark => "☾",
+                Theme::Light => "☀\u{fe0e}",
+            }}
+        </button>
+    }
+}
+
+/// Says on every page that nothing new starts.
+#[component]
+pub(crate) fn MaintenanceBanner() -> impl IntoView {
+    let live = use_live();
+    let actions = use_actions();
+    let pending = move || actions.is_pending(&Action::EndMaintenance);
+    let since = Signal::derive(move || live.maintenance().global_since);
+    view! {
+        <Show when=move || live.maintenance().global>
+            <div class="banner" role="alert" data-testid="maintenance-banner">
+                <span class="mark maintenance" aria-hidden="true">"⚒\u{fe0e}"</span>
+                <p>
+                    <strong>"Global maintenance is on"</strong>
+                    <Show when=move || since.get().is_some()>
+                        " since " <When at=since />
+                    </Show>
+                    {move || live.maintenance().reason.map(|reason| format!(" ({reason})"))}
+                    ": no new job starts."
+                </p>
+                <button
+                    disabled=pending
+                    data-testid="maintenance-off"
+                    on:click=move |_| actions.perform(Action::EndMaintenance)
+                >
+                    {move || if pending() { "Turning off…" } else { "Turn off" }}
+                </button>
+            </div>
+        </Show>
+    }
+}

@@ -1,0 +1,223 @@
+//! The runs of a job: a chart of how long they took and how they ended, and a list.
+
+use super::marks::{Mark, run_word};
+use super::run_view::{Cause, counts_text, ended_at};
+use super::when::{Lasting, When};
+use crate::format;
+use crate::routes;
+use leptos::prelude::*;
+use saltpeter_protocol::RunState;
+use saltpeter_protocol::api::RunSummary;
+use std::time::Duration;
+
+const STEP: usize = 8;
+const HEIGHT: f64 = 72.0;
+
+fn took(run: &RunSummary) -> Option<Duration> {
+    ended_at(run).map(|at| at.since(run.created))
+}
+
+/// The duration below which this share of the runs stayed; runs that never began do not count.
+fn percentile(runs: &[RunSummary], share: f64) -> Option<Duration> {
+    let mut lengths: Vec<Duration> = runs
+        .iter()
+        .filter(|run| run.counts.total > 0)
+        .filter_map(took)
+        .collect();
+    lengths.sort_unstable();
+    let last = lengths.len().checked_sub(1)?;
+    lengths.get((last as f64 * share).round() as usize).copied()
+}
+
+/// Chart and list.
+#[component]
+pub(crate) fn History(
+    /// The runs, newest first.
+    #[prop(into)]
+    runs: Signal<Vec<RunSummary>>,
+) -> impl IntoView {
+    let none = move || runs.with(Vec::is_empty);
+    view! {
+        <section class="card history">
+            <h2>"History"</h2>
+            <Show when=move || !none() fallback=|| view! { <p class="empty">"It has never run."</p> }>
+                <Chart runs />
+                <div class="table-scroll">
+                    <table data-testid="history">
+                        <thead>
+                            <tr>
+                                <th>"Run"</th>
+                                <th>"State"</th>
+                                <th>"Begun"</th>
+                                <th>"Took"</th>
+                                <th class="wide-only">"Cause"</th>
+                                <th class="wide-only">"Machines"</th>
+                            </tr>
+                        </thead>
+                        <tbody>
+                            <For
+                                each=move || runs.get()
+                                key=|run| format!("{run:?}")
+                                children=|run| view! { <HistoryRow run /> }
+                            />
+                        </tbody>
+                    </table>
+                </div>
+            </Show>
+        </section>
+    }
+}
+
+#[component]
+fn HistoryRow(run: RunSummary) -> impl IntoView {
+    let mark = Mark::of_run(&run.state);
+    view! {
+        <tr data-testid="history-row" data-state=run_word(&run.state)>
+            <td>
+                <a href=routes::run_page(&run.id)>{run.id.to_string()}</a>
+            </td>
+            <td>
+                <span class="state">
+                    <span class=mark.class() aria-hidden="true">
+                        {mark.symbol()}
+                    </span>
+                    {run_word(&run.state)}
+                </span>
+            </td>
+            <td>
+                <When at=Some(run.created) />
+            </td>
+            <td>
+                <Lasting from=Some(run.created) to=ended_at(&run) />
+            </td>
+            <td class="wide-only">
+                <Cause cause=run.cause.clone() />
+            </td>
+            <td class="wide-only">{counts_text(&run.counts)}</td>
+        </tr>
+    }
+}
+
+#[component]
+fn Chart(runs: Signal<Vec<RunSummary>>) -> impl IntoView {
+    let content = move || {
+        runs.with(|runs| {
+            let longest = runs
+                .iter()
+                .filter_map(took)
+                .max()
+                .unwrap_or_default()
+                .as_secs_f64()
+                .max(0.001);
+            let y = |length: Duration| HEIGHT - length.as_secs_f64() / longest * (HEIGHT - 4.0);
+            let width = runs.len() * STEP;
+            let bars = runs
+                .iter()
+                .rev()
+                .enumerate()
+                .map(|(i, run)| bar(i, run, took(run).map_or(HEIGHT - 4.0, y)))
+                .collect_view();
+            let (half, most) = (percentile(runs, 0.5), percentile(runs, 0.95));
+            let rule = |class: &'static str, length: Option<Duration>| {
+                length.map(|length| {
+                    let y = y(length);
+                    view! { <line class=class x1="0" x2=width y1=y y2=y /> }
+                })
+            };
+            let text =
+                |length: Option<Duration>| length.map_or_else(|| "–".to_owned(), format::duration);
+            view! {
+                <figure class="chart">
+                    <svg
+                        viewBox=format!("0 0 {} {HEIGHT}", width.max(STEP * 30))
+                        preserveAspectRatio="xMinYMax meet"
+                        role="img"
+                        aria-label="How long the runs took, oldest to newest"
+                    >
+                        {bars}
+                        {rule("rule-half", half)}
+                        {rule("rule-most", most)}
+                    </svg>
+                    <figcaption>
+                        <span>
+                            <b>"p50"</b>
+                            " "
+                            {text(half)}
+                        </span>
+                        <span>
+                            <b>"p95"</b>
+                            " "
+                            {text(most)}
+                        </span>
+                        <span class="weak">{format::amount(runs.len() as u64, "run")}</span>
+                    </figcaption>
+                </figure>
+            }
+        })
+    };
+    view! { {content} }
+}
+
+fn bar(index: usize, run: &RunSummary, top: f64) -> impl IntoView + use<> {
+    let x = index * STEP;
+    let height = (HEIGHT - top).max(2.0);
+    let mark = Mark::of_run(&run.state);
+    let title = match &run.state {
+        RunState::Ended { .. } => format!(
+            "{}: {} after {}",
+            run.id,
+            run_word(&run.state),
+            format::duration(took(run).unwrap_or_default())
+        ),
+        _ => format!("{}: {}", run.id, run_word(&run.state)),
+    };
+    view! {
+        <a href=routes::run_page(&run.id)>
+            <title>{title}</title>
+            <rect
+                class=format!("bar {}", mark.class())
+                x=x
+                y=HEIGHT - height
+                width=STEP - 2
+                height=height
+            />
+            {mark
+                .is_bad()
+                .then(|| {
+                    view! {
+                        <path
+                            class=format!("cross {}", mark.class())
+                            d=format!("M{} 1l4 4m0 -4l-4 4", x + 1)
+                        />
+                    }
+                })}
+        </a>
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample;
+    use saltpeter_protocol::{RunOutcome, UnixMillis};
+
+    #[test]
+    fn percentiles_are_of_runs_that_began() {
+        let run = |seconds: i64, total| {
+            let state = RunState::Ended {
+                at: UnixMillis(sample::NOW.0 + seconds * 1000),
+                outcome: RunOutcome::Succeeded,
+            };
+            let mut run = sample::summary("a_1", state);
+            run.counts.total = total;
+            run
+        };
+        let runs: Vec<_> = (1..=101)
+            .map(|s| run(s, 1))
+            .chain([run(9_999, 0)])
+            .collect();
+        assert_eq!(percentile(&runs, 0.5), Some(Duration::from_secs(51)));
+        assert_eq!(percentile(&runs, 0.95), Some(Duration::from_secs(96)));
+        assert_eq!(percentile(&[], 0.5), None);
+    }
+}

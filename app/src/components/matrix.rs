@@ -1,0 +1,224 @@
+//! The machines of a run, a cell each, in groups by how they stand; the ones to look at come first.
+
+use super::marks::Mark;
+use crate::format;
+use crate::routes;
+use leptos::prelude::*;
+use saltpeter_protocol::api::{MachineRow, RunDetail};
+use saltpeter_protocol::{MachineId, MachineOutcome, RunId};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Cells of a group that are drawn before one asks for all.
+const CELLS: usize = 240;
+
+/// Machines that stand alike.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Group {
+    mark: Mark,
+    word: &'static str,
+    machines: Vec<Cell>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Cell {
+    machine: MachineId,
+    code: Option<i32>,
+    killing: bool,
+}
+
+fn groups(detail: &RunDetail) -> Vec<Group> {
+    let mut groups: BTreeMap<(Mark, &'static str), Vec<Cell>> = BTreeMap::new();
+    for row in &detail.machines {
+        let key = (Mark::of_machine(&row.state), row.state.label());
+        groups.entry(key).or_default().push(cell(row));
+    }
+    groups
+        .into_iter()
+        .map(|((mark, word), machines)| Group {
+            mark,
+            word,
+            machines,
+        })
+        .collect()
+}
+
+fn cell(row: &MachineRow) -> Cell {
+    Cell {
+        machine: row.machine.clone(),
+        code: match row.state.outcome() {
+            Some(MachineOutcome::Failed { code }) => Some(*code),
+            _ => None,
+        },
+        killing: row.kill.is_some() && !row.state.is_ended(),
+    }
+}
+
+/// The machine to show when none is asked for: the first one that somebody should look at.
+pub(crate) fn first_to_show(detail: &RunDetail) -> Option<MachineId> {
+    groups(detail)
+        .first()
+        .and_then(|group| group.machines.first())
+        .map(|cell| cell.machine.clone())
+}
+
+/// The machines of a run.
+#[component]
+pub(crate) fn Matrix(
+    /// The run.
+    #[prop(into)]
+    detail: Signal<Arc<RunDetail>>,
+    /// The machine whose output is shown.
+    #[prop(into)]
+    selected: Signal<Option<MachineId>>,
+) -> impl IntoView {
+    let all = Memo::new(move |_| detail.with(|detail| groups(detail)));
+    let run = Memo::new(move |_| detail.with(|detail| detail.summary.id.clone()));
+    let total = move || detail.with(|detail| detail.machines.len());
+    view! {
+        <div class="matrix" data-testid="matrix">
+            <For
+                each=move || all.get()
+                key=|group| group.word
+                children=move |group| {
+                    let word = group.word;
+                    let machines = Memo::new(move |_| {
+                        all.with(|all| {
+                            all.iter()
+                                .find(|group| group.word == word)
+                                .map(|group| group.machines.clone())
+                                .unwrap_or_default()
+                        })
+                    });
+                    view! { <MatrixGroup mark=group.mark word machines run total selected /> }
+                }
+            />
+        </div>
+    }
+}
+
+#[component]
+fn MatrixGroup(
+    mark: Mark,
+    word: &'static str,
+    machines: Memo<Vec<Cell>>,
+    run: Memo<RunId>,
+    #[prop(into)] total: Signal<usize>,
+    selected: Signal<Option<MachineId>>,
+) -> impl IntoView {
+    let whole = RwSignal::new(false);
+    let shown = move || {
+        machines.with(|machines| {
+            let count = if whole.get() { machines.len() } else { CELLS };
+            machines.iter().take(count).cloned().collect::<Vec<_>>()
+        })
+    };
+    let hidden = move || {
+        machines.with(|machines| {
+            if whole.get() {
+                0
+            } else {
+                machines.len().saturating_sub(CELLS)
+            }
+        })
+    };
+    let title = move || {
+        let (count, total) = (machines.with(Vec::len), total.get());
+        if count == total {
+            format!("{} {word}", format::number(count as u64))
+        } else {
+            format!(
+                "{} {word} of {}",
+                format::number(count as u64),
+                format::number(total as u64)
+            )
+        }
+    };
+    view! {
+        <section class="matrix-group" data-state=word>
+            <h3>
+                <span class=mark.class() aria-hidden="true">
+                    {mark.symbol()}
+                </span>
+                {title}
+            </h3>
+            <div class="cells">
+                <For
+                    each=shown
+                    key=|cell| cell.clone()
+                    children=move |cell| cell_view(&cell, mark, word, run, selected)
+                />
+                <Show when=move || { hidden() > 0 }>
+                    <button class="quiet" on:click=move |_| whole.set(true)>
+                        {move || format!("+ {} more", format::number(hidden() as u64))}
+                    </button>
+                </Show>
+            </div>
+        </section>
+    }
+}
+
+fn cell_view(
+    cell: &Cell,
+    mark: Mark,
+    word: &'static str,
+    run: Memo<RunId>,
+    selected: Signal<Option<MachineId>>,
+) -> impl IntoView + use<> {
+    let machine = cell.machine.clone();
+    let href = {
+        let machine = machine.clone();
+        move || run.with(|run| routes::machine_page(run, &machine))
+    };
+    let current = {
+        let machine = machine.clone();
+        move || {
+            selected
+                .with(|selected| selected.as_ref() == Some(&machine))
+                .then_some("true")
+        }
+    };
+    view! {
+        <a
+            class="cell"
+            href=href
+            aria-current=current
+            data-testid=format!("machine-{machine}")
+            data-state=word
+            title=format!("{machine}: {word}")
+        >
+            <span class=mark.class() aria-hidden="true">
+                {mark.symbol()}
+            </span>
+            <span class="cell-name">{machine.to_string()}</span>
+            {cell.code.map(|code| view! { <span class="cell-code">{code}</span> })}
+            {cell.killing.then(|| view! { <span class="cell-code">"killing…"</span> })}
+        </a>
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample;
+    use saltpeter_protocol::MachineState;
+
+    #[test]
+    fn what_failed_comes_first() {
+        let mut detail = sample::run("a_1", &["web1", "web2", "web3"]);
+        detail.machines[0].state = ended(MachineOutcome::Succeeded);
+        detail.machines[2].state = ended(MachineOutcome::Failed { code: 3 });
+        let words: Vec<_> = groups(&detail).iter().map(|group| group.word).collect();
+        assert_eq!(words, ["failed", "running", "succeeded"]);
+        assert_eq!(first_to_show(&detail).unwrap().as_str(), "web3");
+        assert_eq!(groups(&detail)[0].machines[0].code, Some(3));
+    }
+
+    fn ended(outcome: MachineOutcome) -> MachineState {
+        MachineState::Ended {
+            since: None,
+            at: sample::NOW,
+            outcome,
+        }
+    }
+}

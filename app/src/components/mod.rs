@@ -1,0 +1,17 @@
+//! Pieces that several pages use.
+
+pub(crate) mod confirm;
+pub(crate) mod frame;
+pub(crate) mod help;
+pub(crate) mod history;
+pub(crate) mod keys;
+pub(crate) mod line;
+pub(crate) mod marks;
+pub(crate) mod matrix;
+pub(crate) mod output_pane;
+pub(crate) mod problems;
+pub(crate) mod run_view;
+pub(crate) mod spark;
+pub(crate) mod toast;
+pub(crate) mod when;
+pub(crate) mod window;

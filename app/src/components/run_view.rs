@@ -1,0 +1,337 @@
+//! A run with its machines and the output of one of them.
+
+use super::marks::{Mark, MarkIcon, run_word};
+use super::matrix::{Matrix, first_to_show};
+use super::output_pane::OutputPane;
+use super::when::{Lasting, When};
+use crate::actions::{Action, use_actions};
+use crate::format;
+use crate::live::use_live;
+use crate::routes;
+use leptos::either::{Either, EitherOf3};
+use leptos::prelude::*;
+use saltpeter_protocol::api::{Counts, MachineRow, RunDetail, RunSummary};
+use saltpeter_protocol::{MachineId, MachineState, RunCause, RunId, RunOutcome, RunState};
+use std::sync::Arc;
+
+/// A run, live: it is followed as long as this stands.
+#[component]
+pub(crate) fn RunView(
+    /// What was read of it.
+    detail: RunDetail,
+    /// The machine that the address asks for.
+    #[prop(into)]
+    asked: Signal<Option<MachineId>>,
+    /// Whether it stands within another page, under that page's head.
+    within: bool,
+) -> impl IntoView {
+    let live = use_live();
+    let id = detail.summary.id.clone();
+    let begun = detail.summary.created;
+    let initial = Arc::new(detail);
+    live.watch_run((*initial).clone());
+    let detail = {
+        let id = id.clone();
+        Memo::new(move |_| live.run(&id).unwrap_or_else(|| initial.clone()))
+    };
+    let cleanup = id.clone();
+    on_cleanup(move || live.unwatch_run(&cleanup));
+
+    // Once shown, a machine stays shown: another one that fails must not take its place.
+    let selected = Memo::new(move |before: Option<&Option<MachineId>>| {
+        asked
+            .get()
+            .or_else(|| before.cloned().flatten())
+            .or_else(|| detail.with(|detail| first_to_show(detail)))
+    });
+    let row = Memo::new(move |_| {
+        let selected = selected.get()?;
+        detail.with(|detail| {
+            detail
+                .machines
+                .iter()
+                .find(|row| row.machine == selected)
+                .cloned()
+        })
+    });
+    let pane = {
+        let id = id.clone();
+        move || match selected.get() {
+            Some(machine) => Either::Left(view! { <OutputPane run=id.clone() machine begun /> }),
+            None => Either::Right(view! { <NoMachines detail /> }),
+        }
+    };
+    view! {
+        <section class="run" class:within=within>
+            <RunHead detail within />
+            <Matrix detail selected />
+            {move || row.get().map(|row| view! { <MachineHead run=id.clone() row /> })}
+            {pane}
+        </section>
+    }
+}
+
+#[component]
+fn NoMachines(detail: Memo<Arc<RunDetail>>) -> impl IntoView {
+    let text = move || {
+        detail.with(|detail| match &detail.summary.state {
+            RunState::Queued => "Waiting for the job's earlier run to end.".to_owned(),
+            RunState::Resolving | RunState::Running => {
+                "Asking which machines match the targets.".to_owned()
+            }
+            RunState::Ended { outcome, .. } => match outcome {
+                RunOutcome::NoTargets => {
+                    "No machine matched the targets, so nothing was run.".to_owned()
+                }
+                RunOutcome::Maintenance => {
+                    "Nothing was run: maintenance was on, or every matched machine was under it."
+                        .to_owned()
+                }
+                RunOutcome::SkippedOverlap => {
+                    "Nothing was run: an earlier run of this job was still going.".to_owned()
+                }
+                RunOutcome::Missed => {
+                    "Nothing was run: its time had passed when the server could see to it."
+                        .to_owned()
+                }
+                RunOutcome::ResolveFailed { message } => {
+                    format!("The machines could not be found out: {message}")
+                }
+                _ => "No machine took part.".to_owned(),
+            },
+        })
+    };
+    view! { <p class="empty">{text}</p> }
+}
+
+/// Why a run exists.
+#[component]
+pub(crate) fn Cause(
+    /// The cause.
+    cause: RunCause,
+) -> impl IntoView {
+    match cause {
+        RunCause::Schedule { .. } => EitherOf3::A("by schedule"),
+        RunCause::Manual { by } => EitherOf3::B(format!("started by {by}")),
+        RunCause::Again { by, of } => EitherOf3::C(view! {
+            <span>
+                {format!("run again by {by}, after ")} <a href=routes::run_page(&of)>{of.to_string()}</a>
+            </span>
+        }),
+    }
+}
+
+/// When a run ended, if it has.
+pub(crate) fn ended_at(summary: &RunSummary) -> Option<saltpeter_protocol::UnixMillis> {
+    match summary.state {
+        RunState::Ended { at, .. } => Some(at),
+        _ => None,
+    }
+}
+
+/// How many machines are how, in words: `3 failed of 812`.
+pub(crate) fn counts_text(counts: &Counts) -> String {
+    let parts: Vec<String> = [
+        (counts.failed, "not well"),
+        (counts.lost_contact, "out of contact"),
+        (counts.running, "running"),
+        (counts.starting, "starting"),
+        (counts.waiting, "waiting"),
+        (counts.succeeded, "succeeded"),
+        (counts.maintenance, "under maintenance"),
+        (counts.not_attempted, "not attempted"),
+    ]
+    .into_iter()
+    .filter(|(count, _)| *count > 0)
+    .map(|(count, word)| format!("{} {word}", format::number(u64::from(count))))
+    .collect();
+    let machines = format::amount(u64::from(counts.total), "machine");
+    if parts.is_empty() {
+        machines
+    } else {
+        format!("{machines}: {}", parts.join(", "))
+    }
+}
+
+#[component]
+fn RunHead(detail: Memo<Arc<RunDetail>>, within: bool) -> impl IntoView {
+    let actions = use_actions();
+    let summary = Memo::new(move |_| detail.with(|detail| detail.summary.clone()));
+    let mark = Signal::derive(move || summary.with(|s| Mark::of_run(&s.state)));
+    let word = move || summary.with(|s| run_word(&s.state));
+    let ended = move || summary.with(|s| s.state.is_ended());
+    let id = move || summary.with_untracked(|s| s.id.clone());
+    let killing = move || {
+        summary.with(|s| s.kill.is_some() && !s.state.is_ended())
+            || actions.is_pending(&Action::KillRun(id()))
+    };
+    let again = move || {
+        summary.with(|s| s.state.is_ended() && (s.counts.failed > 0 || s.counts.not_attempted > 0))
+    };
+    let again_pending = move || actions.is_pending(&Action::Again(id()));
+    let (page, name, job) =
+        summary.with_untracked(|s| (routes::run_page(&s.id), s.id.to_string(), s.job.clone()));
+    let cause = summary.with_untracked(|s| s.cause.clone());
+    let command = detail.with_untracked(|detail| detail.command.clone());
+    view! {
+        <header class="run-head">
+            <div class="title">
+                {if within {
+                    Either::Left(
+                        view! {
+                            <h2>
+                                <a href=page>{name}</a>
+                            </h2>
+                        },
+                    )
+                } else {
+                    Either::Right(
+                        view! {
+                            <h1>{name}</h1>
+                            <a class="up" href=routes::job_page(&job)>
+                                {job.to_string()}
+                            </a>
+                        },
+                    )
+                }}
+                <span class="state" data-testid="run-state" data-state=word>
+                    <MarkIcon mark />
+                    {word}
+                </span>
+            </div>
+            <div class="buttons">
+                <Show when=again>
+                    <button
+                        data-testid="run-again"
+                        data-key=(!within).then_some("r")
+                        disabled=again_pending
+                        on:click=move |_| actions.perform(Action::Again(id()))
+                    >
+                        {move || {
+                            if again_pending() { "Starting…" } else { "Run again where it did not succeed" }
+                        }}
+                    </button>
+                </Show>
+                <Show when=move || !ended()>
+                    <button
+                        class="danger"
+                        data-testid=if within { "kill-run" } else { "kill" }
+                        data-key=(!within).then_some("k")
+                        disabled=killing
+                        on:click=move |_| actions.kill(Action::KillRun(id()))
+                    >
+                        {move || if killing() { "Killing…" } else { "■ Kill" }}
+                    </button>
+                </Show>
+            </div>
+            <p class="facts">
+                <span>
+                    <Cause cause />
+                </span>
+                <span>
+                    "begun " <When at=Signal::derive(move || Some(summary.with(|s| s.created))) />
+                </span>
+                <span>
+                    {move || if ended() { "took " } else { "for " }}
+                    <Lasting
+                        from=Signal::derive(move || Some(summary.with(|s| s.created)))
+                        to=Signal::derive(move || summary.with(ended_at))
+                    />
+                </span>
+                <span data-testid="run-counts">{move || summary.with(|s| counts_text(&s.counts))}</span>
+                {move || {
+                    summary
+                        .with(|s| s.kill.clone())
+                        .map(|kill| view! { <span>{format!("killed by {}", kill.by)}</span> })
+                }}
+            </p>
+            {(!within).then(|| view! { <pre class="command">{command}</pre> })}
+        </header>
+    }
+}
+
+#[component]
+fn MachineHead(run: RunId, row: MachineRow) -> impl IntoView {
+    let actions = use_actions();
+    let ended = row.state.is_ended();
+    let mark = Mark::of_machine(&row.state);
+    let word = row.state.label();
+    let code = row.state.outcome().and_then(|outcome| outcome.exit_code());
+    let message = row
+        .state
+        .outcome()
+        .and_then(|outcome| outcome.message())
+        .map(str::to_owned);
+    let (from, to) = match row.state {
+        MachineState::Ended { since, at, .. } => (since, since.map(|_| at)),
+        MachineState::Starting { since }
+        | MachineState::Running { since }
+        | MachineState::LostContact { since, .. } => (Some(since), None),
+        MachineState::Waiting => (None, None),
+    };
+    let action = Action::KillMachine(run, row.machine.clone());
+    let asked = row.kill.is_some();
+    let killing = {
+        let action = action.clone();
+        move || asked || actions.is_pending(&action)
+    };
+    let label = {
+        let killing = killing.clone();
+        move || if killing() { "Killing…" } else { "■ Kill" }
+    };
+    view! {
+        <div class="machine-head" data-testid="machine-head">
+            <h3>{row.machine.to_string()}</h3>
+            <span class="state" data-testid="machine-state" data-state=word>
+                <span class=mark.class() aria-hidden="true">
+                    {mark.symbol()}
+                </span>
+                {word}
+            </span>
+            {code
+                .map(|code| {
+                    view! {
+                        <span>
+                            "exit code " <b data-testid="exit-code">{code}</b>
+                        </span>
+                    }
+                })}
+            {from.map(|from| view! { <Lasting from=Some(from) to /> })}
+            {row.pid.map(|pid| view! { <span class="weak">{format!("pid {pid}")}</span> })}
+            {message.map(|message| view! { <span class="message">{message}</span> })}
+            {(!ended)
+                .then(|| {
+                    view! {
+                        <button
+                            class="danger small"
+                            data-testid="kill-machine"
+                            disabled=killing
+                            on:click=move |_| actions.kill(action.clone())
+                        >
+                            {label}
+                        </button>
+                    }
+                })}
+        </div>
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_say_what_matters_first() {
+        let counts = Counts {
+            total: 812,
+            failed: 3,
+            succeeded: 809,
+            ..Counts::default()
+        };
+        assert_eq!(
+            counts_text(&counts),
+            "812 machines: 3 not well, 809 succeeded"
+        );
+        assert_eq!(counts_text(&Counts::default()), "0 machines");
+    }
+}

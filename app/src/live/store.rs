@@ -1,0 +1,391 @@
+//! The tab's state as signals. One for each part, so that only those who show a part look again, and
+//! at most once per frame however many messages come.
+
+use super::feed::{Delivery, Feed, Subscription};
+use super::reducer::{Change, State};
+use crate::browser;
+use crate::first::{FirstView, Totals};
+use crate::format;
+use leptos::prelude::*;
+use saltpeter_protocol::api::{JobRow, MaintenanceView, Problem, RunDetail, ServerView};
+use saltpeter_protocol::live::{ClientMessage, OutputPush, ServerMessage, SubscriptionId};
+use saltpeter_protocol::{JobName, RunId, UnixMillis};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// How the socket is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Link {
+    /// Not open yet.
+    Connecting,
+    /// Open and heard from.
+    Live,
+    /// Being opened again; the last data are of then, by the browser's clock.
+    Reconnecting(UnixMillis),
+    /// Several attempts have failed; the last data are of then.
+    Offline(UnixMillis),
+}
+
+/// In which zone times are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Zone {
+    /// Everybody's.
+    Utc,
+    /// The browser's.
+    Local,
+}
+
+/// A sender of messages to the server.
+pub(crate) type Send = Arc<dyn Fn(ClientMessage) + std::marker::Send + Sync>;
+
+/// The parts of the state that have changed since the last frame.
+#[derive(Default)]
+struct Dirty {
+    scheduled: bool,
+    jobs: bool,
+    maintenance: bool,
+    problems: bool,
+    runs: BTreeSet<RunId>,
+}
+
+/// The tab's state. Pages find it in the context.
+#[derive(Clone, Copy)]
+pub(crate) struct Live {
+    state: StoredValue<Option<State>>,
+    /// The first view's counts, until all jobs are here.
+    first: StoredValue<Option<(Totals, Vec<String>, usize)>>,
+    jobs: RwSignal<u32>,
+    maintenance: RwSignal<u32>,
+    problems: RwSignal<u32>,
+    runs: StoredValue<BTreeMap<RunId, RwSignal<u32>>>,
+    dirty: StoredValue<Dirty>,
+    feed: StoredValue<Feed>,
+    sender: StoredValue<Option<Send>>,
+    /// How far the server's clock is ahead of the browser's, in milliseconds.
+    skew: StoredValue<i64>,
+    link: RwSignal<Link>,
+    now: RwSignal<UnixMillis>,
+    zone: RwSignal<Zone>,
+}
+
+fn bump(signal: RwSignal<u32>) {
+    signal.update(|version| *version = version.wrapping_add(1));
+}
+
+impl Live {
+    /// A state that knows nothing yet.
+    pub(crate) fn new() -> Self {
+        Self {
+            state: StoredValue::new(None),
+            first: StoredValue::new(None),
+            jobs: RwSignal::new(0),
+            maintenance: RwSignal::new(0),
+            problems: RwSignal::new(0),
+            runs: StoredValue::new(BTreeMap::new()),
+            dirty: StoredValue::new(Dirty::default()),
+            feed: StoredValue::new(Feed::default()),
+            sender: StoredValue::new(None),
+            skew: StoredValue::new(0),
+            link: RwSignal::new(Link::Connecting),
+            now: RwSignal::new(UnixMillis(0)),
+            zone: RwSignal::new(Zone::Utc),
+        }
+    }
+
+    /// Takes the state that the page was rendered from.
+    pub(crate) fn begin(&self, first: FirstView) {
+        self.now.set(first.overview.server.now);
+        self.first
+            .set_value(Some((first.totals, first.groups, first.selected)));
+        self.state.set_value(Some(State::new(first.overview)));
+    }
+
+    // What pages read.
+
+    fn read<T>(&self, read: impl FnOnce(&State) -> T) -> Option<T> {
+        self.state.with_value(|state| state.as_ref().map(read))
+    }
+
+    /// Reads all jobs that are here.
+    pub(crate) fn with_jobs<T>(
+        &self,
+        read: impl FnOnce(&BTreeMap<JobName, Arc<JobRow>>) -> T,
+    ) -> Option<T> {
+        self.jobs.track();
+        self.read(|state| read(&state.jobs))
+    }
+
+    /// One job.
+    pub(crate) fn job(&self, name: &JobName) -> Option<Arc<JobRow>> {
+        self.with_jobs(|jobs| jobs.get(name).cloned()).flatten()
+    }
+
+    /// Counts over all jobs.
+    pub(crate) fn totals(&self) -> Totals {
+        let counted = self.with_jobs(|jobs| Totals::of(jobs.values()));
+        let first = self.first.with_value(|first| first.as_ref().map(|f| f.0));
+        first.or(counted).unwrap_or_default()
+    }
+
+    /// All groups, in order.
+    pub(crate) fn groups(&self) -> Vec<String> {
+        let here = self.with_jobs(|jobs| {
+            let groups: BTreeSet<&String> = jobs.values().map(|job| &job.group).collect();
+            groups.into_iter().cloned().collect()
+        });
+        let first = self
+            .first
+            .with_value(|first| first.as_ref().map(|f| f.1.clone()));
+        first.or(here).unwrap_or_default()
+    }
+
+    /// How many jobs the address's filter leaves, while not all jobs are here.
+    pub(crate) fn first_selected(&self) -> Option<usize> {
+        self.jobs.track();
+        self.first.with_value(|first| first.as_ref().map(|f| f.2))
+    }
+
+    /// Maintenance as it is in force.
+    pub(crate) fn maintenance(&self) -> MaintenanceView {
+        self.maintenance.track();
+        self.read(|state| state.maintenance.clone())
+            .unwrap_or_default()
+    }
+
+    /// What is wrong with the configuration.
+    pub(crate) fn problems(&self) -> Arc<Vec<Problem>> {
+        self.problems.track();
+        self.read(|state| state.problems.clone())
+            .unwrap_or_default()
+    }
+
+    /// The server, as it was when the state was last read whole.
+    pub(crate) fn server(&self) -> Option<ServerView> {
+        self.jobs.track();
+        self.read(|state| state.server.clone())
+    }
+
+    /// A run that [`Live::watch_run`] has put in.
+    pub(crate) fn run(&self, run: &RunId) -> Option<Arc<RunDetail>> {
+        if let Some(signal) = self.runs.with_value(|runs| runs.get(run).copied()) {
+            signal.track();
+        }
+        self.read(|state| state.run(run)).flatten()
+    }
+
+    /// The server's clock, moved on once a second.
+    pub(crate) fn now(&self) -> UnixMillis {
+        self.now.get()
+    }
+
+    /// How the socket is.
+    pub(crate) fn link(&self) -> Link {
+        self.link.get()
+    }
+
+    /// The zone that times are shown in.
+    pub(crate) fn zone(&self) -> Zone {
+        self.zone.get()
+    }
+
+    /// Changes the zone that times are shown in.
+    pub(crate) fn set_zone(&self, zone: Zone) {
+        self.zone.set(zone);
+    }
+
+    /// How many minutes the zone that times are shown in is east of UTC at `at`.
+    pub(crate) fn offset_minutes(&self, at: UnixMillis) -> i32 {
+        match self.zone.get() {
+            Zone::Utc => 0,
+            Zone::Local => browser::offset_minutes(at),
+        }
+    }
+
+    /// Date and time in the zone that times are shown in.
+    pub(crate) fn absolute(&self, at: UnixMillis) -> String {
+        format::absolute(at, self.offset_minutes(at))
+    }
+
+    /// Moves the clock on.
+    pub(crate) fn tick(&self) {
+        let skew = self.skew.get_value();
+        self.now.set(UnixMillis(browser::now().0 + skew));
+    }
+
+    // What pages ask for.
+
+    /// Follows a run from now on; `detail` is what is known of it.
+    pub(crate) fn watch_run(&self, detail: RunDetail) {
+        let id = detail.summary.id.clone();
+        let signal = RwSignal::new(0);
+        self.runs.update_value(|runs| {
+            runs.entry(id.clone()).or_insert(signal);
+        });
+        self.state.update_value(|state| {
+            if let Some(state) = state {
+                state.watch(detail);
+            }
+        });
+        self.say(ClientMessage::WatchRun { run: id });
+    }
+
+    /// No longer follows a run.
+    pub(crate) fn unwatch_run(&self, run: &RunId) {
+        self.runs.update_value(|runs| {
+            runs.remove(run);
+        });
+        self.state.update_value(|state| {
+            if let Some(state) = state {
+                state.unwatch(run);
+            }
+        });
+        self.say(ClientMessage::UnwatchRun { run: run.clone() });
+    }
+
+    /// Wants output as it grows.
+    pub(crate) fn subscribe(&self, subscription: Subscription) -> SubscriptionId {
+        let mut added = None;
+        self.feed
+            .update_value(|feed| added = Some(feed.add(subscription)));
+        match added {
+            Some((sub, request)) => {
+                self.say(request);
+                sub
+            }
+            None => SubscriptionId::MAX,
+        }
+    }
+
+    /// Wants no more.
+    pub(crate) fn unsubscribe(&self, sub: SubscriptionId) {
+        let mut message = None;
+        self.feed
+            .try_update_value(|feed| message = feed.remove(sub));
+        if let Some(message) = message {
+            self.say(message);
+        }
+    }
+
+    fn say(&self, message: ClientMessage) {
+        // Without a connection there is nothing to do: a new one asks for all of this again.
+        if let Some(Some(send)) = self.sender.try_get_value() {
+            send(message);
+        }
+    }
+
+    // What the socket brings.
+
+    /// A connection is there; `send` speaks to the server. Everything that pages want is asked for.
+    pub(crate) fn connected(&self, send: Send) {
+        let runs: Vec<RunId> = self.runs.with_value(|runs| runs.keys().cloned().collect());
+        for run in runs {
+            send(ClientMessage::WatchRun { run });
+        }
+        for request in self.feed.with_value(Feed::requests) {
+            send(request);
+        }
+        self.sender.set_value(Some(send));
+    }
+
+    /// The connection is gone.
+    pub(crate) fn disconnected(&self, link: Link) {
+        self.sender.set_value(None);
+        if self.link.get_untracked() != link {
+            self.link.set(link);
+        }
+    }
+
+    /// Takes in a text message.
+    pub(crate) fn receive(&self, message: ServerMessage) {
+        if self.link.get_untracked() != Link::Live {
+            self.link.set(Link::Live);
+        }
+        let mut change = Change::Nothing;
+        self.state.update_value(|state| match (state, message) {
+            (Some(state), message) => change = state.apply(message),
+            (state @ None, ServerMessage::Snapshot { overview, .. }) => {
+                *state = Some(State::new(*overview));
+                change = Change::Everything;
+            }
+            (None, _) => {}
+        });
+        match change {
+            Change::Nothing => {}
+            Change::Everything => {
+                // The first view's numbers stood in for jobs that are now here.
+                self.first.set_value(None);
+                let now = self.read(|state| state.server.now);
+                self.set_skew(now);
+                self.mark(|dirty| {
+                    (dirty.jobs, dirty.maintenance, dirty.problems) = (true, true, true);
+                });
+            }
+            Change::Jobs => self.mark(|dirty| dirty.jobs = true),
+            Change::Maintenance => self.mark(|dirty| dirty.maintenance = true),
+            Change::Problems => self.mark(|dirty| dirty.problems = true),
+            Change::Run(run) => self.mark(|dirty| {
+                dirty.runs.insert(run);
+            }),
+            Change::Clock(now) => self.set_skew(Some(now)),
+            Change::Refused(sub, message) => {
+                let receiver = sub.and_then(|sub| self.feed.with_value(|feed| feed.receiver(sub)));
+                match receiver {
+                    Some(receiver) => (receiver.deliver)(Delivery::Refused(message)),
+                    None => leptos::logging::log!("the server refused a request: {message}"),
+                }
+            }
+        }
+    }
+
+    /// Takes in output.
+    pub(crate) fn receive_output(&self, push: OutputPush) {
+        let receiver = self.feed.with_value(|feed| feed.receiver(push.sub));
+        if let Some(receiver) = receiver {
+            (receiver.deliver)(Delivery::Output(push.slice));
+        }
+    }
+
+    fn set_skew(&self, server: Option<UnixMillis>) {
+        if let Some(server) = server {
+            self.skew.set_value(server.0 - browser::now().0);
+        }
+    }
+
+    fn mark(&self, mark: impl FnOnce(&mut Dirty)) {
+        let mut schedule = false;
+        self.dirty.update_value(|dirty| {
+            mark(dirty);
+            schedule = !std::mem::replace(&mut dirty.scheduled, true);
+        });
+        if schedule {
+            let live = *self;
+            request_animation_frame(move || live.flush());
+        }
+    }
+
+    fn flush(&self) {
+        let mut dirty = Dirty::default();
+        self.dirty
+            .update_value(|current| std::mem::swap(current, &mut dirty));
+        if dirty.jobs {
+            bump(self.jobs);
+        }
+        if dirty.maintenance {
+            bump(self.maintenance);
+        }
+        if dirty.problems {
+            bump(self.problems);
+        }
+        for run in dirty.runs {
+            if let Some(signal) = self.runs.with_value(|runs| runs.get(&run).copied()) {
+                bump(signal);
+            }
+        }
+    }
+}
+
+/// The tab's state.
+pub(crate) fn use_live() -> Live {
+    // Provided at the root of the application; a component outside of it is a fault in this code.
+    use_context().unwrap_or_else(Live::new)
+}

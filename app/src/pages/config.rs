@@ -1,0 +1,202 @@
+//! The Config page: files, what is wrong with them, and the settings in force.
+
+use super::Failure;
+use crate::client;
+use crate::components::problems::ProblemList;
+use crate::components::when::When;
+use crate::format;
+use crate::live::use_live;
+use leptos::either::Either;
+use leptos::prelude::*;
+use leptos_meta::Title;
+use saltpeter_protocol::api::{
+    ConfigFile, ConfigFileState, ConfigPage as Page, SettingEffect, SettingRow,
+};
+use std::sync::Arc;
+
+/// The page.
+#[component]
+pub(crate) fn ConfigPage() -> impl IntoView {
+    let page = Resource::new(|| (), |()| client::config_page());
+    view! {
+        <Title text="Config · Saltpeter" />
+        <div class="page config-page">
+            <h1>"Config"</h1>
+            <Suspense fallback=|| view! { <div class="skeleton page-skeleton"></div> }>
+                {move || Suspend::new(async move {
+                    match page.await {
+                        Ok(page) => Either::Left(view! { <Content first=page /> }),
+                        Err(error) => {
+                            Either::Right(view! { <Failure what="configuration" error /> })
+                        }
+                    }
+                })}
+            </Suspense>
+        </div>
+    }
+}
+
+#[component]
+fn Content(first: Page) -> impl IntoView {
+    let live = use_live();
+    let page = RwSignal::new(first);
+    // Files are read again when anything about them has changed; the old table stays meanwhile.
+    let seen = Memo::new(move |_| (live.problems(), live.with_jobs(|jobs| jobs.len())));
+    Effect::new(move |before: Option<()>| {
+        seen.track();
+        if before.is_some() {
+            leptos::task::spawn_local(async move {
+                if let Ok(new) = client::config_page().await
+                    && !page.is_disposed()
+                {
+                    page.set(new);
+                }
+            });
+        }
+    });
+    let problems = Signal::derive(move || page.with(|page| Arc::new(page.problems.clone())));
+    let none = move || problems.with(|problems| problems.is_empty());
+    view! {
+        <section class="card">
+            <h2>
+                "Problems"
+                <Show when=move || !none()>
+                    <span class="count">{move || problems.with(|problems| problems.len())}</span>
+                </Show>
+            </h2>
+            <Show
+                when=move || !none()
+                fallback=|| {
+                    view! {
+                        <p class="all-good">
+                            <span class="mark succeeded" aria-hidden="true">"✓"</span>
+                            "Everything in the files is valid and in force."
+                        </p>
+                    }
+                }
+            >
+                <ProblemList problems />
+            </Show>
+        </section>
+        <section class="card">
+            <h2>"Files"</h2>
+            <p class="weak">
+                "In " <code>{move || page.with(|page| page.directory.clone())}</code>
+                ", noticed within a second of a change."
+            </p>
+            <div class="table-scroll">
+                <table data-testid="config-files">
+                    <thead>
+                        <tr>
+                            <th>"File"</th>
+                            <th class="numeric">"Jobs"</th>
+                            <th>"State"</th>
+                            <th>"Read"</th>
+                        </tr>
+                    </thead>
+                    <tbody>
+                        <For
+                            each=move || page.with(|page| page.files.clone())
+                            key=|file| format!("{file:?}")
+                            children=|file| view! { <FileRow file /> }
+                        />
+                    </tbody>
+                </table>
+            </div>
+        </section>
+        <section class="card">
+            <h2>"Settings in force"</h2>
+            <div class="table-scroll">
+                <table class="settings" data-testid="settings">
+                    <thead>
+                        <tr>
+                            <th>"Setting"</th>
+                            <th>"Value"</th>
+                            <th>"From"</th>
+                            <th>"A change takes effect"</th>
+                        </tr>
+                    </thead>
+                    <tbody>
+                        <For
+                            each=move || page.with(|page| page.settings.clone())
+                            key=setting_key
+                            children=|row| view! { <Setting row /> }
+                        />
+                    </tbody>
+                </table>
+            </div>
+        </section>
+    }
+}
+
+/// Rows are drawn anew when anything in them has changed.
+fn setting_key(row: &SettingRow) -> String {
+    format!(
+        "{}\n{}\n{}\n{:?}",
+        row.key, row.value, row.source, row.effect
+    )
+}
+
+#[component]
+fn FileRow(file: ConfigFile) -> impl IntoView {
+    let (class, symbol, word) = match file.state {
+        ConfigFileState::InForce => ("mark succeeded", "✓", "in force"),
+        ConfigFileState::LastGoodInForce => (
+            "mark failed",
+            "✕",
+            "has errors; its last good version is in force",
+        ),
+        ConfigFileState::PartlyInForce => {
+            ("mark failed", "✕", "has errors; the rest of it is in force")
+        }
+    };
+    view! {
+        <tr data-testid="config-file">
+            <td>
+                <code>{file.name}</code>
+            </td>
+            <td class="numeric">{format::number(u64::from(file.jobs))}</td>
+            <td>
+                <span class="state">
+                    <span class=class aria-hidden="true">
+                        {symbol}
+                    </span>
+                    {word}
+                </span>
+            </td>
+            <td>
+                <When at=Some(file.loaded) />
+            </td>
+        </tr>
+    }
+}
+
+#[component]
+fn Setting(row: SettingRow) -> impl IntoView {
+    let effect = match row.effect {
+        SettingEffect::AtOnce => view! { <span>"at once"</span> }.into_any(),
+        SettingEffect::Restart => {
+            view! { <span class="weak">"at the next start"</span> }.into_any()
+        }
+        SettingEffect::RestartPending { pending } => view! {
+            <span class="pending" data-testid="needs-restart">
+                <span class="mark maintenance" aria-hidden="true">"⚠\u{fe0e}"</span>
+                "needs a restart: the files say "
+                <code>{pending}</code>
+            </span>
+        }
+        .into_any(),
+    };
+    view! {
+        <tr data-testid="setting-row">
+            <td>
+                <code>{row.key}</code>
+            </td>
+            <td>
+                <code class="value">{row.value}</code>
+            </td>
+            <td class="weak">{row.source}</td>
+            <td>{effect}</td>
+        </tr>
+    }
+}

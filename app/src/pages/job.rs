@@ -1,0 +1,415 @@
+//! The Job page: what one job is, when and where it runs, and how it went.
+
+use super::Failure;
+use crate::actions::{Action, use_actions};
+use crate::client;
+use crate::components::history::History;
+use crate::components::marks::{Mark, MarkIcon, job_word};
+use crate::components::run_view::RunView;
+use crate::components::when::When;
+use crate::format;
+use crate::live::use_live;
+use leptos::either::Either;
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+use leptos_meta::Title;
+use leptos_router::hooks::use_params_map;
+use saltpeter_protocol::api::{
+    ApiError, ConfigEntry, DstMark, ErrorCode, FireTime, JobDetail, JobRow, TargetRow,
+    TargetVerdict,
+};
+use saltpeter_protocol::{JobName, RunId};
+use std::sync::Arc;
+
+/// The page.
+#[component]
+pub(crate) fn JobPage() -> impl IntoView {
+    let params = use_params_map();
+    let name = Memo::new(move |_| params.with(|params| params.get("job")).unwrap_or_default());
+    let detail = Resource::new(
+        move || name.get(),
+        |name| async move {
+            match JobName::new(name) {
+                Ok(name) => client::job(name).await,
+                Err(error) => Err(ApiError::new(ErrorCode::UnknownJob, error.to_string())),
+            }
+        },
+    );
+    view! {
+        <Title text=move || format!("{} · Saltpeter", name.get()) />
+        <div class="page job-page">
+            <Suspense fallback=|| view! { <div class="skeleton page-skeleton"></div> }>
+                {move || Suspend::new(async move {
+                    match detail.await {
+                        Ok(first) => Either::Left(view! { <Content first /> }),
+                        Err(error) => Either::Right(view! { <Failure what="job" error /> }),
+                    }
+                })}
+            </Suspense>
+        </div>
+    }
+}
+
+#[component]
+fn Content(first: JobDetail) -> impl IntoView {
+    let live = use_live();
+    let name = first.row.name.clone();
+    let initial = Arc::new(first.row.clone());
+    let detail = RwSignal::new(first);
+    let row = {
+        let name = name.clone();
+        Memo::new(move |before: Option<&Arc<JobRow>>| {
+            live.job(&name)
+                .or_else(|| before.cloned())
+                .unwrap_or_else(|| initial.clone())
+        })
+    };
+    let gone = {
+        let name = name.clone();
+        // Only when all jobs are here does a missing one mean that it is gone.
+        move || live.first_selected().is_none() && live.job(&name).is_none()
+    };
+    // What is not in the row is read again whenever the row says that it may have changed.
+    let fingerprint = Memo::new(move |_| {
+        row.with(|row| {
+            let ended = row.last.as_ref().map(|run| run.id.clone());
+            let active: Vec<RunId> = row.active.iter().map(|run| run.id.clone()).collect();
+            (ended, active, row.next, row.config.clone())
+        })
+    });
+    Effect::new(move |before: Option<()>| {
+        fingerprint.track();
+        if before.is_some() {
+            let name = name.clone();
+            spawn_local(async move {
+                if let Ok(new) = client::job(name).await
+                    && !detail.is_disposed()
+                {
+                    detail.set(new);
+                }
+            });
+        }
+    });
+    let active = Memo::new(move |_| {
+        row.with(|row| {
+            row.active
+                .iter()
+                .map(|run| run.id.clone())
+                .collect::<Vec<_>>()
+        })
+    });
+    view! {
+        <Head row />
+        <Show when=gone>
+            <p class="problem" role="alert">
+                "This job is no longer defined. What it has done stays here."
+            </p>
+        </Show>
+        <div class="active-runs">
+            <For
+                each=move || active.get()
+                key=|run| run.clone()
+                children=|run| view! { <ActiveRun run /> }
+            />
+        </div>
+        <div class="cards">
+            <section class="card">
+                <h2>"What"</h2>
+                <Definition detail row />
+            </section>
+            <section class="card">
+                <h2>"When"</h2>
+                <Upcoming detail row />
+            </section>
+            <section class="card">
+                <h2>"Where"</h2>
+                <Preview detail />
+            </section>
+        </div>
+        <History runs=Signal::derive(move || detail.with(|detail| detail.history.clone())) />
+        <section class="card">
+            <details>
+                <summary>
+                    <h2>"Configuration in force"</h2>
+                </summary>
+                <Effective detail />
+            </details>
+        </section>
+    }
+}
+
+#[component]
+fn Head(row: Memo<Arc<JobRow>>) -> impl IntoView {
+    let actions = use_actions();
+    let name = row.with_untracked(|row| row.name.clone());
+    let mark = Signal::derive(move || row.with(|row| Mark::of_job(row)));
+    let word = move || row.with(|row| job_word(row));
+    let start = Action::Start(name.clone());
+    let starting = move || actions.is_pending(&start);
+    let start_disabled = starting.clone();
+    let kill = Action::KillJob(name.clone());
+    let active = move || row.with(|row| !row.active.is_empty());
+    let killing = {
+        let kill = kill.clone();
+        Signal::derive(move || {
+            actions.is_pending(&kill)
+                || row.with(|row| {
+                    !row.active.is_empty() && row.active.iter().all(|run| run.kill.is_some())
+                })
+        })
+    };
+    let paused = move || row.with(|row| row.paused.clone());
+    let turn = {
+        let name = name.clone();
+        move || {
+            if paused().is_some() {
+                Action::Resume(name.clone())
+            } else {
+                Action::Pause(name.clone())
+            }
+        }
+    };
+    let turning = {
+        let turn = turn.clone();
+        move || actions.is_pending(&turn())
+    };
+    let run = name.clone();
+    view! {
+        <header class="page-head">
+            <div class="title">
+                <h1>{name.to_string()}</h1>
+                <span class="state" data-testid="job-state" data-state=word>
+                    <MarkIcon mark />
+                    {word}
+                </span>
+                <span class="weak">
+                    "group "
+                    {move || row.with(|row| row.group.clone())}
+                </span>
+                {move || {
+                    paused()
+                        .map(|pause| {
+                            view! {
+                                <span class="tag" data-testid="paused">
+                                    {format!("paused by {} ", pause.by)}
+                                    <When at=Some(pause.at) />
+                                </span>
+                            }
+                        })
+                }}
+            </div>
+            <div class="buttons">
+                <button
+                    data-testid="pause"
+                    data-key="p"
+                    title="Start no more by the schedule, or start again (p)"
+                    disabled=turning
+                    on:click=move |_| actions.perform(turn())
+                >
+                    {move || if paused().is_some() { "Resume schedule" } else { "Pause schedule" }}
+                </button>
+                <Show when=active>
+                    <button
+                        class="danger"
+                        data-testid="kill"
+                        data-key="k"
+                        disabled=killing
+                        on:click={
+                            let kill = kill.clone();
+                            move |_| actions.kill(kill.clone())
+                        }
+                    >
+                        {move || if killing.get() { "Killing…" } else { "■ Kill" }}
+                    </button>
+                </Show>
+                <button
+                    class="primary"
+                    data-testid="run-now"
+                    data-key="r"
+                    disabled=start_disabled
+                    on:click=move |_| actions.start(run.clone())
+                >
+                    {move || if starting() { "Starting…" } else { "▶ Run now" }}
+                </button>
+            </div>
+        </header>
+    }
+}
+
+#[component]
+fn ActiveRun(run: RunId) -> impl IntoView {
+    let detail = Resource::new(move || run.clone(), client::run);
+    view! {
+        <Suspense fallback=|| view! { <div class="skeleton run-skeleton"></div> }>
+            {move || Suspend::new(async move {
+                match detail.await {
+                    Ok(detail) => {
+                        let asked = Signal::stored(None);
+                        Either::Left(view! { <RunView detail asked within=true /> })
+                    }
+                    Err(error) => {
+                        Either::Right(
+                            view! {
+                                <p class="problem" role="alert">
+                                    {error.message}
+                                </p>
+                            },
+                        )
+                    }
+                }
+            })}
+        </Suspense>
+    }
+}
+
+#[component]
+fn Definition(detail: RwSignal<JobDetail>, row: Memo<Arc<JobRow>>) -> impl IntoView {
+    view! {
+        <pre class="command" data-testid="command">{move || row.with(|row| row.command.clone())}</pre>
+        <p class="weak">
+            "Defined in " <code>{move || detail.with(|detail| detail.source.clone())}</code>
+        </p>
+    }
+}
+
+#[component]
+fn Upcoming(detail: RwSignal<JobDetail>, row: Memo<Arc<JobRow>>) -> impl IntoView {
+    let times = move || detail.with(|detail| detail.upcoming.clone());
+    let none = move || detail.with(|detail| detail.upcoming.is_empty());
+    view! {
+        <p>
+            <strong data-testid="schedule">{move || row.with(|row| row.schedule.clone())}</strong>
+            <span class="weak">
+                " · " <code>{move || detail.with(|detail| detail.expression.clone())}</code> " · "
+                {move || detail.with(|detail| detail.timezone.clone())}
+            </span>
+        </p>
+        <Show
+            when=move || !none()
+            fallback=|| view! { <p class="empty">"It does not fire again by itself."</p> }
+        >
+            <ol class="upcoming" data-testid="upcoming">
+                <For
+                    each=times
+                    key=|time| (time.at, time.local.clone())
+                    children=|time| view! { <Fire time /> }
+                />
+            </ol>
+        </Show>
+    }
+}
+
+#[component]
+fn Fire(time: FireTime) -> impl IntoView {
+    let note = time.dst.map(|mark| match mark {
+        DstMark::MovedByGap => "clocks go forward: moved to the first moment after the gap",
+        DstMark::FirstOfTwo => "clocks go back: runs at the first of the two",
+    });
+    view! {
+        <li>
+            <code>{time.local.replacen('T', " ", 1)}</code>
+            <span class="weak">
+                <When at=Some(time.at) />
+            </span>
+            {note
+                .map(|note| {
+                    view! {
+                        <span class="tag" title=note>
+                            "DST"
+                        </span>
+                        <span class="note">{note}</span>
+                    }
+                })}
+        </li>
+    }
+}
+
+fn verdict(verdict: TargetVerdict) -> (&'static str, &'static str, &'static str) {
+    match verdict {
+        TargetVerdict::Included => ("mark succeeded", "✓", "matches"),
+        TargetVerdict::NotMatched => ("mark never", "–", "not matched"),
+        TargetVerdict::Maintenance => ("mark maintenance", "⚒\u{fe0e}", "under maintenance"),
+        TargetVerdict::Down => ("mark lost", "?", "does not respond"),
+    }
+}
+
+#[component]
+fn Preview(detail: RwSignal<JobDetail>) -> impl IntoView {
+    let targets =
+        move || detail.with(|detail| (detail.row.targets.clone(), detail.row.target_type.clone()));
+    let body = move || {
+        detail.with(|detail| match &detail.preview {
+            Ok(rows) => {
+                let included = rows
+                    .iter()
+                    .filter(|row| row.verdict == TargetVerdict::Included)
+                    .count() as u64;
+                let all = rows.len() as u64;
+                let mut rows = rows.clone();
+                rows.sort_by_key(|row| row.verdict != TargetVerdict::Included);
+                Either::Left(view! {
+                    <p data-testid="matched">
+                        {format!("{} of {} known", format::number(included), format::amount(all, "machine"))}
+                    </p>
+                    <ul class="targets">
+                        {rows.into_iter().map(|row| target(&row)).collect_view()}
+                    </ul>
+                })
+            }
+            Err(message) => Either::Right(view! {
+                <p class="problem" role="alert">
+                    {message.clone()}
+                </p>
+            }),
+        })
+    };
+    view! {
+        <p>
+            <code data-testid="targets">{move || targets().0}</code>
+            <span class="weak">" · " {move || targets().1}</span>
+        </p>
+        {body}
+    }
+}
+
+fn target(row: &TargetRow) -> impl IntoView + use<> {
+    let (class, symbol, word) = verdict(row.verdict);
+    view! {
+        <li data-state=word>
+            <span class=class aria-hidden="true">
+                {symbol}
+            </span>
+            <span>{row.machine.to_string()}</span>
+            <span class="weak">{word}</span>
+        </li>
+    }
+}
+
+#[component]
+fn Effective(detail: RwSignal<JobDetail>) -> impl IntoView {
+    let rows = move || detail.with(|detail| detail.effective.clone());
+    view! {
+        <div class="table-scroll">
+            <table class="settings" data-testid="effective">
+                <tbody>
+                    <For
+                        each=rows
+                        key=|entry| (entry.key.clone(), entry.value.clone())
+                        children=|ConfigEntry { key, value }| {
+                            view! {
+                                <tr>
+                                    <th scope="row">
+                                        <code>{key}</code>
+                                    </th>
+                                    <td>
+                                        <code class="value">{value}</code>
+                                    </td>
+                                </tr>
+                            }
+                        }
+                    />
+                </tbody>
+            </table>
+        </div>
+    }
+}

@@ -1,0 +1,406 @@
+//! The Jobs page: every job in one table.
+
+mod columns;
+pub(crate) mod query;
+mod row;
+
+use crate::components::problems::ProblemList;
+use crate::components::window::rows;
+use crate::first::FIRST_ROWS;
+use crate::format;
+use crate::live::use_live;
+use columns::{COLUMNS, Column, default_columns, store_columns, stored_columns};
+use leptos::html;
+use leptos::prelude::*;
+use leptos_meta::Title;
+use leptos_router::NavigateOptions;
+use leptos_router::hooks::{use_location, use_navigate};
+use query::{JobQuery, StatusFilter, names};
+use row::Row;
+use saltpeter_protocol::api::Severity;
+use std::sync::Arc;
+
+/// Height of a row until it has been measured, in CSS pixels.
+const ROW: f64 = 36.0;
+
+/// The page.
+#[component]
+pub(crate) fn JobsPage() -> impl IntoView {
+    let live = use_live();
+    let search = use_location().search;
+    let query = Memo::new(move |_| search.with(|search| JobQuery::parse(search)));
+    let navigate = use_navigate();
+    let go = Callback::new(move |query: JobQuery| {
+        let options = NavigateOptions {
+            replace: true,
+            scroll: false,
+            ..NavigateOptions::default()
+        };
+        navigate(&query.address(), options);
+    });
+    let problems = Signal::derive(move || {
+        let errors = live.problems();
+        let errors = errors
+            .iter()
+            .filter(|problem| problem.severity == Severity::Error)
+            .cloned();
+        Arc::new(errors.collect::<Vec<_>>())
+    });
+    let empty = move || live.totals().jobs == 0;
+    view! {
+        <Title text="Jobs · Saltpeter" />
+        <div class="page jobs-page">
+            <h1 class="hidden">"Jobs"</h1>
+            <Show when=move || problems.with(|problems| !problems.is_empty())>
+                <section class="invalid" aria-label="Configuration errors">
+                    <h2>
+                        {move || {
+                            let count = problems.with(|problems| problems.len()) as u64;
+                            format!("{} in the configuration", format::amount(count, "error"))
+                        }}
+                    </h2>
+                    <ProblemList problems />
+                </section>
+            </Show>
+            <Show when=move || !empty() fallback=Empty>
+                <JobTable query go />
+            </Show>
+        </div>
+    }
+}
+
+/// What somebody sees who has no jobs yet.
+#[component]
+fn Empty() -> impl IntoView {
+    view! {
+        <section class="empty-state" data-testid="empty">
+            <h2>"No jobs yet"</h2>
+            <p>"Put a file like this one into the configuration directory. It is noticed within a second."</p>
+            <pre class="command">
+                "hello:\n  schedule: '*/5 * * * *'\n  command: echo hello from $(hostname)\n  targets: '*'\n"
+            </pre>
+            <p>
+                "What went wrong with a file, if anything does, stands on the "
+                <a href="/config">"Config page"</a> "."
+            </p>
+        </section>
+    }
+}
+
+#[component]
+fn JobTable(query: Memo<JobQuery>, go: Callback<JobQuery>) -> impl IntoView {
+    let live = use_live();
+    let columns = RwSignal::new(default_columns());
+    let selected = Memo::new(move |_| {
+        live.with_jobs(|jobs| query.with(|query| names(&query.select(jobs.values()))))
+            .unwrap_or_default()
+    });
+    let scroll = NodeRef::<html::Div>::new();
+    // Where the table is scrolled to, the height of its window and of a row; nothing on the server
+    // and until this page has come to life, when the first rows are drawn whatever the window.
+    let window = RwSignal::new(None::<(f64, f64, f64)>);
+    let measure = move || {
+        if let Some(scroll) = scroll.get_untracked() {
+            let row = scroll
+                .query_selector("tbody tr[data-row]")
+                .ok()
+                .flatten()
+                .map_or(ROW, |row| row.get_bounding_client_rect().height());
+            let seen = (
+                f64::from(scroll.scroll_top()),
+                f64::from(scroll.client_height()),
+                row.max(20.0),
+            );
+            if window.get_untracked() != Some(seen) {
+                window.set(Some(seen));
+            }
+        }
+    };
+    Effect::new(move || {
+        if let Some(kept) = stored_columns() {
+            columns.set(kept);
+        }
+        measure();
+        let resized = window_event_listener(leptos::ev::resize, move |_| measure());
+        on_cleanup(move || resized.remove());
+    });
+    let drawn = Memo::new(move |_| {
+        let count = selected.with(Vec::len);
+        match window.get() {
+            None => (0, count.min(FIRST_ROWS)),
+            Some((top, height, row)) => rows(top, height, row, count),
+        }
+    });
+    let shown = move || {
+        let (from, to) = drawn.get();
+        selected.with(|names| {
+            names
+                .get(from..to.min(names.len()))
+                .unwrap_or_default()
+                .to_vec()
+        })
+    };
+    let row_height = move || window.get().map_or(ROW, |(_, _, row)| row);
+    let space_before = move || format!("height:{}px", drawn.get().0 as f64 * row_height());
+    let space_after = move || {
+        let rest = selected.with(Vec::len).saturating_sub(drawn.get().1);
+        format!("height:{}px", rest as f64 * row_height())
+    };
+    let width = move || columns.with(Vec::len) + 2;
+    let none = move || selected.with(Vec::is_empty);
+    view! {
+        <Filter query go columns />
+        <div
+            class="table-scroll"
+            node_ref=scroll
+            data-testid="job-table"
+            on:scroll=move |_| measure()
+        >
+            <table class="jobs" aria-rowcount=move || selected.with(Vec::len)>
+                <thead>
+                    <tr>
+                        <Head key="name" title="Name" query go />
+                        <For
+                            each=move || columns.get()
+                            key=|column| column.key
+                            children=move |column| {
+                                view! { <Head key=column.key title=column.title query go /> }
+                            }
+                        />
+                        <th class="col-actions">
+                            <span class="hidden">"Actions"</span>
+                        </th>
+                    </tr>
+                </thead>
+                <tbody>
+                    <tr class="space" aria-hidden="true">
+                        <td colspan=width style=space_before></td>
+                    </tr>
+                    <For
+                        each=shown
+                        key=|name| name.clone()
+                        children=move |name| view! { <Row name columns /> }
+                    />
+                    <tr class="space" aria-hidden="true">
+                        <td colspan=width style=space_after></td>
+                    </tr>
+                </tbody>
+            </table>
+            <Show when=none>
+                <p class="empty">
+                    "No job matches. " <a href="/">"Show all"</a>
+                </p>
+            </Show>
+        </div>
+    }
+}
+
+#[component]
+fn Head(
+    key: &'static str,
+    title: &'static str,
+    query: Memo<JobQuery>,
+    go: Callback<JobQuery>,
+) -> impl IntoView {
+    if key == "recent" {
+        return view! { <th class="col-recent">{title}</th> }.into_any();
+    }
+    let order = move || query.with(|query| query.order_of(key));
+    let arrow = move || match order() {
+        "ascending" => " ▲",
+        "descending" => " ▼",
+        _ => "",
+    };
+    // A link, so that the order can be changed without JavaScript too.
+    let href = move || query.with(|query| query.sorted_by(key).address());
+    let sort = move |event: leptos::ev::MouseEvent| {
+        if !event.ctrl_key() && !event.meta_key() && !event.shift_key() {
+            event.prevent_default();
+            go.run(query.with_untracked(|query| query.sorted_by(key)));
+        }
+    };
+    view! {
+        <th class=format!("col-{key}") aria-sort=order>
+            <a href=href on:click=sort>
+                {title}
+                <span class="arrow" aria-hidden="true">
+                    {arrow}
+                </span>
+            </a>
+        </th>
+    }
+    .into_any()
+}
+
+#[component]
+fn Filter(
+    query: Memo<JobQuery>,
+    go: Callback<JobQuery>,
+    columns: RwSignal<Vec<Column>>,
+) -> impl IntoView {
+    let live = use_live();
+    let change = move |change: &dyn Fn(&mut JobQuery)| {
+        let mut next = query.get_untracked();
+        change(&mut next);
+        go.run(next);
+    };
+    let groups = Memo::new(move |_| live.groups());
+    let totals = Memo::new(move |_| live.totals());
+    let shown = Memo::new(move |_| {
+        let here = live
+            .with_jobs(|jobs| query.with(|query| query.select(jobs.values()).len()))
+            .unwrap_or_default();
+        live.first_selected().unwrap_or(here)
+    });
+    let counters = move || {
+        let totals = totals.get();
+        let all = format::amount(totals.jobs, "job");
+        let jobs = if query.with(JobQuery::shows_all) {
+            all
+        } else {
+            format!("{} of {all}", format::number(shown.get() as u64))
+        };
+        format!(
+            "{jobs} · {} running · {} failed",
+            format::number(totals.running),
+            format::number(totals.failed)
+        )
+    };
+    view! {
+        <form class="filter" method="get" action="/" role="search">
+            <input
+                type="search"
+                name="q"
+                placeholder="Filter name, command, target…"
+                aria-label="Filter jobs"
+                autocomplete="off"
+                data-key="/"
+                data-testid="filter"
+                value=query.get_untracked().text
+                prop:value=move || query.with(|query| query.text.clone())
+                on:input=move |event| {
+                    let text = event_target_value(&event);
+                    change(&|query| query.text.clone_from(&text));
+                }
+            />
+            <select
+                name="group"
+                aria-label="Group"
+                data-testid="filter-group"
+                on:change=move |event| {
+                    let group = event_target_value(&event);
+                    change(&|query| query.group.clone_from(&group));
+                }
+            >
+                <option value="" selected=move || query.with(|query| query.group.is_empty())>
+                    "all groups"
+                </option>
+                <For
+                    each=move || groups.get()
+                    key=|group| group.clone()
+                    children=move |group| {
+                        let is = group.clone();
+                        let selected = move || query.with(|query| query.group == is);
+                        view! {
+                            <option value=group.clone() selected=selected>
+                                {group.clone()}
+                            </option>
+                        }
+                    }
+                />
+            </select>
+            <select
+                name="status"
+                aria-label="Status"
+                data-testid="filter-status"
+                on:change=move |event| {
+                    let word = event_target_value(&event);
+                    let status = StatusFilter::ALL.into_iter().find(|s| s.word() == word);
+                    change(&|query| query.status = status);
+                }
+            >
+                <option value="" selected=move || query.with(|query| query.status.is_none())>
+                    "any status"
+                </option>
+                {StatusFilter::ALL
+                    .map(|status| {
+                        view! {
+                            <option
+                                value=status.word()
+                                selected=move || query.with(|query| query.status == Some(status))
+                            >
+                                {status.word()}
+                            </option>
+                        }
+                    })
+                    .collect_view()}
+            </select>
+            <label class="check">
+                <input
+                    type="checkbox"
+                    name="running"
+                    value="1"
+                    data-testid="filter-running"
+                    checked=query.get_untracked().running
+                    prop:checked=move || query.with(|query| query.running)
+                    on:change=move |event| {
+                        let running = event_target_checked(&event);
+                        change(&|query| query.running = running);
+                    }
+                />
+                "running only"
+            </label>
+            <Chooser columns />
+            <noscript>
+                <button type="submit">"Filter"</button>
+            </noscript>
+            <span class="counters" data-testid="counters">
+                {counters}
+            </span>
+        </form>
+    }
+}
+
+#[component]
+fn Chooser(columns: RwSignal<Vec<Column>>) -> impl IntoView {
+    let turn = move |column: Column, on: bool| {
+        columns.update(|columns| {
+            let chosen: Vec<Column> = COLUMNS
+                .into_iter()
+                .filter(|other| {
+                    if *other == column {
+                        on
+                    } else {
+                        columns.contains(other)
+                    }
+                })
+                .collect();
+            *columns = chosen;
+        });
+        columns.with_untracked(|columns| store_columns(columns));
+    };
+    view! {
+        <details class="chooser" data-testid="columns">
+            <summary>"Columns"</summary>
+            <div class="menu">
+                {COLUMNS
+                    .map(|column| {
+                        view! {
+                            <label class="check">
+                                <input
+                                    type="checkbox"
+                                    checked=!column.from_config
+                                    prop:checked=move || {
+                                        columns.with(|columns| columns.contains(&column))
+                                    }
+                                    on:change=move |event| turn(column, event_target_checked(&event))
+                                />
+                                {column.title}
+                            </label>
+                        }
+                    })
+                    .collect_view()}
+            </div>
+        </details>
+    }
+}

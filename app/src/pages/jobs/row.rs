@@ -1,0 +1,221 @@
+//! A row of the job table.
+
+use super::columns::Column;
+use super::query::config_value;
+use crate::actions::{Action, use_actions};
+use crate::components::marks::{Mark, MarkIcon, job_word, run_word};
+use crate::components::run_view::ended_at;
+use crate::components::spark::Spark;
+use crate::components::when::When;
+use crate::live::use_live;
+use crate::routes;
+use leptos::prelude::*;
+use saltpeter_protocol::JobName;
+use saltpeter_protocol::api::{JobRow, RunSummary};
+use std::sync::Arc;
+
+/// The row of one job, live.
+#[component]
+pub(crate) fn Row(
+    /// The job.
+    name: JobName,
+    /// The columns between name and actions.
+    columns: RwSignal<Vec<Column>>,
+) -> impl IntoView {
+    let live = use_live();
+    let job = {
+        let name = name.clone();
+        // A job that has just gone keeps its last look until its row goes too.
+        Memo::new(move |before: Option<&Option<Arc<JobRow>>>| {
+            live.job(&name).or_else(|| before.cloned().flatten())
+        })
+    };
+    let mark = Signal::derive(move || with(job, Mark::Never, Mark::of_job));
+    let word = Signal::derive(move || with(job, "never run", job_word));
+    let paused = move || with(job, false, |job| job.paused.is_some());
+    let title = name.to_string();
+    let data_row = title.clone();
+    let testid = format!("job-row-{name}");
+    view! {
+        <tr data-row=data_row data-testid=testid data-state=move || word.get()>
+            <td class="col-name">
+                <MarkIcon mark title=word />
+                <a href=routes::job_page(&name)>{title}</a>
+                <Show when=paused>
+                    <span class="tag">"paused"</span>
+                </Show>
+            </td>
+            <For
+                each=move || columns.get()
+                key=|column| column.key
+                children=move |column| {
+                    view! { <td class=format!("col-{}", column.key)>{cell(column, job)}</td> }
+                }
+            />
+            <td class="col-actions">
+                <RowActions name job />
+            </td>
+        </tr>
+    }
+}
+
+fn with<T>(job: Memo<Option<Arc<JobRow>>>, none: T, read: impl FnOnce(&JobRow) -> T) -> T {
+    job.with(|job| match job {
+        Some(job) => read(job),
+        None => none,
+    })
+}
+
+fn text(
+    job: Memo<Option<Arc<JobRow>>>,
+    read: impl Fn(&JobRow) -> String + Copy + Send + 'static,
+) -> AnyView {
+    let value = move || with(job, String::new(), read);
+    view! { <span class="cell-text" title=value>{value}</span> }.into_any()
+}
+
+fn cell(column: Column, job: Memo<Option<Arc<JobRow>>>) -> AnyView {
+    match column.key {
+        "group" => text(job, |job| job.group.clone()),
+        "schedule" => text(job, |job| job.schedule.clone()),
+        "next" => {
+            let next = Signal::derive(move || with(job, None, |job| job.next));
+            view! { <When at=next /> }.into_any()
+        }
+        "last" => view! { <Last job /> }.into_any(),
+        "running" => text(job, running_on),
+        "recent" => {
+            let recent = Signal::derive(move || with(job, Vec::new(), |job| job.recent.clone()));
+            view! { <Spark recent /> }.into_any()
+        }
+        key => text(job, move |job| {
+            config_value(job, key).unwrap_or_default().to_owned()
+        }),
+    }
+}
+
+/// How the newest run ended: `failed on 1 of 12`.
+fn last_text(run: &RunSummary) -> String {
+    let word = run_word(&run.state);
+    if run.counts.failed > 0 && run.counts.total > 1 {
+        format!("{word} on {} of {}", run.counts.failed, run.counts.total)
+    } else {
+        word.to_owned()
+    }
+}
+
+/// Where a job is running: `web1, web2 +10`.
+pub(super) fn running_on(job: &JobRow) -> String {
+    const NAMED: usize = 1;
+    let machines: Vec<_> = job.active.iter().flat_map(|run| &run.running_on).collect();
+    let all: u32 = job
+        .active
+        .iter()
+        .map(|run| run.counts.running + run.counts.starting + run.counts.lost_contact)
+        .sum();
+    let named: Vec<&str> = machines.iter().take(NAMED).map(|m| m.as_str()).collect();
+    let rest = (all as usize).saturating_sub(named.len());
+    match (named.is_empty(), rest) {
+        (true, 0) if job.active.is_empty() => "–".to_owned(),
+        (true, 0) => run_word(&job.active[0].state).to_owned(),
+        (true, rest) => rest.to_string(),
+        (false, 0) => named.join(", "),
+        (false, rest) => format!("{} +{rest}", named.join(", ")),
+    }
+}
+
+#[component]
+fn Last(job: Memo<Option<Arc<JobRow>>>) -> impl IntoView {
+    let last = Memo::new(move |_| with(job, None, |job| job.last.clone()));
+    let mark = Signal::derive(move || {
+        last.with(|run| {
+            run.as_ref()
+                .map_or(Mark::Never, |run| Mark::of_run(&run.state))
+        })
+    });
+    let at = Signal::derive(move || last.with(|run| run.as_ref().and_then(ended_at)));
+    let href = move || {
+        last.with(|run| run.as_ref().map(|run| routes::run_page(&run.id)))
+            .unwrap_or_default()
+    };
+    let words = move || last.with(|run| run.as_ref().map(last_text));
+    view! {
+        <Show when=move || last.with(Option::is_some) fallback=|| view! { <span class="weak">"–"</span> }>
+            <a class="last" href=href>
+                <MarkIcon mark />
+                <span class="last-word">{words}</span>
+                <When at />
+            </a>
+        </Show>
+    }
+}
+
+#[component]
+fn RowActions(name: JobName, job: Memo<Option<Arc<JobRow>>>) -> impl IntoView {
+    let actions = use_actions();
+    let active = move || with(job, false, |job| !job.active.is_empty());
+    let start = Action::Start(name.clone());
+    let kill = Action::KillJob(name.clone());
+    let starting = move || actions.is_pending(&start);
+    let killing = {
+        let kill = kill.clone();
+        Signal::derive(move || {
+            actions.is_pending(&kill)
+                || with(job, false, |job| {
+                    !job.active.is_empty() && job.active.iter().all(|run| run.kill.is_some())
+                })
+        })
+    };
+    let run = name.clone();
+    let disabled = starting.clone();
+    view! {
+        <button
+            class="small"
+            data-testid="run-now"
+            data-row-key="r"
+            disabled=disabled
+            on:click=move |_| actions.start(run.clone())
+        >
+            {move || if starting() { "Starting…" } else { "▶ Run now" }}
+        </button>
+        <button
+            class="small danger"
+            class:absent=move || !active()
+            data-testid="kill"
+            data-row-key="k"
+            disabled=move || killing.get() || !active()
+            on:click=move |_| actions.kill(kill.clone())
+        >
+            {move || if killing.get() { "Killing…" } else { "■ Kill" }}
+        </button>
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample;
+    use saltpeter_protocol::api::Counts;
+    use saltpeter_protocol::{MachineId, RunState};
+
+    #[test]
+    fn running_on_names_one_and_counts_the_rest() {
+        let mut job = sample::job("a");
+        assert_eq!(running_on(&job), "–");
+        let mut run = sample::summary("a_1", RunState::Running);
+        run.running_on = vec![
+            MachineId::new("web1").unwrap(),
+            MachineId::new("web2").unwrap(),
+        ];
+        run.counts = Counts {
+            total: 12,
+            running: 10,
+            starting: 2,
+            ..Counts::default()
+        };
+        job.active = vec![run];
+        assert_eq!(running_on(&job), "web1 +11");
+        job.active = vec![sample::summary("a_1", RunState::Queued)];
+        assert_eq!(running_on(&job), "queued");
+    }
+}

@@ -1,0 +1,57 @@
+//! Addresses of pages and of the REST interface. Names and runs are safe in a path as they stand;
+//! machines are escaped.
+
+use saltpeter_protocol::{JobName, MachineId, RunId};
+use std::fmt::Write as _;
+
+/// The page of a job.
+pub(crate) fn job_page(job: &JobName) -> String {
+    format!("/jobs/{job}")
+}
+
+/// The page of a run.
+pub(crate) fn run_page(run: &RunId) -> String {
+    format!("/runs/{run}")
+}
+
+/// The page of a run with one of its machines chosen.
+pub(crate) fn machine_page(run: &RunId, machine: &MachineId) -> String {
+    format!("/runs/{run}?machine={}", escape(machine.as_str()))
+}
+
+/// Where a machine's output is read.
+pub(crate) fn output_api(run: &RunId, machine: &MachineId) -> String {
+    format!(
+        "/api/v1/runs/{run}/machines/{}/output",
+        escape(machine.as_str())
+    )
+}
+
+/// Escapes all that is not plainly safe in a path segment or a query value.
+pub(crate) fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~') {
+            escaped.push(char::from(byte));
+        } else {
+            // Writing into a String cannot fail.
+            let _ = write!(escaped, "%{byte:02X}");
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn machines_are_escaped() {
+        let run = RunId::new("a_1").unwrap();
+        let machine = MachineId::new("web#1?ü").unwrap();
+        assert_eq!(
+            machine_page(&run, &machine),
+            "/runs/a_1?machine=web%231%3F%C3%BC"
+        );
+    }
+}
