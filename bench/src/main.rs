@@ -1,2 +1,41 @@
-//! Placeholder.
-fn main() {}
+//! Benchmarks. Each prints a table and the machine it ran on; `docs/PERFORMANCE.md` keeps the figures.
+//!
+//! Only measuring happens here: what is measured are the shipped crates and binaries.
+
+mod config;
+mod schedule;
+mod server;
+mod table;
+mod wrapper;
+
+use anyhow::{Result, bail};
+
+const HELP: &str = "\
+cargo xtask bench NAME ...
+
+  config     load 10,000 jobs; reload one changed file of 200
+  schedule   1,000 of 10,000 jobs fire in the same second
+  wrapper    start time, memory, and 1 GB of output through a real server (release binaries needed)
+  all        all of them
+";
+
+fn main() -> Result<()> {
+    let names: Vec<String> = std::env::args().skip(1).collect();
+    if names.is_empty() {
+        print!("{HELP}");
+    }
+    for name in &names {
+        match name.as_str() {
+            "config" => config::run()?,
+            "schedule" => schedule::run()?,
+            "wrapper" => wrapper::run()?,
+            "all" => {
+                config::run()?;
+                schedule::run()?;
+                wrapper::run()?;
+            }
+            other => bail!("there is no benchmark {other:?}\n\n{HELP}"),
+        }
+    }
+    Ok(())
+}

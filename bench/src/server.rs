@@ -1,0 +1,170 @@
+//! A release server in directories and on ports of its own.
+
+use anyhow::{Context as _, Result, bail, ensure};
+use std::fmt::Write as _;
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// How long the server may take to answer after its start.
+const STARTS_WITHIN: Duration = Duration::from_secs(10);
+
+/// A running server; ends with the value.
+pub(crate) struct Server {
+    child: Child,
+    port: u16,
+    scratch: tempfile::TempDir,
+    /// The wrapper's release binary.
+    pub(crate) wrapper: PathBuf,
+}
+
+impl Server {
+    /// Starts the release server beside this benchmark's binary with the jobs of `yaml` and one machine, alpha.
+    pub(crate) fn start(yaml: &str) -> Result<Self> {
+        let own = std::env::current_exe()?;
+        let release = own.parent().context("this binary has no directory")?;
+        let (binary, wrapper) = (release.join("saltpeter"), release.join("saltpeter-wrapper"));
+        for needed in [&binary, &wrapper] {
+            ensure!(
+                needed.exists(),
+                "{} is missing; build it with `cargo xtask build --release`",
+                needed.display()
+            );
+        }
+        let scratch = tempfile::tempdir()?;
+        let config = scratch.path().join("config");
+        std::fs::create_dir(&config)?;
+        let mut text =
+            String::from("saltpeter_config:\n  executor: local\n  local_machines: [alpha]\n");
+        writeln!(text, "  default_wrapper_path: {}", wrapper.display())?;
+        std::fs::write(config.join("saltpeter.yaml"), text + yaml)?;
+        let (port, machines_port) = (free_port()?, free_port()?);
+        let log = std::fs::File::create(scratch.path().join("server.log"))?;
+        let child = Command::new(&binary)
+            .arg("-c")
+            .arg(&config)
+            .arg("-l")
+            .arg(scratch.path().join("log"))
+            .arg("--data-dir")
+            .arg(scratch.path().join("data"))
+            .args([
+                "-b",
+                "127.0.0.1",
+                "-p",
+                &port.to_string(),
+                "-w",
+                &machines_port.to_string(),
+            ])
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .spawn()?;
+        let server = Self {
+            child,
+            port,
+            scratch,
+            wrapper,
+        };
+        let deadline = Instant::now() + STARTS_WITHIN;
+        while server.get("/healthz").is_err() {
+            if Instant::now() > deadline {
+                let log = std::fs::read_to_string(server.dir().join("server.log"))?;
+                bail!("the server does not answer:\n{log}");
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Ok(server)
+    }
+
+    /// Everything it keeps.
+    pub(crate) fn dir(&self) -> &Path {
+        self.scratch.path()
+    }
+
+    /// Its resident memory in bytes.
+    pub(crate) fn memory(&self) -> u64 {
+        resident(&self.child.id().to_string())
+    }
+
+    /// Presses Run now; the run's name.
+    pub(crate) fn run_now(&self, job: &str) -> Result<String> {
+        let answer = self.request("POST", &format!("/api/v1/jobs/{job}/run"))?;
+        let answer: serde_json::Value = serde_json::from_slice(&answer)?;
+        let run = answer["run"].as_str().context("Run now names no run")?;
+        Ok(run.to_owned())
+    }
+
+    /// Resident memory of the run's wrapper in bytes; 0 when there is none.
+    pub(crate) fn wrapper_memory(&self, run: &str) -> u64 {
+        let Ok(processes) = std::fs::read_dir("/proc") else {
+            return 0;
+        };
+        let of_run = |pid: &str| {
+            let is = |file: &str, what: &str| {
+                std::fs::read(format!("/proc/{pid}/{file}"))
+                    .is_ok_and(|text| String::from_utf8_lossy(&text).contains(what))
+            };
+            is("comm", "saltpeter-wrapp") && is("environ", run)
+        };
+        processes
+            .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+            .filter(|pid| of_run(pid))
+            .map(|pid| resident(&pid))
+            .max()
+            .unwrap_or_default()
+    }
+
+    /// The body of a page.
+    pub(crate) fn get(&self, path: &str) -> Result<Vec<u8>> {
+        self.request("GET", path)
+    }
+
+    fn request(&self, method: &str, path: &str) -> Result<Vec<u8>> {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port))?;
+        // Version 1.0: the answer's end is the connection's.
+        let host = format!("127.0.0.1:{}", self.port);
+        write!(
+            stream,
+            "{method} {path} HTTP/1.0\r\nHost: {host}\r\nContent-Length: 0\r\n\r\n"
+        )?;
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer)?;
+        let end = answer
+            .windows(4)
+            .position(|four| four == b"\r\n\r\n")
+            .context("an answer without a head")?;
+        let head = String::from_utf8_lossy(&answer[..end]);
+        let status = head.split(' ').nth(1).unwrap_or_default();
+        ensure!(status.starts_with('2'), "{method} {path}: {head}");
+        Ok(answer.split_off(end + 4))
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn free_port() -> Result<u16> {
+    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
+}
+
+fn resident(pid: &str) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    status
+        .lines()
+        .find_map(|line| {
+            line.strip_prefix("VmRSS:")?
+                .trim()
+                .strip_suffix(" kB")?
+                .trim()
+                .parse()
+                .ok()
+        })
+        .map_or(0, |kib: u64| kib * 1024)
+}
