@@ -2,6 +2,10 @@
 //!
 //! A file that changes means a new version of the protocol. A new message gets a new file, written by
 //! hand or with `GOLDEN=write`.
+#![allow(
+    clippy::unwrap_used,
+    reason = "what fails in a test's helper fails the test"
+)]
 
 use saltpeter_protocol::launch::{CommandSpec, LockRule, TimeLimit};
 use saltpeter_protocol::machine::{Stream, v1, v2};
@@ -74,7 +78,7 @@ fn command() -> CommandSpec {
         user: Some("postgres".to_owned()),
         env: BTreeMap::from([("PGPASSWORD".to_owned(), "s3cret".to_owned())]),
         time_limit: Some(TimeLimit {
-            soft: Duration::from_mins(60),
+            soft: Duration::from_hours(1),
             hard: Duration::from_secs(3605),
         }),
         overlap: LockRule::Exclusive,

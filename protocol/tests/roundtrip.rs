@@ -1,4 +1,8 @@
 //! What is written can be read: output frames, and the launch environment in both directions.
+#![allow(
+    clippy::unwrap_used,
+    reason = "what fails in a test's helper fails the test"
+)]
 
 use proptest::collection::vec;
 use proptest::option;

@@ -29,9 +29,8 @@ pub(crate) fn spool() -> Result<PathBuf, String> {
     } else {
         cache()
     };
-    let dir = base.and_then(|base| private(&base.join("saltpeter")));
-    dir.or_else(|_| runtime())
-        .and_then(|dir| private(&dir.join("spool")))
+    base.and_then(|base| private(&base.join("saltpeter")))
+        .or_else(|_| runtime())
 }
 
 fn cache() -> Result<PathBuf, String> {

@@ -2,44 +2,26 @@
 
 use crate::core::batch::Batch;
 use crate::core::buffer::{Buffer, BufferError};
-use crate::core::kill::{Cause, Killer, Strike};
+use crate::core::kill::Cause;
 use crate::core::session::{Effect, Farewell, Session};
 use crate::link::{Appetite, Event, Link};
-use crate::lock::{self, Lock, LockError};
+use crate::lock::{self, LockError};
 use crate::log::Log;
-use crate::process::pipes::Pipes;
+use crate::process::running::Running;
 use crate::process::{start, tree};
 use crate::settings::{Settings, random, wall_clock};
 use crate::spool::SpoolFile;
-use rustix::process::{Pid, Signal};
 use saltpeter_protocol::UnixMillis;
 use saltpeter_protocol::launch::{CommandSpec, Launch};
 use saltpeter_protocol::machine::Stream;
-use saltpeter_protocol::machine::v2::{Exit, MAX_CHUNK, WrapperId};
-use std::io;
+use saltpeter_protocol::machine::v2::{MAX_CHUNK, WrapperId};
 use std::time::{Duration, Instant};
 use tokio::signal::unix::{Signal as SignalStream, SignalKind, signal};
 
-/// After the shell's end its output is read to the end of the pipes; daemons that it left behind hold them
-/// open, so this much silence is an end as well.
-const SILENCE_AFTER_END: Duration = Duration::from_secs(2);
 /// A connected server that has acknowledged nothing for this long is not to be relied on: the spool takes over.
 const SLOW_ACKS: Duration = Duration::from_secs(1);
-/// How often the tree is looked at while its end is awaited.
-const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// How long a last goodbye may take.
 const GOODBYE: Duration = Duration::from_secs(1);
-
-/// A command from its start to the end of its output.
-struct Running {
-    shell: Pid,
-    pipes: Pipes,
-    killer: Killer,
-    /// How the shell ended, and when something was last read (or could not be, for lack of room) after that.
-    ended: Option<(Exit, Instant)>,
-    look_at: Option<Instant>,
-    _overlap: Option<Lock>,
-}
 
 struct Runner<'a> {
     launch: Launch,
@@ -90,7 +72,7 @@ pub(crate) async fn run(settings: Settings, log: &Log) {
     match &farewell {
         Farewell::Delivered => log.event("the server has everything; done"),
         Farewell::NotWelcomed => {
-            log.event("no server said what to run in time; nothing was started")
+            log.event("no server said what to run in time; nothing was started");
         }
         Farewell::SentAway(why) => log.event(format_args!("left: {why}")),
         Farewell::Undelivered => log.event("the result could not be delivered and is dropped"),
@@ -132,22 +114,20 @@ impl Runner<'_> {
     /// Does everything that can be done without waiting.
     async fn settle(&mut self, now: Instant) -> Option<Farewell> {
         self.session.tick(now);
-        let mut trouble = None;
-        let (buffer, batch) = (&mut self.buffer, &mut self.batch);
-        batch.cut_if_due(now, |stream, at, bytes| {
-            trouble = keep(buffer, stream, at, bytes).err().or(trouble.take());
-        });
-        self.note_spool(trouble);
+        self.gather(|batch, out| batch.cut_if_due(now, out));
         self.on_killer(now);
         self.end_if_over(now);
         loop {
-            if self.session.outcome_waits() && self.buffer.all_sent() {
-                self.session.output_sent();
+            while let Some(effect) = self.session.next_effect() {
+                if let Some(farewell) = self.apply(effect).await {
+                    return Some(farewell);
+                }
             }
-            let effect = self.session.next_effect()?;
-            if let Some(farewell) = self.apply(effect).await {
-                return Some(farewell);
+            // Only now, as one of the effects may have said from where output is to be sent again.
+            if !self.session.outcome_waits() || !self.buffer.all_sent() {
+                return None;
             }
+            self.session.output_sent();
         }
     }
 
@@ -201,7 +181,12 @@ impl Runner<'_> {
         }
     }
 
-    fn note_spool(&self, trouble: Option<io::Error>) {
+    /// Lets the batch hand what is complete to the buffer.
+    fn gather(&mut self, step: impl FnOnce(&mut Batch, &mut dyn FnMut(Stream, UnixMillis, &[u8]))) {
+        let mut trouble = None;
+        step(&mut self.batch, &mut |stream, at, bytes| {
+            trouble = self.buffer.push(stream, at, bytes).err().or(trouble.take());
+        });
         if let Some(e) = trouble {
             self.log.event(format_args!(
                 "output cannot be put aside ({e}); the command waits until the server has taken what is in memory"
@@ -227,14 +212,7 @@ impl Runner<'_> {
             Ok((started, overlap)) => {
                 let pid = started.shell.as_raw_nonzero().get().cast_unsigned();
                 self.log.event(format_args!("started, process {pid}"));
-                self.running = Some(Running {
-                    shell: started.shell,
-                    pipes: started.pipes,
-                    killer: Killer::new(command.time_limit, now),
-                    ended: None,
-                    look_at: None,
-                    _overlap: overlap,
-                });
+                self.running = Some(Running::new(started, command.time_limit, overlap, now));
                 self.session.started(pid, wall_clock());
                 // It may have ended while its start was awaited.
                 self.on_children();
@@ -278,39 +256,28 @@ impl Runner<'_> {
     fn on_output(&mut self, read: Option<(Stream, usize)>, scratch: &[u8]) {
         let now = Instant::now();
         let Some((stream, count)) = read else { return };
-        if let Some(Running {
-            ended: Some((_, heard_at)),
-            ..
-        }) = &mut self.running
-        {
-            *heard_at = now;
+        if let Some(running) = &mut self.running {
+            running.heard(now);
         }
         if self.abandoned {
             return;
         }
-        let mut trouble = None;
-        let (buffer, batch) = (&mut self.buffer, &mut self.batch);
+        if self.buffer.all_durable() {
+            // From here on there is something that the server has to make durable.
+            self.progress_at = now;
+        }
         let bytes = scratch.get(..count).unwrap_or_default();
-        batch.add((stream, bytes), wall_clock(), now, |stream, at, bytes| {
-            trouble = keep(buffer, stream, at, bytes).err().or(trouble.take());
-        });
-        self.note_spool(trouble);
+        self.gather(|batch, out| batch.add((stream, bytes), wall_clock(), now, out));
     }
 
     fn on_children(&mut self) {
-        let shell = self.running.as_ref().map(|running| running.shell);
+        let shell = self.running.as_ref().map(Running::shell);
         let Some(status) = tree::reap(shell) else {
             return;
         };
-        let exit = match (status.exit_status(), status.terminating_signal()) {
-            (_, Some(signal)) => Exit::Signalled { signal },
-            (code, None) => Exit::Exited {
-                code: code.unwrap_or_default(),
-            },
-        };
-        self.log.event(format_args!("the shell ended: {exit:?}"));
         if let Some(running) = &mut self.running {
-            running.ended = Some((exit, Instant::now()));
+            let exit = running.shell_ended(status, Instant::now());
+            self.log.event(format_args!("the shell ended: {exit:?}"));
         }
     }
 
@@ -321,83 +288,28 @@ impl Runner<'_> {
     }
 
     fn end(&mut self, cause: Cause, now: Instant) {
-        if let Some(running) = &mut self.running
-            && let Some(strike) = running.killer.end(cause, now)
-        {
-            self.strike(strike);
+        if let Some(running) = &mut self.running {
+            running.end(cause, now, self.log);
         }
     }
 
     fn on_killer(&mut self, now: Instant) {
-        if let Some(running) = &mut self.running
-            && let Some(strike) = running.killer.tick(now)
-        {
-            self.strike(strike);
+        if let Some(running) = &mut self.running {
+            running.tick(now, self.log);
         }
     }
 
-    fn strike(&mut self, strike: Strike) {
-        let Some(running) = &mut self.running else {
-            return;
-        };
-        running.look_at = Some(Instant::now() + LOOK_EVERY);
-        let cause = running.killer.cause();
-        match strike {
-            Strike::Terminate => {
-                self.log
-                    .event(format_args!("SIGTERM to the command: {cause:?}"));
-                tree::strike(running.shell, Signal::TERM);
-                // A stopped process takes the first only after the second.
-                tree::strike(running.shell, Signal::CONT);
-            }
-            Strike::Kill => {
-                self.log
-                    .debug(format_args!("SIGKILL to the command: {cause:?}"));
-                tree::strike(running.shell, Signal::KILL);
-            }
-            Strike::GiveUp => self.log.event("something of the command outlives SIGKILL"),
-        }
-    }
-
-    /// Ends the command's part when its shell has ended, its output is read, and, if it was to be
-    /// ended, nothing of it lives.
+    /// Ends the command's part when it is over.
     fn end_if_over(&mut self, now: Instant) {
         let reading = self.reading(now);
         let Some(running) = &mut self.running else {
             return;
         };
-        if running.killer.cause().is_some()
-            && !running.killer.gave_up()
-            && running.look_at.is_some_and(|at| now >= at)
-        {
-            running.look_at = tree::any_living().then_some(now + LOOK_EVERY);
-        }
-        let tree_gone = match running.killer.cause() {
-            None => true,
-            Some(_) => running.look_at.is_none() || running.killer.gave_up(),
-        };
-        let Some((exit, heard_at)) = &mut running.ended else {
+        let Some(exit) = running.over(now, reading, self.log) else {
             return;
         };
-        if !running.pipes.ended() && (!reading || running.pipes.waiting()) {
-            *heard_at = now;
-        }
-        let quiet = now >= *heard_at + SILENCE_AFTER_END;
-        if !tree_gone || !(running.pipes.ended() || quiet) {
-            return;
-        }
-        if !running.pipes.ended() {
-            self.log
-                .event("what the command left behind holds its output open; read no further");
-        }
-        let exit = running.killer.verdict(*exit);
         self.running = None;
-        let mut trouble = None;
-        let (buffer, batch) = (&mut self.buffer, &mut self.batch);
-        batch.cut(now, |stream, at, bytes| {
-            trouble = keep(buffer, stream, at, bytes).err().or(trouble.take());
-        });
-        self.note_spool(trouble);
+        self.gather(|batch, out| batch.cut(now, out));
         let length = self.buffer.end();
         self.log
             .event(format_args!("ended: {exit:?}, {length} bytes of output"));
@@ -406,7 +318,7 @@ impl Runner<'_> {
 
     /// Whether output may be read from the command.
     fn reading(&self, now: Instant) -> bool {
-        let open = self.running.as_ref().is_some_and(|r| !r.pipes.ended());
+        let open = self.running.as_ref().is_some_and(Running::has_output);
         open && (self.abandoned || self.buffer.accepts(self.spooling(now)))
     }
 
@@ -426,13 +338,7 @@ impl Runner<'_> {
     fn wake(&self, now: Instant) -> Option<Instant> {
         let mut times = vec![self.session.wake(), self.batch.due()];
         if let Some(running) = &self.running {
-            times.push(running.killer.wake());
-            times.push(running.look_at);
-            if let Some((_, heard_at)) = running.ended
-                && !running.pipes.ended()
-            {
-                times.push(Some(heard_at + SILENCE_AFTER_END));
-            }
+            times.push(running.wake());
             if !self.spooling(now) && !self.buffer.accepts(false) {
                 times.push(Some(self.progress_at + SLOW_ACKS));
             }
@@ -441,18 +347,9 @@ impl Runner<'_> {
     }
 }
 
-fn keep(
-    buffer: &mut Buffer<SpoolFile>,
-    stream: Stream,
-    at: UnixMillis,
-    bytes: &[u8],
-) -> io::Result<()> {
-    buffer.push(stream, at, bytes)
-}
-
 async fn read(running: Option<&mut Running>, into: &mut [u8]) -> Option<(Stream, usize)> {
     match running {
-        Some(running) => running.pipes.read(into).await,
+        Some(running) => running.read(into).await,
         None => None,
     }
 }

@@ -135,13 +135,13 @@ pub(crate) fn wall_clock() -> UnixMillis {
 /// 64 random bits.
 pub(crate) fn random() -> u64 {
     let mut bytes = [0; 8];
-    match rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty()) {
-        Ok(8) => u64::from_ne_bytes(bytes),
+    let filled = rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty());
+    if filled == Ok(8) {
+        u64::from_ne_bytes(bytes)
+    } else {
         // A kernel without random numbers: time and process still tell wrappers apart.
-        _ => {
-            let now = wall_clock().0.cast_unsigned();
-            now.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ u64::from(std::process::id())
-        }
+        let now = wall_clock().0.cast_unsigned();
+        now.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ u64::from(std::process::id())
     }
 }
 

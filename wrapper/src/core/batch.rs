@@ -35,10 +35,6 @@ impl Batch {
         MAX_CHUNK - self.bytes.len()
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.bytes.is_empty()
-    }
-
     /// When the piece has to go, if there is one.
     pub(crate) fn due(&self) -> Option<Instant> {
         if self.bytes.is_empty() {
@@ -149,7 +145,7 @@ mod tests {
                     prop_assert!(due <= now + LATEST);
                     if due <= later {
                         batch.cut_if_due(due, collect(&mut pieces));
-                        prop_assert!(batch.is_empty());
+                        prop_assert!(batch.bytes.is_empty());
                     }
                 }
                 now = later;

@@ -163,18 +163,15 @@ impl<S: Spool> Buffer<S> {
         if !self.has_frame() {
             return Ok(None);
         }
-        let chunk = match self.memory.get(self.memory_sent) {
-            Some(chunk) => {
-                let chunk = chunk.from(self.sent.max(chunk.offset))?;
-                self.memory_sent += 1;
-                chunk
-            }
-            None => {
-                let (chunk, len) = self.record(self.at.send)?;
-                let chunk = chunk.from(self.sent.max(chunk.offset))?;
-                self.at.send += len;
-                chunk
-            }
+        let chunk = if let Some(chunk) = self.memory.get(self.memory_sent) {
+            let chunk = chunk.from(self.sent.max(chunk.offset))?;
+            self.memory_sent += 1;
+            chunk
+        } else {
+            let (chunk, len) = self.record(self.at.send)?;
+            let chunk = chunk.from(self.sent.max(chunk.offset))?;
+            self.at.send += len;
+            chunk
         };
         self.sent = chunk.end();
         Ok(Some(chunk.frame))
@@ -274,3 +271,6 @@ impl<S: Spool> Buffer<S> {
         self.durable = self.end;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -155,18 +155,18 @@ impl Killer {
 mod tests {
     use super::*;
 
-    fn limit(soft: u64, hard: u64) -> Option<TimeLimit> {
-        Some(TimeLimit {
+    fn limit(soft: u64, hard: u64) -> TimeLimit {
+        TimeLimit {
             soft: Duration::from_secs(soft),
             hard: Duration::from_secs(hard),
-        })
+        }
     }
 
     #[test]
     fn a_time_limit_terminates_at_soft_and_kills_at_hard() {
         let start = Instant::now();
         let at = |s| start + Duration::from_secs(s);
-        let mut killer = Killer::new(limit(10, 15), start);
+        let mut killer = Killer::new(Some(limit(10, 15)), start);
         assert_eq!(killer.tick(at(9)), None);
         assert_eq!(killer.wake(), Some(at(10)));
         assert_eq!(killer.tick(at(10)), Some(Strike::Terminate));
@@ -183,7 +183,7 @@ mod tests {
     #[test]
     fn the_first_cause_is_the_one_reported() {
         let start = Instant::now();
-        let mut killer = Killer::new(limit(1, 2), start);
+        let mut killer = Killer::new(Some(limit(1, 2)), start);
         assert_eq!(killer.end(Cause::Kill, start), Some(Strike::Terminate));
         assert_eq!(killer.end(Cause::Kill, start), None);
         assert_eq!(killer.tick(start + Duration::from_secs(1)), None);

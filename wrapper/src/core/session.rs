@@ -146,7 +146,13 @@ impl Session {
 
     fn leave(&mut self, why: Farewell) {
         self.phase = Phase::Left;
+        self.contact = Contact::None;
         self.push(Effect::Exit(why));
+    }
+
+    fn reconnect(&mut self, why: String) {
+        self.contact = Contact::None;
+        self.push(Effect::Reconnect(why));
     }
 
     fn start(&mut self, command: CommandSpec) {
@@ -199,11 +205,11 @@ impl Session {
             FromServer::Ack { durable } if self.open() => self.push(Effect::Acked(durable)),
             FromServer::Kill => self.kill(now),
             FromServer::Done if self.contact == Contact::Reported => {
-                self.leave(Farewell::Delivered)
+                self.leave(Farewell::Delivered);
             }
             FromServer::Refused { code, message } => {
                 if code == RefusedCode::OutOfOrder {
-                    self.push(Effect::Reconnect(format!("out of order: {message}")));
+                    self.reconnect(format!("out of order: {message}"));
                 } else {
                     self.push(Effect::Note(format!(
                         "the server refused a message: {message}"
@@ -271,6 +277,12 @@ impl Session {
         };
         let why = format!("{why}: {message}");
         match self.phase {
+            // A server that has lost its memory may find it again, and a command that runs is not given up for less.
+            Phase::Starting | Phase::Running(_) | Phase::Over { .. }
+                if reason == LeaveReason::NotKnown =>
+            {
+                self.reconnect(why);
+            }
             Phase::Starting | Phase::Running(_) => {
                 self.phase = Phase::Abandoned(why.clone());
                 self.contact = Contact::None;
@@ -363,11 +375,10 @@ impl Session {
             _ => {}
         }
         if self.contact != Contact::None && now >= self.heard_at + SILENCE_LIMIT {
-            self.heard_at = now;
-            self.push(Effect::Reconnect(format!(
+            self.reconnect(format!(
                 "nothing was heard from the server for {} s",
                 SILENCE_LIMIT.as_secs()
-            )));
+            ));
         } else if self.open() && now >= self.heartbeat_at {
             self.heartbeat_at = now + HEARTBEAT_EVERY;
             self.push(Effect::Send(FromWrapper::Heartbeat));
@@ -377,3 +388,6 @@ impl Session {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

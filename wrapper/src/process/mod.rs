@@ -2,6 +2,7 @@
 
 pub(crate) mod exec;
 pub(crate) mod pipes;
+pub(crate) mod running;
 pub(crate) mod start;
 pub(crate) mod tree;
 pub(crate) mod user;

@@ -49,10 +49,15 @@ pub(crate) async fn start(spec: &CommandSpec) -> Result<Started, String> {
             .env("LOGNAME", &account.name)
             .env("SHELL", &account.shell);
     }
-    for name in spec.env.keys() {
+    for (name, value) in &spec.env {
         if name.is_empty() || name.contains(['=', '\0']) {
             return Err(format!(
                 "{name:?} cannot be the name of an environment variable"
+            ));
+        }
+        if value.contains('\0') {
+            return Err(format!(
+                "the value of the environment variable {name} has a NUL byte, which no environment can hold"
             ));
         }
     }

@@ -21,9 +21,12 @@ pub(crate) fn reap(shell: Option<Pid>) -> Option<WaitStatus> {
     found
 }
 
-/// Sends `signal` to the group of `shell` and to every descendant of this process.
-pub(crate) fn strike(shell: Pid, signal: Signal) {
-    let _ = rustix::process::kill_process_group(shell, signal);
+/// Sends `signal` to every descendant of this process, to a whole `group` first. The number of a group whose
+/// leader has been reaped may mean somebody else by now, so that is not a group to give.
+pub(crate) fn strike(group: Option<Pid>, signal: Signal) {
+    if let Some(group) = group {
+        let _ = rustix::process::kill_process_group(group, signal);
+    }
     for pid in living() {
         let _ = rustix::process::kill_process(pid, signal);
     }

@@ -1,0 +1,13 @@
+//! The real binary against a small server that speaks version 2.
+#![allow(
+    clippy::unwrap_used,
+    reason = "what fails in a test's helper fails the test"
+)]
+
+mod budget;
+mod end;
+mod launch;
+mod output;
+mod server;
+mod start;
+mod tools;

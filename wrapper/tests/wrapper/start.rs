@@ -1,0 +1,128 @@
+//! How the command is set up, and what is said when that is not possible.
+
+use crate::server::{Server, Whole};
+use crate::tools::{TOKEN, launch, spec, unique, wrapper};
+use saltpeter_protocol::launch::{CommandSpec, LockRule, var};
+use saltpeter_protocol::machine::v2::Exit;
+use std::collections::BTreeMap;
+use std::process::Command;
+
+async fn run(name: &str, command: CommandSpec) -> Whole {
+    let server = Server::start().await;
+    launch(wrapper(&server, &unique(name)));
+    let mut connection = server.start_command(command).await;
+    connection.finish(Whole::default()).await
+}
+
+async fn refusal(name: &str, command: CommandSpec) -> String {
+    let server = Server::start().await;
+    launch(wrapper(&server, &unique(name)));
+    let mut connection = server.start_command(command).await;
+    connection.refusal().await
+}
+
+fn is_root() -> bool {
+    let id = Command::new("id").arg("-u").output().unwrap();
+    id.stdout == b"0\n"
+}
+
+#[tokio::test]
+async fn the_command_sees_its_environment_and_not_the_token() {
+    let command = CommandSpec {
+        env: BTreeMap::from([("PGPASSWORD".to_owned(), "s3cret".to_owned())]),
+        ..spec("env")
+    };
+    let whole = run("env", command).await;
+    let env = whole.stdout();
+    assert!(env.contains("PGPASSWORD=s3cret\n"), "{env}");
+    assert!(env.contains("SP_JOB_INSTANCE=env-"), "{env}");
+    assert!(!env.contains(TOKEN), "{env}");
+    for name in [var::TOKEN, var::URL, var::TLS_PIN, var::COMMAND] {
+        assert!(!env.contains(&format!("{name}=")), "{env}");
+    }
+}
+
+#[tokio::test]
+async fn the_command_runs_in_its_directory() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().canonicalize().unwrap();
+    let command = CommandSpec {
+        cwd: Some(path.to_str().unwrap().to_owned()),
+        ..spec("pwd")
+    };
+    assert_eq!(
+        run("cwd", command).await.stdout(),
+        format!("{}\n", path.display())
+    );
+}
+
+#[tokio::test]
+async fn a_directory_that_is_not_there_is_named() {
+    let command = CommandSpec {
+        cwd: Some("/no/such/place".to_owned()),
+        ..spec("pwd")
+    };
+    let message = refusal("nocwd", command).await;
+    assert!(message.contains("\"/no/such/place\""), "{message}");
+    assert!(message.contains("No such file or directory"), "{message}");
+}
+
+#[tokio::test]
+async fn an_unknown_user_is_named() {
+    let command = CommandSpec {
+        user: Some("no-such-user".to_owned()),
+        ..spec("id")
+    };
+    let message = refusal("nouser", command).await;
+    assert!(
+        message.contains("\"no-such-user\" is not known"),
+        "{message}"
+    );
+}
+
+#[tokio::test]
+async fn a_lock_file_that_cannot_be_made_is_named() {
+    let file = "/no/such/place/lock".to_owned();
+    let command = CommandSpec {
+        overlap: LockRule::ExclusiveAt { file: file.clone() },
+        ..spec("id")
+    };
+    let message = refusal("nolock", command).await;
+    assert!(message.contains(&file), "{message}");
+}
+
+#[tokio::test]
+async fn a_command_that_is_too_long_for_the_system_is_refused() {
+    let long = format!("true {}", "x".repeat(200_000));
+    let message = refusal("long", spec(&long)).await;
+    assert!(message.contains("cannot run /bin/sh"), "{message}");
+}
+
+/// Only root can become somebody else; for others the refusal is what is tested.
+#[tokio::test]
+async fn the_command_runs_as_its_user_with_its_groups() {
+    let command = CommandSpec {
+        user: Some("nobody".to_owned()),
+        ..spec("id -u; id -G; echo $HOME $USER $LOGNAME")
+    };
+    if !is_root() {
+        let message = refusal("user", command).await;
+        assert!(message.contains("start it as root"), "{message}");
+        return;
+    }
+    let expected = Command::new("sh")
+        .args([
+            "-c",
+            "id -u nobody; id -G nobody; echo ~nobody nobody nobody",
+        ])
+        .output()
+        .unwrap();
+    assert_eq!(run("user", command).await.stdout, expected.stdout);
+}
+
+#[tokio::test]
+async fn death_by_a_signal_is_reported_as_such() {
+    let whole = run("signal", spec("echo before; kill -11 $$")).await;
+    assert_eq!(whole.stdout, b"before\n");
+    assert_eq!(whole.exit, Some(Exit::Signalled { signal: 11 }));
+}
