@@ -4,10 +4,10 @@
 //! numbered, and acknowledged one by one when they are durable.
 
 use super::counters::Counters;
+use super::find::find;
 use super::hub::{Limits, Shared};
 use super::incoming::{End, Frame, Incoming};
 use super::outgoing::{Closing, Outgoing, QUEUED_ANSWERS, QUEUED_ORDERS};
-use super::find::find;
 use super::writer_v1::{Answer, Binding, PendingAck, Writer};
 use crate::runs::{HelloAnswer, MachineInput, RunHandle};
 use crate::store::output::{AppendError, Chunk, Durable, OutputStream};

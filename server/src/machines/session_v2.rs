@@ -4,10 +4,10 @@
 //! So a kill reaches the wrapper also while the log makes it wait.
 
 use super::counters::Counters;
+use super::find::find;
 use super::hub::Shared;
 use super::incoming::{End, Frame, Incoming};
 use super::outgoing::{Closing, Outgoing, Over, QUEUED_ANSWERS, QUEUED_ORDERS};
-use super::find::find;
 use crate::VERSION;
 use crate::runs::{HelloAnswer, MachineInput, RunHandle, ToMachine};
 use crate::store::output::{AppendError, Chunk, Durable, OutputStream};
@@ -207,12 +207,7 @@ struct Session {
 }
 
 impl Session {
-    async fn run(
-        self,
-        hub: &Shared,
-        incoming: &mut Incoming<'_>,
-        outgoing: &mut Outgoing,
-    ) -> End {
+    async fn run(self, hub: &Shared, incoming: &mut Incoming<'_>, outgoing: &mut Outgoing) -> End {
         let (answers_in, answers) = mpsc::channel(QUEUED_ANSWERS);
         let writer = Writer {
             answers,

@@ -1,0 +1,79 @@
+//! The words of the jobs' log files. People's scripts look for them: they do not change.
+
+use chrono::DateTime;
+use saltpeter_protocol::{JobName, MachineId, MachineOutcome, RunId, UnixMillis};
+use std::fmt::Write as _;
+
+/// A point in time as these files have always had it: UTC, microseconds, offset.
+fn time(at: UnixMillis) -> impl std::fmt::Display {
+    DateTime::from_timestamp_millis(at.0)
+        .unwrap_or_default()
+        .format("%Y-%m-%d %H:%M:%S%.6f+00:00")
+}
+
+pub(super) fn started(run: &RunId, at: UnixMillis) -> String {
+    format!("###### Starting {run} at {} ################\n", time(at))
+}
+
+pub(super) fn finished(run: &RunId, at: UnixMillis) -> String {
+    format!("###### Finished {run} at {} ################\n", time(at))
+}
+
+pub(super) fn overlap(active: &RunId, at: UnixMillis) -> String {
+    format!(
+        "###### Overlap detected on {active} at {} ################\n",
+        time(at)
+    )
+}
+
+pub(super) fn no_targets(run: &RunId) -> String {
+    format!("!!!!!! No targets matched for {run} !!!!!!\n")
+}
+
+pub(super) fn global_maintenance(job: &JobName, at: UnixMillis) -> String {
+    format!(
+        "###### Maintenance detected on {job} at {} ################\nGlobal maintenance mode active\n",
+        time(at)
+    )
+}
+
+pub(super) fn maintenance(run: &RunId, machines: &[MachineId], at: UnixMillis) -> String {
+    let mut text = format!(
+        "###### Maintenance detected on {run} at {} ################\n",
+        time(at)
+    );
+    for machine in machines {
+        // Writing into a String cannot fail.
+        let _ = writeln!(text, "{machine}: Target under maintenance");
+    }
+    text
+}
+
+pub(super) fn machine_head(run: &RunId, machine: &MachineId, outcome: &MachineOutcome) -> String {
+    let mut text = format!("########## {machine} from {run} ################\n");
+    if let Some(code) = outcome.exit_code() {
+        // Writing into a String cannot fail.
+        let _ = writeln!(text, "**** Exit Code {code} ******");
+    }
+    text
+}
+
+pub(super) fn machine_foot(
+    run: &RunId,
+    machine: &MachineId,
+    outcome: &MachineOutcome,
+    at: UnixMillis,
+) -> String {
+    let mut text = String::new();
+    if let Some(message) = outcome.message() {
+        text.push_str(message);
+        text.push('\n');
+    }
+    // Writing into a String cannot fail.
+    let _ = writeln!(
+        text,
+        "####### END {machine} from {run} at {} #########",
+        time(at)
+    );
+    text
+}

@@ -1,0 +1,182 @@
+use super::*;
+use crate::store::output::Chunk;
+use bytes::Bytes;
+use saltpeter_protocol::machine::Stream;
+use saltpeter_protocol::machine::v2::Encoding;
+use saltpeter_protocol::{LaunchErrorKind, RunOutcome};
+
+/// 2025-11-04T10:00:00Z.
+const BEGIN: UnixMillis = UnixMillis(1_762_250_400_000);
+
+fn run() -> RunId {
+    RunId::new("backup_1762250400").unwrap()
+}
+
+fn machine(name: &str) -> MachineId {
+    MachineId::new(name).unwrap()
+}
+
+fn entry(after: i64, event: LogEvent) -> LogEntry {
+    LogEntry {
+        job: JobName::new("backup").unwrap(),
+        at: UnixMillis(BEGIN.0 + after),
+        event,
+    }
+}
+
+fn ended(after: i64, name: &str, outcome: MachineOutcome) -> LogEntry {
+    let event = LogEvent::MachineEnded {
+        run: run(),
+        machine: machine(name),
+        outcome,
+    };
+    entry(after, event)
+}
+
+struct Fixture {
+    dir: tempfile::TempDir,
+    output: OutputLog,
+}
+
+impl Fixture {
+    async fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let output = OutputLog::open(&dir.path().join("output.db"))
+            .await
+            .unwrap();
+        Self { dir, output }
+    }
+
+    async fn has_written(&self, name: &str, bytes: &[u8]) {
+        let mut offset = 0;
+        for part in bytes.chunks(100_000) {
+            let chunk = Chunk {
+                offset,
+                stream: Stream::Stdout,
+                at: BEGIN,
+                encoding: Encoding::Raw,
+                payload: Bytes::copy_from_slice(part),
+                raw_len: part.len() as u32,
+            };
+            offset = self
+                .output
+                .append(&run(), &machine(name), chunk)
+                .await
+                .unwrap();
+        }
+    }
+
+    /// Writes `entries` to the directory of that name and reads the job's file.
+    async fn log(&self, directory: &str, entries: Vec<LogEntry>) -> String {
+        let directory = self.dir.path().join(directory);
+        let (log, writer) = JobLog::new(&directory, self.output.clone());
+        for entry in entries {
+            log.write(entry);
+        }
+        let stop = CancellationToken::new();
+        stop.cancel();
+        writer.run(stop).await;
+        std::fs::read_to_string(directory.join("backup.log")).unwrap_or_default()
+    }
+}
+
+#[tokio::test]
+async fn a_run_is_told_from_start_to_finish() {
+    let f = Fixture::new().await;
+    f.has_written("web1", b"10%\r50%\r100%\ndone\n").await;
+    f.has_written("web2", "kein Zeilenende: \u{fc}".as_bytes())
+        .await;
+    let never = MachineOutcome::StartFailed {
+        kind_of: LaunchErrorKind::NoContact,
+        message: "The wrapper did not connect within 30 s of its launch.".to_owned(),
+    };
+    let under = MaintenanceScope::Machines {
+        run: run(),
+        machines: vec![machine("db1"), machine("db2")],
+    };
+    let text = f
+        .log(
+            "logs/deep",
+            vec![
+                entry(0, LogEvent::RunStarted { run: run() }),
+                entry(1, LogEvent::Maintenance { scope: under }),
+                ended(7000, "web1", MachineOutcome::Succeeded),
+                ended(7123, "web2", MachineOutcome::Failed { code: 3 }),
+                ended(30_000, "web3", never),
+                entry(
+                    30_000,
+                    LogEvent::RunFinished {
+                        run: run(),
+                        outcome: RunOutcome::Failed,
+                    },
+                ),
+            ],
+        )
+        .await;
+    insta::assert_snapshot!(text, @r"
+    ###### Starting backup_1762250400 at 2025-11-04 10:00:00.000000+00:00 ################
+    ###### Maintenance detected on backup_1762250400 at 2025-11-04 10:00:00.001000+00:00 ################
+    db1: Target under maintenance
+    db2: Target under maintenance
+    ########## web1 from backup_1762250400 ################
+    **** Exit Code 0 ******
+    100%
+    done
+    ####### END web1 from backup_1762250400 at 2025-11-04 10:00:07.000000+00:00 #########
+    ########## web2 from backup_1762250400 ################
+    **** Exit Code 3 ******
+    kein Zeilenende: ü
+    ####### END web2 from backup_1762250400 at 2025-11-04 10:00:07.123000+00:00 #########
+    ########## web3 from backup_1762250400 ################
+    **** Exit Code 254 ******
+    The wrapper did not connect within 30 s of its launch.
+    ####### END web3 from backup_1762250400 at 2025-11-04 10:00:30.000000+00:00 #########
+    ###### Finished backup_1762250400 at 2025-11-04 10:00:30.000000+00:00 ################
+    ");
+}
+
+#[tokio::test]
+async fn what_did_not_run_is_told_too_and_the_file_grows() {
+    let f = Fixture::new().await;
+    let global = LogEvent::Maintenance {
+        scope: MaintenanceScope::Global,
+    };
+    f.log("logs", vec![entry(0, LogEvent::NoTargets { run: run() })])
+        .await;
+    let text = f
+        .log(
+            "logs",
+            vec![
+                entry(1000, LogEvent::Overlap { active: run() }),
+                entry(2000, global),
+            ],
+        )
+        .await;
+    insta::assert_snapshot!(text, @r"
+    !!!!!! No targets matched for backup_1762250400 !!!!!!
+    ###### Overlap detected on backup_1762250400 at 2025-11-04 10:00:01.000000+00:00 ################
+    ###### Maintenance detected on backup at 2025-11-04 10:00:02.000000+00:00 ################
+    Global maintenance mode active
+    ");
+}
+
+#[tokio::test]
+async fn long_output_is_whole() {
+    let f = Fixture::new().await;
+    let long: String = (0..100_000).map(|n| format!("line {n}\n")).collect();
+    f.has_written("web1", long.as_bytes()).await;
+    let text = f
+        .log("logs", vec![ended(0, "web1", MachineOutcome::Succeeded)])
+        .await;
+    let (_, rest) = text.split_once("**** Exit Code 0 ******\n").unwrap();
+    let (body, _) = rest.split_once("####### END").unwrap();
+    assert!(body == long);
+}
+
+#[tokio::test]
+async fn a_directory_that_cannot_be_made_harms_nothing() {
+    let f = Fixture::new().await;
+    std::fs::write(f.dir.path().join("file"), "in the way").unwrap();
+    let started = entry(0, LogEvent::RunStarted { run: run() });
+    assert_eq!(f.log("file/logs", vec![started]).await, "");
+}

@@ -1,0 +1,6 @@
+//! The machines port as wrappers see it: real sockets, the real runs, the real stores.
+
+mod bad_input;
+mod golden_v1;
+mod v2;
+mod world;
