@@ -58,7 +58,7 @@ pub(super) fn head(state: RunState, batch_size: u32) -> RunHead {
         state,
         kill: None,
         only: None,
-        reconnect_grace: Duration::from_secs(600),
+        reconnect_grace: Duration::from_mins(10),
     }
 }
 

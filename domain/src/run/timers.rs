@@ -1,7 +1,9 @@
 //! What the passing of time does to a run.
 
-use super::{Changed, MachineRun, Run, Step};
-use saltpeter_protocol::{LaunchErrorKind, MachineId, MachineOutcome, MachineState, UnixMillis};
+use super::{Changed, Effect, MachineRun, Run, Step};
+use saltpeter_protocol::{
+    LaunchErrorKind, MachineId, MachineOutcome, MachineState, RunState, UnixMillis,
+};
 use std::time::Duration;
 
 /// How long a wrapper has to come up, and then to start its command.
@@ -100,9 +102,6 @@ impl Run {
     /// After a restart: nobody was listened to meanwhile, so every clock begins anew, and what was asked for
     /// and not yet answered is asked for again.
     pub(super) fn recovered(&mut self, now: UnixMillis) -> Step {
-        use super::Effect;
-        use saltpeter_protocol::RunState;
-
         let mut step = Step::default();
         if self.head.state == RunState::Resolving {
             step.effects.push(Effect::Resolve);
@@ -112,13 +111,14 @@ impl Run {
         for (id, machine) in &mut self.machines {
             match &mut machine.state {
                 MachineState::Waiting | MachineState::Ended { .. } => continue,
-                MachineState::Starting { since } => match &mut machine.bound {
-                    Some(bound) => bound.at = now,
-                    None => {
+                MachineState::Starting { since } => {
+                    if let Some(bound) = &mut machine.bound {
+                        bound.at = now;
+                    } else {
                         *since = now;
                         again.push(id.clone());
                     }
-                },
+                }
                 MachineState::Running { .. } | MachineState::LostContact { .. } => {
                     machine.heard = Some(now);
                     continue;

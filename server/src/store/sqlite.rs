@@ -1,4 +1,4 @@
-//! The SQLite database of runs, machines, pauses and the like: one connection that writes, a few that read.
+//! The `SQLite` database of runs, machines, pauses and the like: one connection that writes, a few that read.
 
 use super::StoreError;
 use super::write::{Order, Writer};

@@ -37,7 +37,7 @@ pub(super) enum Order {
 
 /// What an order has come to, to be told once it is durable.
 enum Outcome {
-    Created(Result<Run, CreateError>),
+    Created(Box<Result<Run, CreateError>>),
     Written,
 }
 
@@ -92,7 +92,7 @@ impl Order {
         // Whoever asked may have gone; what is written stays written.
         match (self, result) {
             (Self::Create(_, done), Ok(Outcome::Created(created))) => {
-                let _ = done.send(created);
+                let _ = done.send(*created);
             }
             (Self::Create(_, done), Err(error)) => {
                 let _ = done.send(Err(error.into()));
@@ -177,7 +177,8 @@ async fn create(connection: &mut SqliteConnection, new: &NewRun) -> Result<Outco
                 .try_get::<String, _>(0)?
                 .parse()
                 .map_err(|e| super::row::corrupt("a run's name", &e))?;
-            return Ok(Outcome::Created(Err(CreateError::AlreadyStarted(id))));
+            let started = CreateError::AlreadyStarted(id);
+            return Ok(Outcome::Created(Box::new(Err(started))));
         }
         sqlx::query(
             "INSERT INTO job_instants (job, instant) VALUES (?, ?) ON CONFLICT (job) \
@@ -205,7 +206,7 @@ async fn create(connection: &mut SqliteConnection, new: &NewRun) -> Result<Outco
             BTreeMap::new(),
         );
         if insert(connection, &run, instant).await? {
-            return Ok(Outcome::Created(Ok(run)));
+            return Ok(Outcome::Created(Box::new(Ok(run))));
         }
         ordinal += 1;
     }

@@ -1,0 +1,4 @@
+mod bed;
+mod lifetimes;
+mod overlaps;
+mod writing;
