@@ -21,8 +21,6 @@ use crate::ws::machines;
 use anyhow::{Context as _, Result, bail};
 use axum::serve::ListenerExt as _;
 use futures::{StreamExt as _, TryStreamExt as _};
-use saltpeter_domain::Settings;
-use saltpeter_domain::config;
 use saltpeter_protocol::JobName;
 use std::collections::HashMap;
 use std::fs::{DirBuilder, File, TryLockError};
@@ -112,7 +110,6 @@ pub async fn boot(options: Options) -> Result<Running> {
 
     let directory = options.config_dir;
     let watch = ConfigWatch::load(directory.clone(), host_zone(), Arc::clone(&clock))
-        .await
         .with_context(|| {
             format!(
                 "cannot read the configuration directory {}; name another with --configdir",
@@ -138,7 +135,9 @@ pub async fn boot(options: Options) -> Result<Running> {
     )
     .await?;
     let machines_addr = machines_listener.local_addr()?;
-    let executor = executor(&settings, &config, machines_addr);
+    // The only one of this version; the configuration's problems say so where another was chosen.
+    let executor: Arc<dyn Executor> =
+        Arc::new(LocalExecutor::new(config.clone(), machines_addr.ip()));
     let journal: Journal = Arc::new(|entry| tracing::debug!(?entry, "job log"));
     let dispatcher = Dispatcher::new(DispatchParts {
         config: config.clone(),
@@ -292,16 +291,6 @@ fn claim(directory: &Path) -> Result<File> {
             Err(error).with_context(|| format!("cannot lock {}", path.display()))
         }
     }
-}
-
-fn executor(settings: &Settings, config: &Config, machines: SocketAddr) -> Arc<dyn Executor> {
-    if let config::Executor::SaltCli | config::Executor::SaltApi = settings.executor {
-        tracing::error!(
-            "executor: {} is not available in this version; wrappers are started on this host for local_machines alone",
-            settings.executor.as_str()
-        );
-    }
-    Arc::new(LocalExecutor::new(config.clone(), machines.ip()))
 }
 
 /// What is known of each job's runs.

@@ -75,8 +75,12 @@ struct Serve {
     /// Address of an Elasticsearch server
     #[arg(short = 'e', long, value_name = "URL")]
     elasticsearch: Option<String>,
-    /// Address of an OpenSearch server
-    #[arg(short = 'o', long, value_name = "URL")]
+    #[arg(
+        short = 'o',
+        long,
+        value_name = "URL",
+        help = "Address of an OpenSearch server"
+    )]
     opensearch: Option<String>,
     /// Prefix of the indices there
     #[arg(short = 'i', long, value_name = "NAME")]

@@ -73,7 +73,7 @@ impl Config {
 
 impl ConfigWatch {
     /// Reads the directory for the first time.
-    pub async fn load(
+    pub fn load(
         directory: PathBuf,
         server_zone: chrono_tz::Tz,
         clock: Arc<dyn Clock>,

@@ -113,30 +113,30 @@ impl InForce {
     pub fn rows(&self, jobs: &JobSet) -> Vec<SettingRow> {
         let now = self.flags.over(&jobs.settings).shown();
         let before = self.started_with.shown();
-        let in_files = jobs.settings.shown();
-        let all = now.into_iter().zip(before).zip(in_files);
-        all.map(|((now, before), in_files)| SettingRow {
-            key: now.key.to_owned(),
-            source: if self.flags.decides(now.key) {
-                "flag".to_owned()
-            } else if in_files.is_default {
-                "default".to_owned()
-            } else {
-                "file".to_owned()
-            },
-            effect: match now.effect {
-                Effect::AtOnce => SettingEffect::AtOnce,
-                Effect::Restart if now.value == before.value => SettingEffect::Restart,
-                Effect::Restart => SettingEffect::RestartPending {
-                    pending: now.value.clone(),
+        now.into_iter()
+            .zip(before)
+            .map(|(now, before)| SettingRow {
+                key: now.key.to_owned(),
+                source: if self.flags.decides(now.key) {
+                    "flag".to_owned()
+                } else if let Some(source) = jobs.settings_sources.get(now.key) {
+                    format!("{}:{}", source.file, source.line)
+                } else {
+                    "default".to_owned()
                 },
-            },
-            value: match now.effect {
-                Effect::AtOnce => now.value,
-                Effect::Restart => before.value,
-            },
-        })
-        .collect()
+                effect: match now.effect {
+                    Effect::AtOnce => SettingEffect::AtOnce,
+                    Effect::Restart if now.value == before.value => SettingEffect::Restart,
+                    Effect::Restart => SettingEffect::RestartPending {
+                        pending: now.value.clone(),
+                    },
+                },
+                value: match now.effect {
+                    Effect::AtOnce => now.value,
+                    Effect::Restart => before.value,
+                },
+            })
+            .collect()
     }
 
     /// The keys whose values in the files wait for the next start.

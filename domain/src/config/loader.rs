@@ -238,8 +238,10 @@ impl Loader {
             });
             problems.extend(found);
         }
-        self.note_local_without_machines(&settings, &mut problems);
+        let settings_sources = self.settings_sources();
+        note_executor(&settings, &settings_sources, &mut problems);
         JobSet {
+            settings_sources,
             default_zone: settings.timezone.unwrap_or(self.server_zone),
             jobs,
             invalid,
@@ -250,29 +252,51 @@ impl Loader {
         }
     }
 
-    fn note_local_without_machines(&self, settings: &Settings, problems: &mut Vec<Problem>) {
-        if settings.executor != Executor::Local || !settings.local_machines.is_empty() {
-            return;
+    /// Where each setting that a file gives is written; the last file wins.
+    fn settings_sources(&self) -> BTreeMap<&'static str, SourceRef> {
+        let mut sources = BTreeMap::new();
+        for file in self.files.values() {
+            let Some(in_force) = &file.in_force else {
+                continue;
+            };
+            for (index, node) in &in_force.content.settings {
+                let source = SourceRef {
+                    file: Arc::clone(&file.name),
+                    line: node.place.line,
+                    column: node.place.column,
+                };
+                sources.insert(SETTINGS_KEYS[*index].info.name, source);
+            }
         }
-        // The last file that speaks of the executor is the one that decided.
-        let written = self.files.values().rev().find_map(|file| {
-            let values = &file.in_force.as_ref()?.content.settings;
-            let (_, node) = values
-                .iter()
-                .find(|(index, _)| SETTINGS_KEYS[*index].info.name == "executor")?;
-            Some((file, node))
+        sources
+    }
+}
+
+/// What is wrong with the executor that was chosen, where it was chosen.
+fn note_executor(
+    settings: &Settings,
+    sources: &BTreeMap<&'static str, SourceRef>,
+    problems: &mut Vec<Problem>,
+) {
+    let message = match settings.executor {
+        Executor::Local if settings.local_machines.is_empty() => {
+            "executor: local has no machines; list them under local_machines".to_owned()
+        }
+        Executor::SaltCli | Executor::SaltApi => format!(
+            "executor: {} is not available in this version; wrappers are started on this host, for local_machines alone",
+            settings.executor.as_str()
+        ),
+        Executor::Local | Executor::Auto => return,
+    };
+    if let Some(source) = sources.get("executor") {
+        problems.push(Problem {
+            file: Arc::clone(&source.file),
+            line: source.line,
+            column: source.column,
+            severity: Severity::Warning,
+            message,
+            job: None,
         });
-        if let Some((file, node)) = written {
-            problems.push(Problem {
-                file: Arc::clone(&file.name),
-                line: node.place.line,
-                column: node.place.column,
-                severity: Severity::Warning,
-                message: "executor: local has no machines; list them under local_machines"
-                    .to_owned(),
-                job: None,
-            });
-        }
     }
 }
 

@@ -45,6 +45,8 @@ pub struct JobSet {
     pub invalid: Vec<InvalidJob>,
     /// `saltpeter_config`, with the defaults filled in.
     pub settings: Arc<Settings>,
+    /// Where each of them is written that a file gives.
+    pub settings_sources: BTreeMap<&'static str, SourceRef>,
     /// `saltpeter_maintenance`.
     pub maintenance: Arc<Maintenance>,
     /// The zone of schedules that name none: `timezone` of the settings, else the server's.

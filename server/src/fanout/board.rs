@@ -135,17 +135,16 @@ impl History {
             started: run.created,
         };
         // A lost run may end a second time, otherwise.
-        match self.recent.iter_mut().find(|known| known.run == run.id) {
-            Some(known) => *known = bar,
-            None => {
-                let place = self
-                    .recent
-                    .partition_point(|known| known.started <= bar.started);
-                self.recent.insert(place, bar);
-                if self.recent.len() > RECENT {
-                    self.recent.remove(0);
-                }
-            }
+        if let Some(known) = self.recent.iter_mut().find(|known| known.run == run.id) {
+            *known = bar;
+            return;
+        }
+        let place = self
+            .recent
+            .partition_point(|known| known.started <= bar.started);
+        self.recent.insert(place, bar);
+        if self.recent.len() > RECENT {
+            self.recent.remove(0);
         }
     }
 

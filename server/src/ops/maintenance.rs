@@ -2,7 +2,7 @@
 
 use super::{Ops, internal};
 use saltpeter_domain::Maintenance;
-use saltpeter_domain::config::{edit_maintenance, is_config_file};
+use saltpeter_domain::config::edit_maintenance;
 use saltpeter_protocol::api::{
     ApiError, DiffChange, DiffLine, ErrorCode, FieldProblem, MaintenanceDiff, MaintenanceEdit,
     MaintenancePage,
@@ -15,9 +15,6 @@ use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
-
-/// The file that is made when no file holds the key yet.
-const NEW_FILE: &str = "maintenance.yaml";
 
 /// The longest reason, in characters.
 const LONGEST_REASON: usize = 500;
@@ -119,13 +116,14 @@ impl Ops {
     }
 
     async fn maintenance_file(&self) -> Result<Target, ApiError> {
-        let directory = self.parts.config.directory().to_owned();
-        let found = blocking(move || find(&directory)).await?;
+        let name = self.parts.config.current().maintenance_file().to_owned();
+        let path = self.parts.config.directory().join(&name);
+        let shown = path.display().to_string();
+        let found = blocking(move || read(path, name)).await?;
         found.map_err(|error| {
-            let directory = self.parts.config.directory().display();
             ApiError::new(
                 ErrorCode::Invalid,
-                format!("{directory} cannot be read: {error}"),
+                format!("{shown} cannot be read: {error}"),
             )
         })
     }
@@ -155,48 +153,14 @@ fn check_version(target: &Target, edit: &MaintenanceEdit) -> Result<(), ApiError
     Err(ApiError::new(ErrorCode::Conflict, message))
 }
 
-/// The last file that holds the key: that one's values win.
-fn find(directory: &Path) -> io::Result<Target> {
-    let mut names: Vec<String> = fs::read_dir(directory)?
-        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-        .filter(|name| is_config_file(name))
-        .collect();
-    names.sort_unstable();
-    for name in names.into_iter().rev() {
-        let path = directory.join(&name);
-        // What cannot be read is reported where the configuration is loaded.
-        if let Ok(text) = fs::read_to_string(&path)
-            && holds_key(&text)
-        {
-            return Ok(Target { path, name, text });
-        }
-    }
-    let path = directory.join(NEW_FILE);
+/// The file as it is on disk; without content when it is yet to be made.
+fn read(path: PathBuf, name: String) -> io::Result<Target> {
     let text = match fs::read_to_string(&path) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
         Err(error) => return Err(error),
     };
-    Ok(Target {
-        path,
-        name: NEW_FILE.to_owned(),
-        text,
-    })
-}
-
-/// Whether a line is the key at the top level.
-fn holds_key(text: &str) -> bool {
-    text.lines().any(|line| {
-        let line = line.trim_start_matches('\u{feff}');
-        let key = [
-            "saltpeter_maintenance",
-            "'saltpeter_maintenance'",
-            "\"saltpeter_maintenance\"",
-        ];
-        key.iter()
-            .filter_map(|key| line.strip_prefix(key))
-            .any(|rest| rest.trim_start().starts_with(':'))
-    })
+    Ok(Target { path, name, text })
 }
 
 /// What the edit means, and what is wrong with it.
@@ -334,33 +298,13 @@ mod tests {
     }
 
     #[test]
-    fn the_file_that_wins_is_the_one_to_edit() {
+    fn another_content_is_another_version() {
         let dir = tempfile::tempdir().unwrap();
-        assert_eq!(find(dir.path()).unwrap().name, NEW_FILE);
-        fs::write(
-            dir.path().join("a.yaml"),
-            "saltpeter_maintenance:\n  global: true\n",
-        )
-        .unwrap();
-        fs::write(
-            dir.path().join("b.yaml"),
-            "# notes\nsaltpeter_maintenance : {}\n",
-        )
-        .unwrap();
-        fs::write(
-            dir.path().join("c.yaml"),
-            "x: {command: 'saltpeter_maintenance:'}\n",
-        )
-        .unwrap();
-        let target = find(dir.path()).unwrap();
-        assert_eq!(target.name, "b.yaml");
-        let before = target.version();
-        fs::write(
-            dir.path().join("b.yaml"),
-            "saltpeter_maintenance: {global: true}\n",
-        )
-        .unwrap();
-        assert_ne!(find(dir.path()).unwrap().version(), before);
+        let path = dir.path().join("m.yaml");
+        let version = || read(path.clone(), "m.yaml".to_owned()).unwrap().version();
+        let absent = version();
+        fs::write(&path, "saltpeter_maintenance: {}\n").unwrap();
+        assert_ne!(version(), absent);
     }
 
     #[test]

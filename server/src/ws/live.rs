@@ -37,7 +37,7 @@ const STALLED: Duration = Duration::from_secs(20);
 const PING_EVERY: Duration = Duration::from_secs(20);
 
 /// Silence after which the browser counts as gone.
-const GONE_AFTER: Duration = Duration::from_secs(60);
+const GONE_AFTER: Duration = Duration::from_mins(1);
 
 /// Text messages that may wait for the browser.
 const TEXTS: usize = 64;
