@@ -1,7 +1,9 @@
 //! From the launcher's call to the detached process.
 
 use crate::server::{Server, Whole, within};
-use crate::tools::{BINARY, TOKEN, binary, gone, launch, spec, stat, unique, wrapper, wrapper_for};
+use crate::tools::{
+    BINARY, TOKEN, binary, gone, is_root, launch, spec, stat, unique, wrapper, wrapper_for,
+};
 use saltpeter_protocol::launch::var;
 use saltpeter_protocol::machine::v2::{Exit, FromServer, FromWrapper, LeaveReason, Progress};
 use std::fs;
@@ -40,7 +42,8 @@ async fn it_detaches_runs_the_command_and_leaves() {
 async fn the_wrapper_has_a_session_and_the_command_a_group_of_its_own() {
     let server = Server::start().await;
     launch(wrapper(&server, &unique("session")));
-    let command = "readlink /proc/$PPID/fd/0 /proc/$PPID/fd/1 /proc/$PPID/fd/2; sleep 1000";
+    let command =
+        "cd /proc/$PPID; readlink fd/0 fd/1 fd/2; cat environ | wc -c; echo end; sleep 1000";
     let mut connection = server.start_command(spec(command)).await;
     let shell = connection.started().await;
     let (_, wrapper, group, session) = stat(shell).unwrap();
@@ -50,9 +53,14 @@ async fn the_wrapper_has_a_session_and_the_command_a_group_of_its_own() {
     assert_eq!(session, wrapper);
     assert_ne!(parent, std::process::id());
     let mut whole = Whole::default();
-    connection
-        .output_until(&mut whole, "/dev/null\n/dev/null\n/dev/null\n")
-        .await;
+    connection.output_until(&mut whole, "end\n").await;
+    if is_root() {
+        let nowhere = "/dev/null\n/dev/null\n/dev/null\n";
+        assert!(whole.stdout().starts_with(nowhere), "{}", whole.stdout());
+    } else {
+        // The token stands there, and the command has no business reading it.
+        assert_eq!(whole.stdout(), "0\nend\n");
+    }
     connection.say(&FromServer::Kill).await;
     let whole = connection.finish(whole).await;
     assert_eq!(whole.exit, Some(Exit::Killed));

@@ -1,7 +1,7 @@
 //! How the command is set up, and what is said when that is not possible.
 
 use crate::server::{Server, Whole};
-use crate::tools::{TOKEN, launch, spec, unique, wrapper};
+use crate::tools::{TOKEN, is_root, launch, spec, unique, wrapper};
 use saltpeter_protocol::launch::{CommandSpec, LockRule, var};
 use saltpeter_protocol::machine::v2::Exit;
 use std::collections::BTreeMap;
@@ -19,11 +19,6 @@ async fn refusal(name: &str, command: CommandSpec) -> String {
     launch(wrapper(&server, &unique(name)));
     let mut connection = server.start_command(command).await;
     connection.refusal().await
-}
-
-fn is_root() -> bool {
-    let id = Command::new("id").arg("-u").output().unwrap();
-    id.stdout == b"0\n"
 }
 
 #[tokio::test]
@@ -106,6 +101,10 @@ async fn the_command_runs_as_its_user_with_its_groups() {
         ..spec("id -u; id -G; echo $HOME $USER $LOGNAME")
     };
     if !is_root() {
+        let command = CommandSpec {
+            user: Some("root".to_owned()),
+            ..command
+        };
         let message = refusal("user", command).await;
         assert!(message.contains("start it as root"), "{message}");
         return;
