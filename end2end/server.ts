@@ -86,6 +86,11 @@ export class Saltpeter {
     await rm(this.configPath(file));
   }
 
+  /** Makes an empty file in the server's directory, for jobs that wait for one. */
+  async touch(file: string): Promise<void> {
+    await writeFile(path.join(this.dir, file), '');
+  }
+
   private configPath(file: string): string {
     return path.join(this.dir, 'config', file);
   }
