@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 /// them open, so this much silence is an end as well.
 const SILENCE_AFTER_END: Duration = Duration::from_secs(2);
 /// How often the tree is looked at while its end is awaited.
-const LOOK_EVERY: Duration = Duration::from_millis(50);
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// See the module.
 pub(crate) struct Running {
@@ -96,7 +96,8 @@ impl Running {
     }
 
     fn strike(&mut self, strike: Strike, now: Instant, log: &Log) {
-        self.look_at = Some(now + LOOK_EVERY);
+        // A strike that is repeated must not put off the look.
+        self.look_at.get_or_insert(now + LOOK_EVERY);
         let cause = self.killer.cause();
         let group = self.ended.is_none().then_some(self.shell);
         match strike {

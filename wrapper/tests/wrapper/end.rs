@@ -4,7 +4,10 @@ use crate::server::{Server, Whole};
 use crate::tools::{gone, launch, limited, marked, spec, stat, unique, wrapper};
 use saltpeter_protocol::machine::v2::{Exit, FromServer};
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+/// What a busy machine may take on top of what is asked for.
+const SLACK: Duration = Duration::from_secs(3);
 
 /// A tree that does not want to end: the shell, a child and a daemon in a session of its own, all
 /// deaf to SIGTERM.
@@ -24,6 +27,7 @@ async fn a_timeout_takes_the_whole_tree() {
     let (soft, hard) = (Duration::from_secs(3), Duration::from_millis(3500));
     let command = limited(&stubborn(&mark), soft, hard);
     let mut connection = server.start_command(command).await;
+    let begin = Instant::now();
     connection.started().await;
     let mut whole = Whole::default();
     connection.output_until(&mut whole, "daemon\n").await;
@@ -31,6 +35,7 @@ async fn a_timeout_takes_the_whole_tree() {
     let whole = connection.finish(whole).await;
     assert_eq!(whole.exit, Some(Exit::TimedOut));
     assert_eq!(marked(&mark), [0; 0]);
+    assert!(begin.elapsed() < hard + SLACK, "{:?}", begin.elapsed());
 }
 
 #[tokio::test]
@@ -54,11 +59,15 @@ async fn a_kill_takes_the_whole_tree_after_its_grace() {
     connection.started().await;
     let mut whole = Whole::default();
     connection.output_until(&mut whole, "daemon\n").await;
+    let begin = Instant::now();
     connection.say(&FromServer::Kill).await;
     connection.say(&FromServer::Kill).await;
     let whole = connection.finish(whole).await;
     assert_eq!(whole.exit, Some(Exit::Killed));
     assert_eq!(marked(&mark), [0; 0]);
+    let grace = Duration::from_secs(5);
+    assert!(begin.elapsed() >= grace, "{:?}", begin.elapsed());
+    assert!(begin.elapsed() < grace + SLACK, "{:?}", begin.elapsed());
 }
 
 #[tokio::test]
