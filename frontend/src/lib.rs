@@ -1,5 +1,7 @@
 //! The entry that the browser calls when the WASM is loaded.
 #![cfg(target_arch = "wasm32")]
+// A page is one type, as deep as its markup.
+#![recursion_limit = "512"]
 
 /// Takes over the page that the server rendered, then marks the document as alive. Browser tests
 /// wait for that mark; it is set here rather than in an effect because an effect would also run
