@@ -1,5 +1,7 @@
 //! The dashboard, compiled twice: into the server (feature `ssr`) and to WASM (feature `hydrate`).
 
+// The type of a page's view nests as deep as its elements do.
+#![recursion_limit = "256"]
 // `#[component]` makes a public struct of each component's properties.
 #![allow(unreachable_pub)]
 // What only runs in a browser is compiled into the server too, where nobody calls it; the WASM build
@@ -91,6 +93,7 @@ pub fn App() -> impl IntoView {
         <ToastArea toasts />
         <ConfirmDialog confirm />
     }
+    .into_any()
 }
 
 /// What stands around every page. The state that they all stand on is read here, once.
@@ -143,6 +146,7 @@ fn Layout() -> impl IntoView {
             </p>
         </noscript>
     }
+    .into_any()
 }
 
 /// What stands at an address that nothing has.
@@ -159,4 +163,5 @@ fn NoSuchPage() -> impl IntoView {
             </section>
         </main>
     }
+    .into_any()
 }

@@ -90,4 +90,5 @@ pub(crate) fn ConfirmDialog(
             </div>
         </dialog>
     }
+    .into_any()
 }

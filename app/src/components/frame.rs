@@ -48,6 +48,7 @@ pub(crate) fn Header(
             </div>
         </header>
     }
+    .into_any()
 }
 
 #[component]
@@ -62,6 +63,7 @@ fn NavLink(href: &'static str, also: &'static str, children: Children) -> impl I
             {children()}
         </a>
     }
+    .into_any()
 }
 
 #[component]
@@ -75,6 +77,7 @@ fn ProblemCount() -> impl IntoView {
             </span>
         </Show>
     }
+    .into_any()
 }
 
 #[component]
@@ -105,6 +108,7 @@ fn ConnectionBadge() -> impl IntoView {
             <span class="badge-detail">{detail}</span>
         </span>
     }
+    .into_any()
 }
 
 #[component]
@@ -141,6 +145,7 @@ fn ClockToggle() -> impl IntoView {
             {clock}
         </button>
     }
+    .into_any()
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -205,6 +210,7 @@ fn ThemeToggle() -> impl IntoView {
             }}
         </button>
     }
+    .into_any()
 }
 
 /// Says on every page that nothing new starts.
@@ -236,4 +242,5 @@ pub(crate) fn MaintenanceBanner() -> impl IntoView {
             </div>
         </Show>
     }
+    .into_any()
 }

@@ -98,4 +98,5 @@ pub(crate) fn Help(
             </div>
         </dialog>
     }
+    .into_any()
 }

@@ -66,6 +66,7 @@ pub(crate) fn History(
             </Show>
         </section>
     }
+    .into_any()
 }
 
 #[component]
@@ -96,6 +97,7 @@ fn HistoryRow(run: RunSummary) -> impl IntoView {
             <td class="wide-only">{counts_text(&run.counts)}</td>
         </tr>
     }
+    .into_any()
 }
 
 #[component]
@@ -193,6 +195,7 @@ fn bar(index: usize, run: &RunSummary, top: f64) -> impl IntoView + use<> {
                 })}
         </a>
     }
+    .into_any()
 }
 
 #[cfg(test)]

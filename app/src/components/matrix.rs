@@ -95,6 +95,7 @@ pub(crate) fn Matrix(
             />
         </div>
     }
+    .into_any()
 }
 
 #[component]
@@ -156,6 +157,7 @@ fn MatrixGroup(
             </div>
         </section>
     }
+    .into_any()
 }
 
 fn cell_view(

@@ -98,6 +98,7 @@ pub(crate) fn OutputPane(
             }}
         </Suspense>
     }
+    .into_any()
 }
 
 /// How line numbers and scroll positions go together.
@@ -557,6 +558,7 @@ fn Pane(run: RunId, machine: MachineId, begun: UnixMillis, model: OutputModel) -
             </Show>
         </div>
     }
+    .into_any()
 }
 
 #[cfg(test)]

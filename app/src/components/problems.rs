@@ -45,4 +45,5 @@ fn row(problem: &Problem) -> impl IntoView + use<> {
             </span>
         </li>
     }
+    .into_any()
 }

@@ -69,6 +69,7 @@ pub(crate) fn RunView(
             {pane}
         </section>
     }
+    .into_any()
 }
 
 #[component]
@@ -248,6 +249,7 @@ fn RunHead(detail: Memo<Arc<RunDetail>>, within: bool) -> impl IntoView {
             {(!within).then(|| view! { <pre class="command">{command}</pre> })}
         </header>
     }
+    .into_any()
 }
 
 #[component]
@@ -314,6 +316,7 @@ fn MachineHead(run: RunId, row: MachineRow) -> impl IntoView {
                 })}
         </div>
     }
+    .into_any()
 }
 
 #[cfg(test)]

@@ -83,6 +83,7 @@ pub(crate) fn Spark(
             <path class="spark-other" d=part(|d| &d.other) />
         </svg>
     }
+    .into_any()
 }
 
 #[cfg(test)]

@@ -124,4 +124,5 @@ pub(crate) fn ToastArea(
             </For>
         </div>
     }
+    .into_any()
 }

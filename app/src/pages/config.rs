@@ -34,6 +34,7 @@ pub(crate) fn ConfigPage() -> impl IntoView {
             </Suspense>
         </div>
     }
+    .into_any()
 }
 
 #[component]
@@ -127,6 +128,7 @@ fn Content(first: Page) -> impl IntoView {
             </div>
         </section>
     }
+    .into_any()
 }
 
 /// Rows are drawn anew when anything in them has changed.
@@ -169,6 +171,7 @@ fn FileRow(file: ConfigFile) -> impl IntoView {
             </td>
         </tr>
     }
+    .into_any()
 }
 
 #[component]
@@ -199,4 +202,5 @@ fn Setting(row: SettingRow) -> impl IntoView {
             <td>{effect}</td>
         </tr>
     }
+    .into_any()
 }

@@ -48,6 +48,7 @@ pub(crate) fn JobPage() -> impl IntoView {
             </Suspense>
         </div>
     }
+    .into_any()
 }
 
 #[component]
@@ -136,6 +137,7 @@ fn Content(first: JobDetail) -> impl IntoView {
             </details>
         </section>
     }
+    .into_any()
 }
 
 #[component]
@@ -234,6 +236,7 @@ fn Head(row: Memo<Arc<JobRow>>) -> impl IntoView {
             </div>
         </header>
     }
+    .into_any()
 }
 
 #[component]
@@ -260,6 +263,7 @@ fn ActiveRun(run: RunId) -> impl IntoView {
             })}
         </Suspense>
     }
+    .into_any()
 }
 
 #[component]
@@ -270,6 +274,7 @@ fn Definition(detail: RwSignal<JobDetail>, row: Memo<Arc<JobRow>>) -> impl IntoV
             "Defined in " <code>{move || detail.with(|detail| detail.source.clone())}</code>
         </p>
     }
+    .into_any()
 }
 
 #[component]
@@ -297,6 +302,7 @@ fn Upcoming(detail: RwSignal<JobDetail>, row: Memo<Arc<JobRow>>) -> impl IntoVie
             </ol>
         </Show>
     }
+    .into_any()
 }
 
 #[component]
@@ -322,6 +328,7 @@ fn Fire(time: FireTime) -> impl IntoView {
                 })}
         </li>
     }
+    .into_any()
 }
 
 fn verdict(verdict: TargetVerdict) -> (&'static str, &'static str, &'static str) {
@@ -370,6 +377,7 @@ fn Preview(detail: RwSignal<JobDetail>) -> impl IntoView {
         </p>
         {body}
     }
+    .into_any()
 }
 
 fn target(row: &TargetRow) -> impl IntoView + use<> {
@@ -412,4 +420,5 @@ fn Effective(detail: RwSignal<JobDetail>) -> impl IntoView {
             </table>
         </div>
     }
+    .into_any()
 }

@@ -36,6 +36,7 @@ pub(crate) fn MaintenancePage() -> impl IntoView {
             </Suspense>
         </div>
     }
+    .into_any()
 }
 
 /// Where saving stands.
@@ -265,6 +266,7 @@ fn Editor(first: Page) -> impl IntoView {
             <Diff form />
         </div>
     }
+    .into_any()
 }
 
 impl Form {
@@ -395,6 +397,7 @@ fn Machines(form: Form) -> impl IntoView {
             <Problems form field="machines" />
         </div>
     }
+    .into_any()
 }
 
 #[component]
@@ -475,4 +478,5 @@ fn Diff(form: Form) -> impl IntoView {
             </Show>
         </section>
     }
+    .into_any()
 }

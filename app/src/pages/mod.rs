@@ -46,4 +46,5 @@ pub(crate) fn Failure(
             </p>
         </section>
     }
+    .into_any()
 }

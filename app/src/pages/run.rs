@@ -44,4 +44,5 @@ pub(crate) fn RunPage() -> impl IntoView {
             </Suspense>
         </div>
     }
+    .into_any()
 }

@@ -67,6 +67,7 @@ pub(crate) fn JobsPage() -> impl IntoView {
             </Show>
         </div>
     }
+    .into_any()
 }
 
 /// What somebody sees who has no jobs yet.
@@ -85,6 +86,7 @@ fn Empty() -> impl IntoView {
             </p>
         </section>
     }
+    .into_any()
 }
 
 #[component]
@@ -193,6 +195,7 @@ fn JobTable(query: Memo<JobQuery>, go: Callback<JobQuery>) -> impl IntoView {
             </Show>
         </div>
     }
+    .into_any()
 }
 
 #[component]
@@ -359,6 +362,7 @@ fn Filter(
             </span>
         </form>
     }
+    .into_any()
 }
 
 #[component]
@@ -403,4 +407,5 @@ fn Chooser(columns: RwSignal<Vec<Column>>) -> impl IntoView {
             </div>
         </details>
     }
+    .into_any()
 }

@@ -57,6 +57,7 @@ pub(crate) fn Row(
             </td>
         </tr>
     }
+    .into_any()
 }
 
 fn with<T>(job: Memo<Option<Arc<JobRow>>>, none: T, read: impl FnOnce(&JobRow) -> T) -> T {
@@ -148,6 +149,7 @@ fn Last(job: Memo<Option<Arc<JobRow>>>) -> impl IntoView {
             </a>
         </Show>
     }
+    .into_any()
 }
 
 #[component]
@@ -189,6 +191,7 @@ fn RowActions(name: JobName, job: Memo<Option<Arc<JobRow>>>) -> impl IntoView {
             {move || if killing.get() { "Killing…" } else { "■ Kill" }}
         </button>
     }
+    .into_any()
 }
 
 #[cfg(test)]
