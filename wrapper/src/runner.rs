@@ -283,8 +283,9 @@ impl Runner<'_> {
 
     fn on_interrupt(&mut self) {
         self.log.event("told to end by a signal");
-        self.session.interrupted();
-        self.end(Cause::Shutdown, Instant::now());
+        let now = Instant::now();
+        self.session.interrupted(now);
+        self.end(Cause::Shutdown, now);
     }
 
     fn end(&mut self, cause: Cause, now: Instant) {

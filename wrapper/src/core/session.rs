@@ -9,6 +9,9 @@ use saltpeter_protocol::{JobName, MachineId, RunId, UnixMillis};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+/// How long a result is kept once the wrapper was told to end.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+
 /// What the runner has to do, in this order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Effect {
@@ -346,10 +349,13 @@ impl Session {
         }
     }
 
-    /// SIGTERM to the wrapper.
-    pub(crate) fn interrupted(&mut self) {
-        if matches!(self.phase, Phase::New) {
-            self.leave(Farewell::Interrupted);
+    /// SIGTERM to the wrapper: the machine is going down, and waits for us.
+    pub(crate) fn interrupted(&mut self, now: Instant) {
+        self.retain = self.retain.min(LAST_WORDS);
+        match &mut self.phase {
+            Phase::New => self.leave(Farewell::Interrupted),
+            Phase::Over { give_up_at, .. } => *give_up_at = (*give_up_at).min(now + LAST_WORDS),
+            Phase::Starting | Phase::Running(_) | Phase::Abandoned(_) | Phase::Left => {}
         }
     }
 

@@ -185,6 +185,20 @@ fn a_kill_before_the_start_prevents_it() {
 }
 
 #[test]
+fn told_to_end_it_does_not_wait_for_a_server_that_is_away() {
+    let now = Instant::now();
+    let mut session = Session::new(&launch(Some(command())), WrapperId(1), now);
+    session.started(7, AT);
+    session.interrupted(now);
+    session.ended(Exit::Signalled { signal: 15 }, 0, AT, now);
+    assert_eq!(session.wake(), Some(now + LAST_WORDS));
+    let mut session = Session::new(&launch(Some(command())), WrapperId(1), now);
+    session.ended(Exit::TimedOut, 0, AT, now);
+    session.interrupted(now);
+    assert_eq!(session.wake(), Some(now + LAST_WORDS));
+}
+
+#[test]
 fn a_command_of_its_own_starts_without_a_server() {
     let now = Instant::now();
     let mut session = Session::new(&launch(Some(command())), WrapperId(1), now);
@@ -339,7 +353,7 @@ proptest! {
                     over = true;
                 }
                 Input::OutputSent => session.output_sent(),
-                Input::Interrupted => session.interrupted(),
+                Input::Interrupted => session.interrupted(now),
                 Input::Wait(millis) => {
                     now += Duration::from_millis(millis);
                     session.tick(now);
