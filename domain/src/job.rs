@@ -5,6 +5,7 @@ use crate::schedule::Schedule;
 use crate::secret::{self, Secret};
 use crate::targeting::TargetExpr;
 use saltpeter_protocol::JobName;
+pub use saltpeter_protocol::launch::WrapperLogLevel;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -231,30 +232,6 @@ pub enum LaunchWay {
     Wrapper,
     /// By the executor alone, which returns the result when the command is over (`use_wrapper: false`).
     Executor,
-}
-
-/// How much a wrapper writes to its log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum WrapperLogLevel {
-    /// Starts, ends and troubles.
-    #[default]
-    Normal,
-    /// Every message too.
-    Debug,
-    /// Nothing.
-    Off,
-}
-
-impl WrapperLogLevel {
-    /// The word that stands for it in a file and in the wrapper's environment.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Normal => "normal",
-            Self::Debug => "debug",
-            Self::Off => "off",
-        }
-    }
 }
 
 /// A place in a configuration file.

@@ -5,10 +5,10 @@ use crate::config_watch::Config;
 use crate::executor::{Executor, ExecutorError, Matched};
 use crate::machines::RunKey;
 use crate::runs::{Dispatch, Dispatched, LaunchOrder, ResolveOrder, RunHandle};
+use saltpeter_domain::Maintenance;
 use saltpeter_domain::job::LaunchWay;
 use saltpeter_domain::run::{LogEntry, Resolution};
-use saltpeter_domain::{Maintenance, job};
-use saltpeter_protocol::launch::{DEFAULT_RETAIN, Launch, WrapperLogLevel};
+use saltpeter_protocol::launch::{DEFAULT_RETAIN, Launch};
 use saltpeter_protocol::{MachineId, UnixMillis};
 use std::collections::BTreeSet;
 use std::num::NonZeroU32;
@@ -151,11 +151,7 @@ impl Inner {
             machine,
             token: Some(self.key.token(&order.run)),
             tls_pin: None,
-            log_level: match spec.wrapper.loglevel {
-                job::WrapperLogLevel::Normal => WrapperLogLevel::Normal,
-                job::WrapperLogLevel::Debug => WrapperLogLevel::Debug,
-                job::WrapperLogLevel::Off => WrapperLogLevel::Off,
-            },
+            log_level: spec.wrapper.loglevel,
             log_dir: Some(spec.wrapper.logdir.clone()),
             retain: DEFAULT_RETAIN,
             command: None,
