@@ -6,6 +6,7 @@ use crate::dispatch::{DispatchParts, Dispatcher, Journal};
 use crate::executor::{Executor, LocalExecutor};
 use crate::fanout::{Board, Fanout, History, RECENT};
 use crate::http;
+use crate::joblog::{JobLog, JobLogWriter};
 use crate::lifecycle::Lifecycle;
 use crate::machines::{Hub, Limits, RunKey};
 use crate::ops::{self, Ops};
@@ -30,6 +31,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
+use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
 /// How long each part of the storage may take to close.
 const CLOSE_WITHIN: Duration = Duration::from_secs(3);
@@ -55,6 +59,7 @@ pub struct Running {
     runs: Runs,
     output: OutputLog,
     store: Store,
+    job_log: JobLogTask,
     /// Held for as long as the server uses its directory.
     _lock: File,
 }
@@ -83,12 +88,14 @@ impl Running {
             runs,
             output,
             store,
+            job_log,
             ..
         } = self;
         let outcome = lifecycle.run_to_end(dispatcher.quiet()).await;
         // What was taken in is durable before the files are closed.
         let closed = async {
             runs.close().await;
+            job_log.close().await;
             output.close().await;
         };
         if tokio::time::timeout(CLOSE_WITHIN, closed).await.is_err() {
@@ -124,8 +131,7 @@ pub async fn boot(options: Options) -> Result<Running> {
     let data_dir = PathBuf::from(settings.data_dir.clone().unwrap_or_default());
     let lock = claim(&data_dir)?;
     let key = RunKey::load_or_create(&data_dir.join("run.key"))?;
-    let store = Store::open(&data_dir.join("saltpeter.db")).await?;
-    let output = OutputLog::open(&data_dir.join("output.db")).await?;
+    let (store, output) = open(&data_dir).await?;
     let pauses = Pauses::load(store.clone()).await?;
 
     let machines_listener = listen(
@@ -138,7 +144,8 @@ pub async fn boot(options: Options) -> Result<Running> {
     // The only one of this version; the configuration's problems say so where another was chosen.
     let executor: Arc<dyn Executor> =
         Arc::new(LocalExecutor::new(config.clone(), machines_addr.ip()));
-    let journal: Journal = Arc::new(|entry| tracing::debug!(?entry, "job log"));
+    let (job_log, job_log_writer) = JobLog::new(Path::new(&settings.logdir), output.clone());
+    let journal: Journal = Arc::new(move |entry| job_log.write(entry));
     let dispatcher = Dispatcher::new(DispatchParts {
         config: config.clone(),
         executor: Arc::clone(&executor),
@@ -214,6 +221,7 @@ pub async fn boot(options: Options) -> Result<Running> {
     });
 
     // From here on things move. Wrappers are heard first.
+    let job_log = JobLogTask::start(job_log_writer);
     let hard = lifecycle.hard();
     lifecycle.spawn("the machines' port", {
         let listener = machines_listener.tap_io(|stream| {
@@ -257,14 +265,51 @@ pub async fn boot(options: Options) -> Result<Running> {
         runs,
         output,
         store,
+        job_log,
         _lock: lock,
     })
+}
+
+/// The writing of the jobs' logs. It outlives the other tasks: the last entries come when they end.
+struct JobLogTask {
+    stop: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+impl JobLogTask {
+    fn start(writer: JobLogWriter) -> Self {
+        let stop = CancellationToken::new();
+        let task = tokio::spawn(writer.run(stop.clone()));
+        Self { stop, task }
+    }
+
+    async fn close(self) {
+        self.stop.cancel();
+        if let Err(error) = self.task.await {
+            tracing::error!("the writing of the jobs' logs ended early: {error}");
+        }
+    }
 }
 
 async fn listen(addr: SocketAddr, what: &str, flag: &str) -> Result<TcpListener> {
     TcpListener::bind(addr).await.with_context(|| {
         format!("cannot listen on {addr} for {what}; choose another port with {flag}")
     })
+}
+
+/// Opens the databases. On a thread of its own: the compiler does not see that the migrations could move
+/// between threads, and so they do not.
+async fn open(data_dir: &Path) -> Result<(Store, OutputLog)> {
+    let data_dir = data_dir.to_owned();
+    let runtime = Handle::current();
+    let opening = tokio::task::spawn_blocking(move || {
+        runtime.block_on(async {
+            let store = Store::open(&data_dir.join("saltpeter.db")).await?;
+            let output = OutputLog::open(&data_dir.join("output.db")).await?;
+            Ok((store, output))
+        })
+    });
+    opening.await?
 }
 
 /// Makes the directory if need be, and makes sure that no other server uses it.

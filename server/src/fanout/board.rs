@@ -199,7 +199,8 @@ impl Board {
 
     /// The board at `now`, and every change from then on.
     pub fn subscribe(&self, now: UnixMillis) -> Subscription {
-        let state = self.lock();
+        let mut state = self.lock();
+        self.flush_locked(&mut state);
         let changes = self.changes.subscribe();
         let (seq, parts) = (state.seq, state.parts());
         drop(state);
@@ -212,13 +213,20 @@ impl Board {
 
     /// The board at `now`.
     pub fn overview(&self, now: UnixMillis) -> Overview {
-        let parts = self.lock().parts();
+        let mut state = self.lock();
+        // Whoever asks gets what is known, gathered or not.
+        self.flush_locked(&mut state);
+        let parts = state.parts();
+        drop(state);
         parts.overview(now)
     }
 
     /// A job's row.
     pub fn row(&self, job: &JobName) -> Option<JobRow> {
-        let row = Arc::clone(&self.lock().rows.get(job)?.row);
+        let mut state = self.lock();
+        self.flush_locked(&mut state);
+        let row = Arc::clone(&state.rows.get(job)?.row);
+        drop(state);
         Some(JobRow::clone(&row))
     }
 

@@ -1,0 +1,139 @@
+//! The commands of the real binary.
+
+use std::process::{Command, Output};
+
+fn saltpeter(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_saltpeter"))
+        .args(arguments)
+        .output()
+        .unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+#[test]
+fn check_prints_each_problem_with_its_place_and_exits_by_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().to_str().unwrap();
+    let good = "a:\n  schedule: '@daily'\n  command: 'true'\n  targets: '*'\n";
+    std::fs::write(dir.path().join("good.yaml"), good).unwrap();
+    let output = saltpeter(&["check", path]);
+    assert_eq!(
+        (output.status.code(), text(&output.stdout).as_str()),
+        (Some(0), "")
+    );
+
+    let bad = "b:\n  schedule: '0 24 * * *'\n  command: 'true'\n  targets: '*'\n  tiemout: 5\n";
+    std::fs::write(dir.path().join("bad.yaml"), bad).unwrap();
+    let output = saltpeter(&["check", path]);
+    let lines = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{lines}");
+    assert!(
+        lines
+            .lines()
+            .any(|line| line.starts_with("bad.yaml:2:") && line.contains(": error: ")),
+        "{lines}"
+    );
+    assert!(
+        lines
+            .lines()
+            .any(|line| line.starts_with("bad.yaml:5:3: warning: ") && line.contains("timeout")),
+        "{lines}"
+    );
+
+    let output = saltpeter(&["check", "--json", path]);
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(
+        (&report["errors"], &report["warnings"]),
+        (&1.into(), &1.into())
+    );
+
+    assert_eq!(
+        saltpeter(&["check", "/no/such/directory"]).status.code(),
+        Some(2)
+    );
+}
+
+#[test]
+fn next_prints_fire_times_or_one_clear_line() {
+    let arguments = [
+        "next",
+        "0 30 2 * * mon *",
+        "--after",
+        "2025-11-04T00:00:00Z",
+        "--count",
+        "2",
+        "--timezone",
+        "Europe/Berlin",
+    ];
+    let output = saltpeter(&arguments);
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(
+        text(&output.stdout),
+        "2025-11-10T02:30:00+01:00\n2025-11-17T02:30:00+01:00\n"
+    );
+    for wrong in [
+        &["next", "0 61 * * * * *"][..],
+        &["next", "@daily", "--timezone", "Mars/Base"],
+        &["next", "@daily", "--after", "noon"],
+    ] {
+        let output = saltpeter(wrong);
+        assert_eq!(output.status.code(), Some(2), "{wrong:?}");
+        assert_eq!(text(&output.stdout), "");
+        assert_eq!(
+            text(&output.stderr).lines().count(),
+            1,
+            "{}",
+            text(&output.stderr)
+        );
+    }
+}
+
+#[test]
+fn every_command_explains_itself_with_an_example() {
+    for arguments in [&["--help"][..], &["check", "--help"], &["next", "--help"]] {
+        let output = saltpeter(arguments);
+        assert_eq!(output.status.code(), Some(0));
+        assert!(text(&output.stdout).contains("Example"), "{arguments:?}");
+    }
+    let version = text(&saltpeter(&["--version"]).stdout);
+    assert_eq!(
+        version.trim(),
+        format!("saltpeter {}", env!("CARGO_PKG_VERSION"))
+    );
+    assert_eq!(saltpeter(&["--nonsense"]).status.code(), Some(2));
+}
+
+#[test]
+fn a_server_that_cannot_start_says_why() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let output = saltpeter(&[
+        "-c",
+        "/no/such/directory",
+        "--data-dir",
+        data.to_str().unwrap(),
+    ]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        text(&output.stderr).contains("--configdir"),
+        "{}",
+        text(&output.stderr)
+    );
+}
+
+#[test]
+fn the_demo_and_the_examples_are_valid() {
+    for example in ["demo"] {
+        let path = format!("{}/../examples/{example}", env!("CARGO_MANIFEST_DIR"));
+        let output = saltpeter(&["check", &path]);
+        assert_eq!(
+            (output.status.code(), text(&output.stdout).as_str()),
+            (Some(0), ""),
+            "{example}"
+        );
+    }
+}

@@ -1,0 +1,118 @@
+//! Maintenance, by the editor and by hand.
+
+use crate::world::World;
+use saltpeter_protocol::MachineOutcome;
+use saltpeter_protocol::live::{Event, ServerMessage};
+use serde_json::json;
+
+const JOBS: &str = "
+hello:
+  schedule: '@yearly'
+  command: echo hello
+  targets: 'web*'
+";
+
+const EDITED: &str = "# Ask marin before you touch this.
+saltpeter_maintenance:
+  global: false   # the big switch
+  machines: []
+";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_editor_shows_the_diff_keeps_comments_and_refuses_a_stale_edit() {
+    let world = World::new(&[("jobs.yaml", JOBS), ("ops.yaml", EDITED)]).await;
+    let page = world.get("/api/v1/maintenance").await.json();
+    assert_eq!(page["file"], "ops.yaml");
+    assert_eq!(page["known_machines"], json!(["db1", "web1", "web2"]));
+    let edit = json!({
+        "version": page["version"], "global": true, "machines": ["web1"], "reason": "kernel rollout",
+    });
+    let diff = world
+        .post("/api/v1/maintenance/diff", &edit.to_string())
+        .await
+        .json();
+    assert_eq!(diff["problems"], json!([]));
+    let changes: Vec<&str> = diff["lines"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|line| line["change"].as_str().unwrap())
+        .collect();
+    assert!(
+        changes.contains(&"added") && changes.contains(&"removed") && changes.contains(&"same"),
+        "{diff}"
+    );
+    assert_eq!(world.read("ops.yaml"), EDITED, "a diff writes nothing");
+
+    let saved = world.put("/api/v1/maintenance", &edit).await;
+    assert_eq!(saved.status, 200, "{saved:?}");
+    let saved = saved.json();
+    assert_eq!(saved["current"]["global"], true);
+    assert_ne!(saved["version"], page["version"]);
+    let text = world.read("ops.yaml");
+    assert!(
+        text.contains("# Ask marin") && text.contains("# the big switch"),
+        "{text}"
+    );
+    assert!(
+        text.contains("global: true") && text.contains("web1") && text.contains("kernel rollout"),
+        "{text}"
+    );
+
+    // In force with the answer: nothing starts, and the reason is given.
+    let refused = world.post("/api/v1/jobs/hello/run", "").await;
+    assert_eq!(
+        (refused.status, refused.error().0.as_str()),
+        (409, "maintenance")
+    );
+    assert!(refused.error().1.contains("kernel rollout"));
+    assert_eq!(world.post("/runnow/hello", "").await.status, 409);
+
+    // The edit began from another content.
+    let stale = world.put("/api/v1/maintenance", &edit).await;
+    assert_eq!((stale.status, stale.error().0.as_str()), (409, "conflict"));
+    let wrong = json!({ "version": saved["version"], "global": false, "machines": ["a/b"], "reason": null });
+    let wrong_diff = world
+        .post("/api/v1/maintenance/diff", &wrong.to_string())
+        .await
+        .json();
+    assert_eq!(wrong_diff["problems"][0]["field"], "machines");
+    let wrong = world.put("/api/v1/maintenance", &wrong).await;
+    assert_eq!((wrong.status, wrong.error().0.as_str()), (422, "invalid"));
+
+    let off =
+        json!({ "version": saved["version"], "global": false, "machines": [], "reason": null });
+    assert_eq!(world.put("/api/v1/maintenance", &off).await.status, 200);
+    let run = world.run("hello").await;
+    world.ended(&run).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_machine_under_maintenance_takes_no_part() {
+    let world = World::new(&[("jobs.yaml", JOBS)]).await;
+    let mut socket = world.socket().await;
+    world.write(
+        "maintenance.yaml",
+        "saltpeter_maintenance:\n  machines: [web2]\n",
+    );
+    socket
+        .until(|message| {
+            matches!(
+                message,
+                ServerMessage::Event {
+                    event: Event::Maintenance { .. },
+                    ..
+                }
+            )
+        })
+        .await;
+    let run = world.run("hello").await;
+    let outcomes = world.outcome(&run).await;
+    assert_eq!(
+        outcomes,
+        [
+            ("web1".to_owned(), MachineOutcome::Succeeded),
+            ("web2".to_owned(), MachineOutcome::Maintenance),
+        ]
+    );
+}

@@ -1,0 +1,75 @@
+//! A server that stops, and the next one.
+
+use crate::world::World;
+use saltpeter_protocol::MachineId;
+use saltpeter_protocol::MachineOutcome;
+use saltpeter_protocol::live::{ClientMessage, ServerMessage};
+
+const JOBS: &str = "
+count:
+  schedule: '@yearly'
+  command: 'for n in $(seq 1 40); do echo line $n; sleep 0.05; done'
+  targets: 'web*'
+";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn running_jobs_go_on_and_nothing_is_lost_or_doubled() {
+    let mut world = World::new(&[("jobs.yaml", JOBS)]).await;
+    let run = world.run("count").await;
+    // Stop in the middle: once the first line is there.
+    let mut socket = world.socket().await;
+    let machine = MachineId::new("web1").unwrap();
+    socket
+        .say(&ClientMessage::WatchOutput {
+            sub: 1,
+            run: run.clone(),
+            machine,
+            from: 0,
+        })
+        .await;
+    loop {
+        if let crate::world::Heard::Output(_) = socket.next().await {
+            break;
+        }
+    }
+    world.stop().await;
+    world.start().await;
+    let outcomes = world.outcome(&run).await;
+    assert!(
+        outcomes
+            .iter()
+            .all(|(_, outcome)| *outcome == MachineOutcome::Succeeded),
+        "{outcomes:?}"
+    );
+    let expected: String = (1..=40).map(|n| format!("line {n}\n")).collect();
+    for machine in ["web1", "web2"] {
+        assert_eq!(world.output(&run, machine).await, expected, "{machine}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn history_and_pauses_outlive_a_restart() {
+    let mut world = World::new(&[("jobs.yaml", JOBS)]).await;
+    let run = world.run("count").await;
+    world
+        .post("/api/v1/jobs/count/pause", r#"{"paused":true}"#)
+        .await;
+    world.ended(&run).await;
+    world.stop().await;
+    world.start().await;
+    let mut socket = world.socket().await;
+    let first = socket
+        .until(|message| matches!(message, ServerMessage::Snapshot { .. }))
+        .await;
+    let ServerMessage::Snapshot { overview, .. } = first else {
+        unreachable!()
+    };
+    let row = overview
+        .jobs
+        .iter()
+        .find(|row| row.name.as_str() == "count")
+        .unwrap();
+    assert!(row.paused.is_some() && row.next.is_none());
+    assert_eq!(row.last.as_ref().map(|last| &last.id), Some(&run));
+    assert_eq!(row.recent.len(), 1);
+}

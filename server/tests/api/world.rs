@@ -1,0 +1,240 @@
+//! A server of its own for each test, in directories of its own.
+
+use crate::http::{self, Response};
+use futures::{SinkExt as _, StreamExt as _};
+use saltpeter_protocol::api::{RunDetail, RunStarted};
+use saltpeter_protocol::live::{ClientMessage, Event, OutputPush, ServerMessage};
+use saltpeter_protocol::{MachineOutcome, RunId};
+use saltpeter_server::boot::{Options, Running, boot};
+use saltpeter_server::settings::Flags;
+use serde_json::Value;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tempfile::TempDir;
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
+
+/// How long anything may take that a test waits for.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// The beginning of every configuration: three machines, and the wrapper of this build.
+fn settings() -> String {
+    format!(
+        "saltpeter_config:\n  executor: local\n  timezone: UTC\n  default_wrapper_path: {}\n  default_wrapper_loglevel: 'off'\n  local_machines:\n    web1: {{role: web}}\n    web2: {{role: web}}\n    db1: {{role: db}}\n",
+        wrapper().display()
+    )
+}
+
+/// The wrapper, built if it is not there.
+fn wrapper() -> PathBuf {
+    let exe = std::env::current_exe().unwrap();
+    // target/debug/deps/api-… → target/debug/saltpeter-wrapper
+    let path = exe.ancestors().nth(2).unwrap().join("saltpeter-wrapper");
+    if !path.is_file() {
+        let built = std::process::Command::new(env!("CARGO"))
+            .args(["build", "--quiet", "--package", "saltpeter-wrapper"])
+            .status();
+        assert!(built.unwrap().success(), "the wrapper cannot be built");
+    }
+    path
+}
+
+pub(crate) struct World {
+    dir: TempDir,
+    machines_port: u16,
+    running: Option<Running>,
+}
+
+impl World {
+    /// A server with these files.
+    pub(crate) async fn new(files: &[(&str, &str)]) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join("config")).unwrap();
+        // Wrappers must find the server again after a restart, so its port is chosen beforehand.
+        let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let mut world = Self {
+            machines_port: free.local_addr().unwrap().port(),
+            dir,
+            running: None,
+        };
+        drop(free);
+        world.write("settings.yaml", &settings());
+        for (name, text) in files {
+            world.write(name, text);
+        }
+        world.start().await;
+        world
+    }
+
+    pub(crate) async fn start(&mut self) {
+        let localhost = Some(IpAddr::V4(Ipv4Addr::LOCALHOST));
+        let options = Options {
+            config_dir: self.dir.path().join("config"),
+            flags: Flags {
+                data_dir: Some(self.dir.path().join("data")),
+                logdir: Some(self.dir.path().join("log")),
+                api_port: Some(0),
+                api_addr: localhost,
+                machines_port: Some(self.machines_port),
+                machines_addr: localhost,
+                ..Flags::default()
+            },
+        };
+        self.running = Some(boot(options).await.unwrap());
+    }
+
+    pub(crate) async fn stop(&mut self) {
+        let running = self.running.take().unwrap();
+        running.lifecycle().stop();
+        within(running.wait()).await.unwrap();
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// Writes a configuration file as editors do: whole, under its name.
+    pub(crate) fn write(&self, name: &str, text: &str) {
+        let config = self.dir.path().join("config");
+        std::fs::write(config.join(".new"), text).unwrap();
+        std::fs::rename(config.join(".new"), config.join(name)).unwrap();
+    }
+
+    pub(crate) fn read(&self, name: &str) -> String {
+        std::fs::read_to_string(self.dir.path().join("config").join(name)).unwrap()
+    }
+
+    pub(crate) fn addr(&self) -> SocketAddr {
+        self.running.as_ref().unwrap().api_addr().unwrap()
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Response {
+        http::request(self.addr(), "GET", path, &[], b"").await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: &str) -> Response {
+        http::request(self.addr(), "POST", path, &[], body.as_bytes()).await
+    }
+
+    pub(crate) async fn put(&self, path: &str, body: &Value) -> Response {
+        let body = body.to_string();
+        http::request(self.addr(), "PUT", path, &[], body.as_bytes()).await
+    }
+
+    /// Run now.
+    pub(crate) async fn run(&self, job: &str) -> RunId {
+        let answer = self.post(&format!("/api/v1/jobs/{job}/run"), "").await;
+        assert_eq!(answer.status, 201, "{answer:?}");
+        serde_json::from_slice::<RunStarted>(&answer.body)
+            .unwrap()
+            .run
+    }
+
+    pub(crate) async fn detail(&self, run: &RunId) -> RunDetail {
+        let answer = self.get(&format!("/api/v1/runs/{run}")).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        serde_json::from_slice(&answer.body).unwrap()
+    }
+
+    /// Waits until the run is over.
+    pub(crate) async fn ended(&self, run: &RunId) -> RunDetail {
+        let mut socket = self.socket().await;
+        socket
+            .say(&ClientMessage::WatchRun { run: run.clone() })
+            .await;
+        socket
+            .until(|message| match message {
+                ServerMessage::Run { run: detail, .. } => detail.summary.state.is_ended(),
+                ServerMessage::Event {
+                    event: Event::Run { summary },
+                    ..
+                } => summary.id == *run && summary.state.is_ended(),
+                _ => false,
+            })
+            .await;
+        self.detail(run).await
+    }
+
+    /// Runs a job, waits for its end and gives the machines' outcomes.
+    pub(crate) async fn outcome(&self, run: &RunId) -> Vec<(String, MachineOutcome)> {
+        let detail = self.ended(run).await;
+        detail
+            .machines
+            .into_iter()
+            .map(|row| (row.machine.into(), row.state.outcome().unwrap().clone()))
+            .collect()
+    }
+
+    /// All of a machine's output.
+    pub(crate) async fn output(&self, run: &RunId, machine: &str) -> String {
+        let answer = self
+            .get(&format!("/api/v1/runs/{run}/machines/{machine}/output/raw"))
+            .await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        String::from_utf8(answer.body).unwrap()
+    }
+
+    pub(crate) async fn socket(&self) -> Socket {
+        let url = format!("ws://{}/ws/live", self.addr());
+        let (stream, _) = within(tokio_tungstenite::connect_async(url)).await.unwrap();
+        Socket { stream }
+    }
+}
+
+/// A browser's socket.
+pub(crate) struct Socket {
+    stream: WebSocketStream<MaybeTlsStream<TcpStream>>,
+}
+
+/// What comes over a socket.
+#[derive(Debug)]
+pub(crate) enum Heard {
+    State(Box<ServerMessage>),
+    Output(OutputPush),
+}
+
+impl Socket {
+    pub(crate) async fn say(&mut self, message: &ClientMessage) {
+        self.say_text(&serde_json::to_string(message).unwrap())
+            .await;
+    }
+
+    pub(crate) async fn say_text(&mut self, text: &str) {
+        self.stream.send(Message::text(text)).await.unwrap();
+    }
+
+    pub(crate) async fn next(&mut self) -> Heard {
+        loop {
+            match within(self.stream.next()).await.unwrap().unwrap() {
+                Message::Text(text) => {
+                    return Heard::State(serde_json::from_str(&text).unwrap());
+                }
+                Message::Binary(data) => return Heard::Output(OutputPush::decode(&data).unwrap()),
+                _ => {}
+            }
+        }
+    }
+
+    /// Reads until a message of which `wanted` says yes.
+    pub(crate) async fn until(&mut self, wanted: impl Fn(&ServerMessage) -> bool) -> ServerMessage {
+        let found = async {
+            loop {
+                if let Heard::State(message) = self.next().await
+                    && wanted(&message)
+                {
+                    return *message;
+                }
+            }
+        };
+        within(found).await
+    }
+}
+
+/// What `future` gives; the test fails when that takes too long.
+pub(crate) async fn within<T>(future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(DEADLINE, future)
+        .await
+        .expect("what the test waits for did not come")
+}
