@@ -6,10 +6,11 @@ fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     // Without the site the server builds as well; it then has no scripts and no style.
     let out = PathBuf::from(std::env::var_os("OUT_DIR").unwrap_or_default());
-    let site = target_dir(&out).join("site");
+    let release = std::env::var("PROFILE").is_ok_and(|profile| profile == "release");
+    let site = target_dir(&out).join(if release { "site-release" } else { "site" });
     println!("cargo::rustc-env=SALTPETER_SITE={}", site.display());
     // A debug build reads the site from disk at run time, so only a release depends on its content.
-    if std::env::var("PROFILE").is_ok_and(|profile| profile == "release") {
+    if release {
         println!("cargo::rerun-if-changed={}", site.display());
     }
 }

@@ -20,8 +20,9 @@ pub(crate) fn demo(ws: &Workspace) -> Result<()> {
         "
   The demo is on  http://127.0.0.1:8888  until Ctrl-C.
 
-  Click a job, then \"Run now\", and watch its output arrive. \"Kill\" ends it with code 143.
-  Its jobs are in examples/demo: change a file there and the page follows within a second.
+  Open the job rolling_restart, press \"Run now\", and watch its machines and their output. Then start
+  long_import and press \"Kill\": each machine ends with code 143.
+  The jobs are in examples/demo; change a file there and the page follows within a second.
   What it keeps (runs, output, logs) is in {}; delete that to begin anew.
 ",
         data.display()

@@ -30,7 +30,7 @@ Usage: cargo xtask TASK
   demo               set up what is missing, build, and serve examples/demo on http://127.0.0.1:8888
   test [STEP…]       set up what is missing and run every check and test, or only the steps named
   build [--release]  the server and the wrapper, in target/debug or target/release
-  site [--release]   the browser's part alone: WASM, JS, CSS and public/, in target/site
+  site [--release]   the browser's part alone: WASM, JS, CSS and public/, in target/site or target/site-release
   bench [NAME…]      the benchmarks, built for release
   fmt                format the Rust code
   setup              set up what any task needs (each task does this for itself)

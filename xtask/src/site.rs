@@ -9,7 +9,7 @@ use anyhow::Result;
 
 /// Builds the WASM and has `xtask-site` make the site of it.
 pub(crate) fn site(ws: &Workspace, mode: Mode) -> Result<()> {
-    let (profile, mode) = match mode {
+    let (profile, name) = match mode {
         Mode::Dev => ("wasm-dev", "dev"),
         Mode::Release => ("wasm-release", "release"),
     };
@@ -30,6 +30,6 @@ pub(crate) fn site(ws: &Workspace, mode: Mode) -> Result<()> {
     let wasm = ws.target.join(WASM).join(profile).join("frontend.wasm");
     run(ws
         .cargo()
-        .args(["run", "--package", "xtask-site", "--", mode])
-        .args([wasm, ws.site(), ws.target.join("saltpeter.css")]))
+        .args(["run", "--package", "xtask-site", "--", name])
+        .args([wasm, ws.site(mode), ws.target.join("saltpeter.css")]))
 }

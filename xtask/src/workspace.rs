@@ -51,9 +51,13 @@ impl Workspace {
         self.root.join("end2end")
     }
 
-    /// What the browser gets; the server embeds it.
-    pub(crate) fn site(&self) -> PathBuf {
-        self.target.join("site")
+    /// What the browser gets. A debug server reads it from here, a release server embeds it; one of
+    /// each, so that neither build spoils the other. `server/build.rs` knows them too.
+    pub(crate) fn site(&self, mode: Mode) -> PathBuf {
+        self.target.join(match mode {
+            Mode::Dev => "site",
+            Mode::Release => "site-release",
+        })
     }
 
     /// The directory of the native binaries.
