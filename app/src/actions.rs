@@ -122,10 +122,8 @@ impl Actions {
         spawn_local(async move {
             let detail = client::job(job.clone()).await;
             self.settle(&action);
-            let limit = self
-                .live
-                .server()
-                .map_or(u32::MAX, |server| server.confirm_above);
+            let limit =
+                untrack(|| self.live.server()).map_or(u32::MAX, |server| server.confirm_above);
             let machines = match &detail {
                 Ok(detail) => detail.preview.as_ref().map_or(0, |rows| {
                     rows.iter()

@@ -1,8 +1,10 @@
 //! What every page is first rendered from. The browser gets it within the page, so it holds only as
 //! many jobs as the first screens show; the socket brings the rest.
 
+use crate::client;
 use crate::pages::jobs::query::JobQuery;
-use saltpeter_protocol::api::{JobRow, Overview};
+use leptos::prelude::{Resource, use_context};
+use saltpeter_protocol::api::{ApiError, JobRow, Overview};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -32,6 +34,15 @@ pub(crate) struct Totals {
     pub(crate) running: u64,
     /// Whose newest run did not end well.
     pub(crate) failed: u64,
+}
+
+/// The first view on its way, as all pages wait for it.
+pub(crate) type First = Resource<Result<FirstView, ApiError>>;
+
+/// The first view of the tab.
+pub(crate) fn use_first() -> First {
+    // Provided around every page; a page outside of it is a fault in this code.
+    use_context().unwrap_or_else(|| Resource::new(|| String::new(), client::first))
 }
 
 impl Totals {

@@ -29,6 +29,7 @@ use components::frame::{Header, MaintenanceBanner};
 use components::help::Help;
 use components::keys;
 use components::toast::{ToastArea, Toasts};
+use first::First;
 use leptos::either::Either;
 use leptos::prelude::*;
 use leptos_meta::{MetaTags, Title, provide_meta_context};
@@ -111,40 +112,34 @@ fn Layout() -> impl IntoView {
         live.tick();
         set_interval(move || live.tick(), Duration::from_secs(1));
     });
+    provide_context::<First>(first);
     view! {
         <Suspense>
             {move || Suspend::new(async move {
-                match first.await {
-                    Ok(first) => {
-                        live.begin(first);
-                        Either::Left(
-                            view! {
-                                <Header help=open_help />
-                                <MaintenanceBanner />
-                                <main>
-                                    <Outlet />
-                                </main>
-                            },
-                        )
-                    }
-                    Err(error) => {
-                        Either::Right(
-                            view! {
-                                <main>
-                                    <pages::Failure what="dashboard" error />
-                                </main>
-                            },
-                        )
-                    }
+                let first = first.await;
+                let error = first.as_ref().err().cloned();
+                if live.begin(first) {
+                    Either::Left(
+                        view! {
+                            <Header help=open_help />
+                            <MaintenanceBanner />
+                        },
+                    )
+                } else {
+                    Either::Right(
+                        error
+                            .map(|error| view! { <pages::Failure what="dashboard" error /> }),
+                    )
                 }
             })}
         </Suspense>
+        <main>
+            <Outlet />
+        </main>
         <Help open=help />
-        <noscript>
-            <p class="noscript">
-                "Without JavaScript this page shows the state at the moment it was loaded, and its buttons do nothing."
-            </p>
-        </noscript>
+        <p class="notice without-script">
+            "Without JavaScript this page shows the state at the moment it was loaded, and its buttons do nothing."
+        </p>
     }
     .into_any()
 }

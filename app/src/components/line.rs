@@ -97,8 +97,9 @@ pub(crate) fn line_view(shown: Shown, context: LineContext) -> impl IntoView {
     view! {
         <div
             class="line"
-            class:chosen=chosen
+            class:selected=chosen
             class:missing=missing
+            class:stderr=line.stderr
             data-testid="output-line"
             data-line=number
             data-stream=if line.stderr { "stderr" } else { "stdout" }

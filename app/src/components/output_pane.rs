@@ -8,7 +8,6 @@ use crate::format;
 use crate::live::{Delivery, Live, Subscription, use_live};
 use crate::output::{OutputModel, Shown};
 use crate::routes;
-use leptos::either::Either;
 use leptos::html;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
@@ -37,12 +36,20 @@ const RETRY_AFTER: Duration = Duration::from_secs(2);
 /// The end of the output as it travels within the page. Each byte is one character, which keeps text
 /// readable and short where a list of numbers would not be.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-struct Start {
+pub(crate) struct Start {
     slice: OutputSlice,
     text: String,
 }
 
 impl Start {
+    /// Reads the end of a machine's output.
+    pub(crate) async fn read(run: RunId, machine: MachineId) -> Result<Self, ApiError> {
+        let from = OutputFrom::Tail(START_TAIL);
+        client::output(run, machine, from, START_TAIL as usize * 2)
+            .await
+            .map(Self::pack)
+    }
+
     fn pack(mut slice: OutputSlice) -> Self {
         let text = slice.bytes.drain(..).map(char::from).collect();
         Self { slice, text }
@@ -63,42 +70,37 @@ pub(crate) fn OutputPane(
     machine: MachineId,
     /// When the run was begun.
     begun: UnixMillis,
+    /// The end of the output, where the page brought it along.
+    start: Option<Start>,
 ) -> impl IntoView {
-    let key = (run.clone(), machine.clone());
-    let start = Resource::new(
-        move || key.clone(),
-        |(run, machine)| async move {
-            let from = OutputFrom::Tail(START_TAIL);
-            let slice = client::output(run, machine, from, START_TAIL as usize * 2).await?;
-            Ok::<_, ApiError>(Start::pack(slice))
-        },
-    );
-    view! {
-        <Suspense fallback=|| view! { <div class="output-frame skeleton"></div> }>
-            {move || {
-                let (run, machine) = (run.clone(), machine.clone());
-                Suspend::new(async move {
-                    match start.await {
-                        Ok(start) => {
-                            let model = OutputModel::new(&start.unpack());
-                            Either::Left(view! { <Pane run machine begun model /> })
-                        }
-                        Err(error) => {
-                            Either::Right(
-                                view! {
-                                    <p class="problem" role="alert">
-                                        "The output cannot be shown: "
-                                        {error.message}
-                                    </p>
-                                },
-                            )
-                        }
-                    }
-                })
-            }}
-        </Suspense>
+    let read = RwSignal::new(start.map(Ok));
+    if read.with_untracked(Option::is_none) {
+        let (run, machine) = (run.clone(), machine.clone());
+        Effect::new(move || {
+            let (run, machine) = (run.clone(), machine.clone());
+            spawn_local(async move {
+                let start = Start::read(run, machine).await;
+                if !read.is_disposed() {
+                    read.set(Some(start));
+                }
+            });
+        });
     }
-    .into_any()
+    move || match read.get() {
+        None => view! { <div class="output-frame skeleton"></div> }.into_any(),
+        Some(Ok(start)) => {
+            let model = OutputModel::new(&start.unpack());
+            let (run, machine) = (run.clone(), machine.clone());
+            view! { <Pane run machine begun model /> }.into_any()
+        }
+        Some(Err(error)) => view! {
+            <p class="problem" role="alert">
+                "The output cannot be shown: "
+                {error.message}
+            </p>
+        }
+        .into_any(),
+    }
 }
 
 /// How line numbers and scroll positions go together.
@@ -245,12 +247,12 @@ impl PaneState {
         self.unsubscribe();
         spawn_local(async move {
             let (run, machine) = self.source.get_value();
-            let from = OutputFrom::Tail(START_TAIL);
-            let read = client::output(run, machine, from, START_TAIL as usize * 2).await;
+            let read = Start::read(run, machine).await;
             if self.is_gone() {
                 return;
             }
-            if let Ok(slice) = read {
+            if let Ok(start) = read {
+                let slice = start.unpack();
                 self.model.update_value(|model| model.jump(&slice));
             }
             self.subscribe();

@@ -2,23 +2,53 @@
 
 use super::marks::{Mark, MarkIcon, run_word};
 use super::matrix::{Matrix, first_to_show};
-use super::output_pane::OutputPane;
+use super::output_pane::{OutputPane, Start};
 use super::when::{Lasting, When};
 use crate::actions::{Action, use_actions};
+use crate::client;
 use crate::format;
 use crate::live::use_live;
 use crate::routes;
 use leptos::either::{Either, EitherOf3};
 use leptos::prelude::*;
-use saltpeter_protocol::api::{Counts, MachineRow, RunDetail, RunSummary};
+use saltpeter_protocol::api::{ApiError, Counts, MachineRow, RunDetail, RunSummary};
 use saltpeter_protocol::{MachineId, MachineState, RunCause, RunId, RunOutcome, RunState};
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
+
+/// A run as a page brings it along: with the end of one machine's output.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct RunBundle {
+    detail: RunDetail,
+    output: Option<(MachineId, Start)>,
+}
+
+impl RunBundle {
+    /// Reads a run, and the output of the machine asked for or of the first one to look at.
+    pub(crate) async fn read(run: RunId, asked: Option<MachineId>) -> Result<Self, ApiError> {
+        let detail = client::run(run.clone()).await?;
+        let output = match asked.or_else(|| first_to_show(&detail)) {
+            // When there is none to read, the pane tries again and says why.
+            Some(machine) => Start::read(run, machine.clone())
+                .await
+                .ok()
+                .map(|start| (machine, start)),
+            None => None,
+        };
+        Ok(Self { detail, output })
+    }
+
+    /// Its name.
+    pub(crate) fn run(&self) -> &RunId {
+        &self.detail.summary.id
+    }
+}
 
 /// A run, live: it is followed as long as this stands.
 #[component]
 pub(crate) fn RunView(
     /// What was read of it.
-    detail: RunDetail,
+    bundle: RunBundle,
     /// The machine that the address asks for.
     #[prop(into)]
     asked: Signal<Option<MachineId>>,
@@ -26,6 +56,8 @@ pub(crate) fn RunView(
     within: bool,
 ) -> impl IntoView {
     let live = use_live();
+    let RunBundle { detail, output } = bundle;
+    let output = StoredValue::new(output);
     let id = detail.summary.id.clone();
     let begun = detail.summary.created;
     let initial = Arc::new(detail);
@@ -57,7 +89,16 @@ pub(crate) fn RunView(
     let pane = {
         let id = id.clone();
         move || match selected.get() {
-            Some(machine) => Either::Left(view! { <OutputPane run=id.clone() machine begun /> }),
+            Some(machine) => {
+                // Once: a machine that one comes back to has more output by then.
+                let mut start = None;
+                output.update_value(|output| {
+                    if output.as_ref().is_some_and(|(of, _)| *of == machine) {
+                        start = output.take().map(|(_, start)| start);
+                    }
+                });
+                Either::Left(view! { <OutputPane run=id.clone() machine begun start /> })
+            }
             None => Either::Right(view! { <NoMachines detail /> }),
         }
     };

@@ -78,6 +78,7 @@ pub(crate) fn Spark(
             role="img"
             aria-label=part(|d| &d.words)
         >
+            <path class="spark-base" d="M0 17h119v1H0z" />
             <path class="spark-good" d=part(|d| &d.good) />
             <path class="spark-bad" d=part(|d| &d.bad) />
             <path class="spark-other" d=part(|d| &d.other) />

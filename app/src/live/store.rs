@@ -7,7 +7,7 @@ use crate::browser;
 use crate::first::{FirstView, Totals};
 use crate::format;
 use leptos::prelude::*;
-use saltpeter_protocol::api::{JobRow, MaintenanceView, Problem, RunDetail, ServerView};
+use saltpeter_protocol::api::{ApiError, JobRow, MaintenanceView, Problem, RunDetail, ServerView};
 use saltpeter_protocol::live::{ClientMessage, OutputPush, ServerMessage, SubscriptionId};
 use saltpeter_protocol::{JobName, RunId, UnixMillis};
 use std::collections::{BTreeMap, BTreeSet};
@@ -48,6 +48,14 @@ struct Dirty {
     runs: BTreeSet<RunId>,
 }
 
+/// A watched run. Two pages watch the same one while the first gives way to the second.
+#[derive(Clone)]
+struct Watch {
+    // Not in an arena: the page that began to watch may be gone before the last one is.
+    version: ArcRwSignal<u32>,
+    watchers: u32,
+}
+
 /// The tab's state. Pages find it in the context.
 #[derive(Clone, Copy)]
 pub(crate) struct Live {
@@ -57,7 +65,7 @@ pub(crate) struct Live {
     jobs: RwSignal<u32>,
     maintenance: RwSignal<u32>,
     problems: RwSignal<u32>,
-    runs: StoredValue<BTreeMap<RunId, RwSignal<u32>>>,
+    runs: StoredValue<BTreeMap<RunId, Watch>>,
     dirty: StoredValue<Dirty>,
     feed: StoredValue<Feed>,
     sender: StoredValue<Option<Send>>,
@@ -68,8 +76,8 @@ pub(crate) struct Live {
     zone: RwSignal<Zone>,
 }
 
-fn bump(signal: RwSignal<u32>) {
-    signal.update(|version| *version = version.wrapping_add(1));
+fn bump(version: &impl Update<Value = u32>) {
+    version.update(|version| *version = version.wrapping_add(1));
 }
 
 impl Live {
@@ -92,12 +100,19 @@ impl Live {
         }
     }
 
-    /// Takes the state that the page was rendered from.
-    pub(crate) fn begin(&self, first: FirstView) {
+    /// Takes the state that the page was rendered from, once. Says whether there is a state.
+    pub(crate) fn begin(&self, first: Result<FirstView, ApiError>) -> bool {
+        if self.state.with_value(Option::is_some) {
+            return true;
+        }
+        let Ok(first) = first else {
+            return false;
+        };
         self.now.set(first.overview.server.now);
         self.first
             .set_value(Some((first.totals, first.groups, first.selected)));
         self.state.set_value(Some(State::new(first.overview)));
+        true
     }
 
     // What pages read.
@@ -167,10 +182,14 @@ impl Live {
 
     /// A run that [`Live::watch_run`] has put in.
     pub(crate) fn run(&self, run: &RunId) -> Option<Arc<RunDetail>> {
-        if let Some(signal) = self.runs.with_value(|runs| runs.get(run).copied()) {
-            signal.track();
+        if let Some(watch) = self.watched(run) {
+            watch.version.track();
         }
         self.read(|state| state.run(run)).flatten()
+    }
+
+    fn watched(&self, run: &RunId) -> Option<Watch> {
+        self.runs.with_value(|runs| runs.get(run).cloned())
     }
 
     /// The server's clock, moved on once a second.
@@ -217,9 +236,12 @@ impl Live {
     /// Follows a run from now on; `detail` is what is known of it.
     pub(crate) fn watch_run(&self, detail: RunDetail) {
         let id = detail.summary.id.clone();
-        let signal = RwSignal::new(0);
         self.runs.update_value(|runs| {
-            runs.entry(id.clone()).or_insert(signal);
+            let watch = runs.entry(id.clone()).or_insert_with(|| Watch {
+                version: ArcRwSignal::new(0),
+                watchers: 0,
+            });
+            watch.watchers += 1;
         });
         self.state.update_value(|state| {
             if let Some(state) = state {
@@ -231,9 +253,19 @@ impl Live {
 
     /// No longer follows a run.
     pub(crate) fn unwatch_run(&self, run: &RunId) {
+        let mut last = false;
         self.runs.update_value(|runs| {
-            runs.remove(run);
+            if let Some(watch) = runs.get_mut(run) {
+                watch.watchers -= 1;
+                last = watch.watchers == 0;
+            }
+            if last {
+                runs.remove(run);
+            }
         });
+        if !last {
+            return;
+        }
         self.state.update_value(|state| {
             if let Some(state) = state {
                 state.unwatch(run);
@@ -368,17 +400,17 @@ impl Live {
         self.dirty
             .update_value(|current| std::mem::swap(current, &mut dirty));
         if dirty.jobs {
-            bump(self.jobs);
+            bump(&self.jobs);
         }
         if dirty.maintenance {
-            bump(self.maintenance);
+            bump(&self.maintenance);
         }
         if dirty.problems {
-            bump(self.problems);
+            bump(&self.problems);
         }
         for run in dirty.runs {
-            if let Some(signal) = self.runs.with_value(|runs| runs.get(&run).copied()) {
-                bump(signal);
+            if let Some(watch) = self.watched(&run) {
+                bump(&watch.version);
             }
         }
     }

@@ -1,12 +1,11 @@
 //! The Config page: files, what is wrong with them, and the settings in force.
 
-use super::Failure;
+use super::Loaded;
 use crate::client;
 use crate::components::problems::ProblemList;
 use crate::components::when::When;
 use crate::format;
 use crate::live::use_live;
-use leptos::either::Either;
 use leptos::prelude::*;
 use leptos_meta::Title;
 use saltpeter_protocol::api::{
@@ -14,24 +13,19 @@ use saltpeter_protocol::api::{
 };
 use std::sync::Arc;
 
+/// How often files and settings are read again, in milliseconds.
+const READ_EVERY: i64 = 2_000;
+
 /// The page.
 #[component]
 pub(crate) fn ConfigPage() -> impl IntoView {
     let page = Resource::new(|| (), |()| client::config_page());
+    let show = |first| view! { <Content first /> }.into_any();
     view! {
         <Title text="Config · Saltpeter" />
         <div class="page config-page">
             <h1>"Config"</h1>
-            <Suspense fallback=|| view! { <div class="skeleton page-skeleton"></div> }>
-                {move || Suspend::new(async move {
-                    match page.await {
-                        Ok(page) => Either::Left(view! { <Content first=page /> }),
-                        Err(error) => {
-                            Either::Right(view! { <Failure what="configuration" error /> })
-                        }
-                    }
-                })}
-            </Suspense>
+            <Loaded what="configuration" page show />
         </div>
     }
     .into_any()
@@ -41,14 +35,15 @@ pub(crate) fn ConfigPage() -> impl IntoView {
 fn Content(first: Page) -> impl IntoView {
     let live = use_live();
     let page = RwSignal::new(first);
-    // Files are read again when anything about them has changed; the old table stays meanwhile.
-    let seen = Memo::new(move |_| (live.problems(), live.with_jobs(|jobs| jobs.len())));
+    // The socket tells of problems and jobs; files and settings are asked for while one looks at them.
+    let beat = Memo::new(move |_| (live.problems(), live.now().0 / READ_EVERY));
     Effect::new(move |before: Option<()>| {
-        seen.track();
+        beat.track();
         if before.is_some() {
             leptos::task::spawn_local(async move {
                 if let Ok(new) = client::config_page().await
                     && !page.is_disposed()
+                    && page.with_untracked(|page| *page != new)
                 {
                     page.set(new);
                 }

@@ -1,11 +1,11 @@
 //! The Job page: what one job is, when and where it runs, and how it went.
 
-use super::Failure;
+use super::Loaded;
 use crate::actions::{Action, use_actions};
 use crate::client;
 use crate::components::history::History;
 use crate::components::marks::{Mark, MarkIcon, job_word};
-use crate::components::run_view::RunView;
+use crate::components::run_view::{RunBundle, RunView};
 use crate::components::when::When;
 use crate::format;
 use crate::live::use_live;
@@ -19,41 +19,63 @@ use saltpeter_protocol::api::{
     TargetVerdict,
 };
 use saltpeter_protocol::{JobName, RunId};
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
+
+/// How many of a job's runs a page brings along; more are fetched when it has come to life.
+const RUNS_ALONG: usize = 2;
+
+/// A job as the page brings it along.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct JobBundle {
+    detail: JobDetail,
+    active: Vec<RunBundle>,
+}
+
+impl JobBundle {
+    async fn read(name: JobName) -> Result<Self, ApiError> {
+        let detail = client::job(name).await?;
+        let mut active = Vec::new();
+        for run in detail.row.active.iter().take(RUNS_ALONG) {
+            // One that has gone meanwhile is not missed.
+            active.extend(RunBundle::read(run.id.clone(), None).await.ok());
+        }
+        Ok(Self { detail, active })
+    }
+}
 
 /// The page.
 #[component]
 pub(crate) fn JobPage() -> impl IntoView {
     let params = use_params_map();
     let name = Memo::new(move |_| params.with(|params| params.get("job")).unwrap_or_default());
-    let detail = Resource::new(
+    let bundle = Resource::new(
         move || name.get(),
         |name| async move {
             match JobName::new(name) {
-                Ok(name) => client::job(name).await,
+                Ok(name) => JobBundle::read(name).await,
                 Err(error) => Err(ApiError::new(ErrorCode::UnknownJob, error.to_string())),
             }
         },
     );
+    let show = |bundle| view! { <Content bundle /> }.into_any();
     view! {
         <Title text=move || format!("{} · Saltpeter", name.get()) />
         <div class="page job-page">
-            <Suspense fallback=|| view! { <div class="skeleton page-skeleton"></div> }>
-                {move || Suspend::new(async move {
-                    match detail.await {
-                        Ok(first) => Either::Left(view! { <Content first /> }),
-                        Err(error) => Either::Right(view! { <Failure what="job" error /> }),
-                    }
-                })}
-            </Suspense>
+            <Loaded what="job" page=bundle show />
         </div>
     }
     .into_any()
 }
 
 #[component]
-fn Content(first: JobDetail) -> impl IntoView {
+fn Content(bundle: JobBundle) -> impl IntoView {
     let live = use_live();
+    let JobBundle {
+        detail: first,
+        active: along,
+    } = bundle;
+    let along = StoredValue::new(along);
     let name = first.row.name.clone();
     let initial = Arc::new(first.row.clone());
     let detail = RwSignal::new(first);
@@ -91,13 +113,14 @@ fn Content(first: JobDetail) -> impl IntoView {
             });
         }
     });
-    let active = Memo::new(move |_| {
-        row.with(|row| {
-            row.active
-                .iter()
-                .map(|run| run.id.clone())
-                .collect::<Vec<_>>()
-        })
+    // What was running stays until something else runs: its end is what one waited for.
+    let active = Memo::new(move |before: Option<&Vec<RunId>>| {
+        let active: Vec<RunId> =
+            row.with(|row| row.active.iter().map(|run| run.id.clone()).collect());
+        match before {
+            Some(before) if active.is_empty() => before.clone(),
+            _ => active,
+        }
     });
     view! {
         <Head row />
@@ -110,7 +133,14 @@ fn Content(first: JobDetail) -> impl IntoView {
             <For
                 each=move || active.get()
                 key=|run| run.clone()
-                children=|run| view! { <ActiveRun run /> }
+                children=move |run| {
+                    let mut bundle = None;
+                    along.update_value(|along| {
+                        let index = along.iter().position(|bundle| *bundle.run() == run);
+                        bundle = index.map(|index| along.remove(index));
+                    });
+                    view! { <ActiveRun run bundle /> }
+                }
             />
         </div>
         <div class="cards">
@@ -240,30 +270,32 @@ fn Head(row: Memo<Arc<JobRow>>) -> impl IntoView {
 }
 
 #[component]
-fn ActiveRun(run: RunId) -> impl IntoView {
-    let detail = Resource::new(move || run.clone(), client::run);
-    view! {
-        <Suspense fallback=|| view! { <div class="skeleton run-skeleton"></div> }>
-            {move || Suspend::new(async move {
-                match detail.await {
-                    Ok(detail) => {
-                        let asked = Signal::stored(None);
-                        Either::Left(view! { <RunView detail asked within=true /> })
-                    }
-                    Err(error) => {
-                        Either::Right(
-                            view! {
-                                <p class="problem" role="alert">
-                                    {error.message}
-                                </p>
-                            },
-                        )
-                    }
+fn ActiveRun(run: RunId, bundle: Option<RunBundle>) -> impl IntoView {
+    let read = RwSignal::new(bundle.map(Ok));
+    if read.with_untracked(Option::is_none) {
+        Effect::new(move || {
+            let run = run.clone();
+            spawn_local(async move {
+                let bundle = RunBundle::read(run, None).await;
+                if !read.is_disposed() {
+                    read.set(Some(bundle));
                 }
-            })}
-        </Suspense>
+            });
+        });
     }
-    .into_any()
+    move || match read.get() {
+        None => view! { <div class="skeleton run-skeleton"></div> }.into_any(),
+        Some(Ok(bundle)) => {
+            let asked = Signal::stored(None);
+            view! { <RunView bundle asked within=true /> }.into_any()
+        }
+        Some(Err(error)) => view! {
+            <p class="problem" role="alert">
+                {error.message}
+            </p>
+        }
+        .into_any(),
+    }
 }
 
 #[component]
@@ -356,7 +388,7 @@ fn Preview(detail: RwSignal<JobDetail>) -> impl IntoView {
                 rows.sort_by_key(|row| row.verdict != TargetVerdict::Included);
                 Either::Left(view! {
                     <p data-testid="matched">
-                        {format!("{} of {} known", format::number(included), format::amount(all, "machine"))}
+                        {format!("{} of {} match", format::number(included), format::amount(all, "known machine"))}
                     </p>
                     <ul class="targets">
                         {rows.into_iter().map(|row| target(&row)).collect_view()}

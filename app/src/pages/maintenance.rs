@@ -1,10 +1,9 @@
 //! The Maintenance page: an editor for one key of one file, that shows what it will write.
 
-use super::Failure;
+use super::Loaded;
 use crate::client;
 use crate::format;
 use crate::live::use_live;
-use leptos::either::Either;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use leptos_meta::Title;
@@ -20,20 +19,12 @@ const DIFF_AFTER: Duration = Duration::from_millis(150);
 #[component]
 pub(crate) fn MaintenancePage() -> impl IntoView {
     let page = Resource::new(|| (), |()| client::maintenance_page());
+    let show = |first| view! { <Editor first /> }.into_any();
     view! {
         <Title text="Maintenance · Saltpeter" />
         <div class="page maintenance-page">
             <h1>"Maintenance"</h1>
-            <Suspense fallback=|| view! { <div class="skeleton page-skeleton"></div> }>
-                {move || Suspend::new(async move {
-                    match page.await {
-                        Ok(page) => Either::Left(view! { <Editor first=page /> }),
-                        Err(error) => {
-                            Either::Right(view! { <Failure what="maintenance editor" error /> })
-                        }
-                    }
-                })}
-            </Suspense>
+            <Loaded what="maintenance editor" page show />
         </div>
     }
     .into_any()

@@ -6,8 +6,45 @@ pub(crate) mod jobs;
 pub(crate) mod maintenance;
 pub(crate) mod run;
 
+use crate::first::use_first;
+use crate::live::use_live;
 use leptos::prelude::*;
 use saltpeter_protocol::api::{ApiError, ErrorCode};
+
+/// What a page shows once the state that all pages stand on and its own part have been read.
+///
+/// A page makes its one resource in its own body. Resources made further down, where something has
+/// been awaited already, would not be found again in the browser: the server may get there twice.
+#[component]
+pub(crate) fn Loaded<T, F>(
+    /// What is to be shown, for when it cannot be.
+    what: &'static str,
+    /// The page's own part.
+    page: Resource<Result<T, ApiError>>,
+    /// Draws it.
+    show: F,
+) -> impl IntoView
+where
+    T: Clone + Send + Sync + 'static,
+    F: Fn(T) -> AnyView + Copy + Send + Sync + 'static,
+{
+    let live = use_live();
+    let first = use_first();
+    view! {
+        <Suspense fallback=|| view! { <div class="skeleton page-skeleton"></div> }>
+            {move || Suspend::new(async move {
+                if !live.begin(first.await) {
+                    // The frame says why.
+                    return ().into_any();
+                }
+                match page.await {
+                    Ok(part) => show(part),
+                    Err(error) => view! { <Failure what error /> }.into_any(),
+                }
+            })}
+        </Suspense>
+    }
+}
 
 /// What stands where a page could not be read.
 #[component]

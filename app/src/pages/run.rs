@@ -1,9 +1,7 @@
 //! The Run page: a permanent link to what happened.
 
-use super::Failure;
-use crate::client;
-use crate::components::run_view::RunView;
-use leptos::either::Either;
+use super::Loaded;
+use crate::components::run_view::{RunBundle, RunView};
 use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::hooks::{use_params_map, use_query_map};
@@ -20,28 +18,24 @@ pub(crate) fn RunPage() -> impl IntoView {
         let machine = query.with(|query| query.get("machine"))?;
         MachineId::new(machine).ok()
     });
-    let detail = Resource::new(
+    let bundle = Resource::new(
         move || name.get(),
-        |name| async move {
-            match RunId::new(name) {
-                Ok(run) => client::run(run).await,
-                Err(error) => Err(ApiError::new(ErrorCode::UnknownRun, error.to_string())),
+        move |name| {
+            // Another machine of the same run is fetched by the pane alone.
+            let asked = asked.get_untracked();
+            async move {
+                match RunId::new(name) {
+                    Ok(run) => RunBundle::read(run, asked).await,
+                    Err(error) => Err(ApiError::new(ErrorCode::UnknownRun, error.to_string())),
+                }
             }
         },
     );
+    let show = move |bundle| view! { <RunView bundle asked within=false /> }.into_any();
     view! {
         <Title text=move || format!("{} · Saltpeter", name.get()) />
         <div class="page run-page">
-            <Suspense fallback=|| view! { <div class="skeleton page-skeleton"></div> }>
-                {move || Suspend::new(async move {
-                    match detail.await {
-                        Ok(detail) => {
-                            Either::Left(view! { <RunView detail asked within=false /> })
-                        }
-                        Err(error) => Either::Right(view! { <Failure what="run" error /> }),
-                    }
-                })}
-            </Suspense>
+            <Loaded what="run" page=bundle show />
         </div>
     }
     .into_any()

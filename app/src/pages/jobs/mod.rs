@@ -4,9 +4,10 @@ mod columns;
 pub(crate) mod query;
 mod row;
 
+use super::Loaded;
 use crate::components::problems::ProblemList;
 use crate::components::window::rows;
-use crate::first::FIRST_ROWS;
+use crate::first::{FIRST_ROWS, use_first};
 use crate::format;
 use crate::live::use_live;
 use columns::{COLUMNS, Column, default_columns, store_columns, stored_columns};
@@ -26,7 +27,6 @@ const ROW: f64 = 36.0;
 /// The page.
 #[component]
 pub(crate) fn JobsPage() -> impl IntoView {
-    let live = use_live();
     let search = use_location().search;
     let query = Memo::new(move |_| search.with(|search| JobQuery::parse(search)));
     let navigate = use_navigate();
@@ -38,6 +38,20 @@ pub(crate) fn JobsPage() -> impl IntoView {
         };
         navigate(&query.address(), options);
     });
+    let show = move |_| view! { <Content query go /> }.into_any();
+    view! {
+        <Title text="Jobs · Saltpeter" />
+        <div class="page jobs-page">
+            <h1 class="hidden">"Jobs"</h1>
+            <Loaded what="jobs" page=use_first() show />
+        </div>
+    }
+    .into_any()
+}
+
+#[component]
+fn Content(query: Memo<JobQuery>, go: Callback<JobQuery>) -> impl IntoView {
+    let live = use_live();
     let problems = Signal::derive(move || {
         let errors = live.problems();
         let errors = errors
@@ -46,26 +60,22 @@ pub(crate) fn JobsPage() -> impl IntoView {
             .cloned();
         Arc::new(errors.collect::<Vec<_>>())
     });
-    let empty = move || live.totals().jobs == 0;
+    let empty = Memo::new(move |_| live.totals().jobs == 0);
     view! {
-        <Title text="Jobs · Saltpeter" />
-        <div class="page jobs-page">
-            <h1 class="hidden">"Jobs"</h1>
-            <Show when=move || problems.with(|problems| !problems.is_empty())>
-                <section class="invalid" aria-label="Configuration errors">
-                    <h2>
-                        {move || {
-                            let count = problems.with(|problems| problems.len()) as u64;
-                            format!("{} in the configuration", format::amount(count, "error"))
-                        }}
-                    </h2>
-                    <ProblemList problems />
-                </section>
-            </Show>
-            <Show when=move || !empty() fallback=Empty>
-                <JobTable query go />
-            </Show>
-        </div>
+        <Show when=move || problems.with(|problems| !problems.is_empty())>
+            <section class="invalid" aria-label="Configuration errors">
+                <h2>
+                    {move || {
+                        let count = problems.with(|problems| problems.len()) as u64;
+                        format!("{} in the configuration", format::amount(count, "error"))
+                    }}
+                </h2>
+                <ProblemList problems />
+            </section>
+        </Show>
+        <Show when=move || !empty.get() fallback=Empty>
+            <JobTable query go />
+        </Show>
     }
     .into_any()
 }
@@ -354,9 +364,9 @@ fn Filter(
                 "running only"
             </label>
             <Chooser columns />
-            <noscript>
-                <button type="submit">"Filter"</button>
-            </noscript>
+            <button type="submit" class="without-script">
+                "Filter"
+            </button>
             <span class="counters" data-testid="counters">
                 {counters}
             </span>

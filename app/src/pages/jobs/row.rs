@@ -172,15 +172,6 @@ fn RowActions(name: JobName, job: Memo<Option<Arc<JobRow>>>) -> impl IntoView {
     let disabled = starting.clone();
     view! {
         <button
-            class="small"
-            data-testid="run-now"
-            data-row-key="r"
-            disabled=disabled
-            on:click=move |_| actions.start(run.clone())
-        >
-            {move || if starting() { "Starting…" } else { "▶ Run now" }}
-        </button>
-        <button
             class="small danger"
             class:absent=move || !active()
             data-testid="kill"
@@ -189,6 +180,15 @@ fn RowActions(name: JobName, job: Memo<Option<Arc<JobRow>>>) -> impl IntoView {
             on:click=move |_| actions.kill(kill.clone())
         >
             {move || if killing.get() { "Killing…" } else { "■ Kill" }}
+        </button>
+        <button
+            class="small"
+            data-testid="run-now"
+            data-row-key="r"
+            disabled=disabled
+            on:click=move |_| actions.start(run.clone())
+        >
+            {move || if starting() { "Starting…" } else { "▶ Run now" }}
         </button>
     }
     .into_any()
