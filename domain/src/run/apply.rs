@@ -153,10 +153,14 @@ impl Run {
         now: UnixMillis,
     ) -> Result<Step, Refused> {
         let known = self.spoken_for(machine)?;
+        let mut step = Step::default();
+        if known.may_return() {
+            self.reopen(machine, now, &mut step);
+        }
+        let known = self.spoken_for(machine)?;
         if known.state.is_ended() {
             return Err(Refused::AlreadyEnded(machine.clone()));
         }
-        let mut step = Step::default();
         known.heard = Some(now);
         if pid.is_some() && known.pid != pid {
             known.pid = pid;
@@ -183,9 +187,20 @@ impl Run {
         let known = self.spoken_for(machine)?;
         let mut step = Step::default();
         known.heard = Some(now);
+        if known.may_return() {
+            // One that has started is back; of one that has not, its own word tells more.
+            if known.has_started() {
+                self.reopen(machine, now, &mut step);
+            }
+            return Ok(step);
+        }
         if known.state.is_ended() {
-            // It has not heard that it may leave.
-            step.effects.push(Effect::SendDone(machine.clone()));
+            step.effects.push(if known.kill_still_due() {
+                Effect::SendKill(machine.clone())
+            } else {
+                // It has not heard that it may leave.
+                Effect::SendDone(machine.clone())
+            });
             return Ok(step);
         }
         if (run_kill || known.kill.is_some())

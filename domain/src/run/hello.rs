@@ -20,6 +20,22 @@ impl MachineRun {
             )
         )
     }
+
+    /// Whether its command is known to have been started.
+    pub(super) fn has_started(&self) -> bool {
+        self.state.started_at().is_some()
+            || self.bound.is_some_and(|bound| bound.speaker == Speaker::V1)
+    }
+
+    /// Whether it was killed before a wrapper spoke for it, and one does now.
+    pub(super) fn kill_still_due(&self) -> bool {
+        match (&self.state, self.bound) {
+            (MachineState::Ended { at, outcome, .. }, Some(bound)) => {
+                *outcome == MachineOutcome::Killed && bound.at > *at
+            }
+            _ => false,
+        }
+    }
 }
 
 /// Whether the wrapper's command runs (or ran) whatever the server says now: version 1 wrappers start it
@@ -112,15 +128,24 @@ impl Run {
         now: UnixMillis,
     ) -> Step {
         let mut step = Step::default();
+        self.reopen(machine, now, &mut step);
+        let welcomed = self.welcome(machine, speaker, progress, Some(since.unwrap_or(now)), now);
+        step.changed.merge(welcomed.changed);
+        step.effects.extend(welcomed.effects);
+        step
+    }
+
+    /// A machine that was given up runs after all, and so does the run.
+    pub(super) fn reopen(&mut self, machine: &MachineId, now: UnixMillis, step: &mut Step) {
+        let since = self.machines.get_mut(machine).and_then(|known| {
+            known.heard = Some(now);
+            known.state.started_at()
+        });
         let state = MachineState::Running {
             since: since.unwrap_or(now),
         };
         self.set_state(machine, state, &mut step.changed);
         self.head.state = RunState::Running;
-        let welcomed = self.welcome(machine, speaker, progress, Some(since.unwrap_or(now)), now);
-        step.changed.merge(welcomed.changed);
-        step.effects.extend(welcomed.effects);
-        step
     }
 
     fn welcome(

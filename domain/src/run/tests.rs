@@ -204,6 +204,33 @@ fn a_lost_wrapper_that_returns_reports_the_real_outcome() {
 }
 
 #[test]
+fn a_lost_wrapper_may_also_return_on_the_connection_it_has() {
+    let heard = || Input::Heard {
+        machine: machine("a"),
+    };
+    let mut run = running();
+    run.apply(Input::Tick, at(15)).unwrap();
+    run.apply(Input::Tick, at(615)).unwrap();
+    let step = run.apply(heard(), at(700)).unwrap();
+    assert_eq!(step.effects, [], "it must not be told that it may leave");
+    assert!(step.changed.run);
+    assert_eq!(*run.state(), RunState::Running);
+    assert_eq!(run.next_deadline(), Some(at(715)));
+
+    // The same for a start that took too long.
+    let mut run = resolved(&["a"], 0);
+    run.apply(hello("a", v2(1), Progress::New), T0).unwrap();
+    run.apply(Input::Tick, at(30)).unwrap();
+    assert_eq!(machine_outcome(&run, "a").exit_code(), Some(254));
+    assert_eq!(run.apply(heard(), at(31)).unwrap().effects, []);
+    assert!(run.state().is_ended());
+    run.apply(started("a"), at(32)).unwrap();
+    assert_eq!(*state(&run, "a"), MachineState::Running { since: at(32) });
+    run.apply(exited("a", 0), at(33)).unwrap();
+    assert_eq!(outcome(&run), RunOutcome::Succeeded);
+}
+
+#[test]
 fn a_second_wrapper_is_told_to_leave() {
     let mut run = running();
     let step = run.apply(hello("a", v2(2), Progress::New), at(1)).unwrap();
@@ -400,6 +427,11 @@ fn a_version_1_wrapper_that_came_too_late_to_be_stopped_is_killed() {
         .apply(hello("a", Speaker::V1, Progress::New), at(2))
         .unwrap();
     assert_eq!(step.effects, [welcome(false, true)]);
+    let heard = Input::Heard {
+        machine: machine("a"),
+    };
+    let step = run.apply(heard, at(2)).unwrap();
+    assert_eq!(step.effects, [Effect::SendKill(machine("a"))]);
     let step = run.apply(v1_exit("a", -15), at(3)).unwrap();
     assert_eq!(step.effects, [Effect::SendDone(machine("a"))]);
 }

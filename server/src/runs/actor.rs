@@ -18,7 +18,8 @@ use tokio::time::Instant;
 const TOGETHER: usize = 256;
 /// Changes within this time of the last publication come as one.
 const PUBLISH_EVERY: Duration = Duration::from_millis(20);
-/// How long the actor of a run that is over stays, for wrappers that say a last word.
+/// How long the actor of a run that is over stays, for wrappers that say a last word; and how often it looks whether
+/// one is still connected.
 const LINGER: Duration = Duration::from_secs(2);
 /// First pause after a failed write.
 const RETRY_FIRST: Duration = Duration::from_millis(50);
@@ -67,7 +68,8 @@ impl Actor {
         }
     }
 
-    /// Until the run is over and nobody has anything to say to it, or the server stops.
+    /// Until the run is over, no machine is connected any more and nobody has anything to say to it; or until the
+    /// server stops.
     pub(super) async fn live(mut self, origin: Origin) {
         match origin {
             Origin::New => {
@@ -97,7 +99,9 @@ impl Actor {
                     }
                 }
                 () = tokio::time::sleep(LINGER), if linger && self.unpublished.is_empty() => {
-                    if self.part().await {
+                    // While a machine is connected, this is where it is told things.
+                    self.outboxes.retain(|_, outbox| !outbox.is_closed());
+                    if self.outboxes.is_empty() && self.part().await {
                         break;
                     }
                 }

@@ -305,6 +305,23 @@ async fn two_thousand_machines_are_written_at_once() {
 }
 
 #[tokio::test]
+async fn a_thousand_runs_of_one_second_share_their_commits() {
+    let bed = Bed::new().await;
+    let begun = Instant::now();
+    let creating = (0..1000).map(|n| {
+        let name = format!("job{n}");
+        let store = bed.store.clone();
+        async move { store.create_run(new_run(&name, scheduled(5000))).await }
+    });
+    let created = futures::future::join_all(creating).await;
+    let took = begun.elapsed();
+    assert!(created.iter().all(Result::is_ok));
+    println!("1000 runs written down in {took:?}");
+    // Far less than a thousand commits take.
+    assert!(took < Duration::from_secs(2), "{took:?}");
+}
+
+#[tokio::test]
 async fn every_question_is_answered_by_an_index() {
     let bed = Bed::new().await;
     let questions = [

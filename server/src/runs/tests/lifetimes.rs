@@ -38,6 +38,9 @@ async fn a_late_wrapper_is_answered_from_the_store() {
     let mut bed = Bed::new();
     let (run, mut wrapper) = bed.running(Overlap::Skip).await;
     wrapper.finish().await;
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    assert_eq!(bed.runs.actors(), 1, "it is still connected");
+    wrapper.inbox.close();
     until_no_actor(&bed).await;
     let again = Wrapper::connect(&bed.runs, &run, "a", 1, STARTED).await;
     assert!(matches!(
@@ -77,6 +80,7 @@ async fn a_lost_run_goes_on_when_its_wrapper_returns() {
     wrapper.finish().await;
     let change = bed.until_over(&run).await;
     assert_eq!(change.summary.state.outcome(), Some(&RunOutcome::Succeeded));
+    drop(wrapper);
     until_no_actor(&bed).await;
 }
 
