@@ -5,11 +5,14 @@ use saltpeter_protocol::MachineId;
 use saltpeter_protocol::live::{ClientMessage, Event, ServerMessage};
 
 const JOBS: &str = "
-talk:
+talk~:
   schedule: '@yearly'
   command: 'printf one; sleep 0.3; echo two; seq 1 20000; echo end'
   targets: web1
-tick:
+";
+
+const TICK: &str = "
+tick~:
   schedule: '* * * * * *'
   command: 'true'
   targets: db1
@@ -21,7 +24,7 @@ fn is_job(message: &ServerMessage, name: &str) -> bool {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn state_comes_as_a_snapshot_and_events_after_it() {
-    let world = World::new(&[("jobs.yaml", JOBS)]).await;
+    let world = World::new(&[("tick.yaml", TICK)]).await;
     let mut socket = world.socket().await;
     let Heard::State(first) = socket.next().await else {
         panic!("output before state");
@@ -30,7 +33,7 @@ async fn state_comes_as_a_snapshot_and_events_after_it() {
         panic!("{first:?}");
     };
     let mut last = seq;
-    assert_eq!(overview.jobs.len(), 2);
+    assert_eq!(overview.jobs.len(), 1);
     assert_eq!(overview.server.timezone, "UTC");
 
     // The schedule fires by itself: its run comes up and goes, in numbers that rise.
@@ -47,18 +50,27 @@ async fn state_comes_as_a_snapshot_and_events_after_it() {
         if let Event::Job { job } = event {
             was_active |= !job.active.is_empty();
             if was_active && let Some(run) = &job.last {
-                assert_eq!(run.job.as_str(), "tick");
+                assert_eq!(run.job.as_str(), world.own("tick~"));
                 assert!(job.recent.iter().any(|bar| bar.run == run.id));
                 break;
             }
         }
+    }
+
+    // No wrapper is left behind that looks for this server.
+    world
+        .post("/api/v1/jobs/tick~/pause", r#"{"paused":true}"#)
+        .await;
+    let running = world.get("/running").await.json();
+    for run in running.as_object().unwrap().keys() {
+        world.ended(&run.parse().unwrap()).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn output_comes_while_the_job_runs_exactly_from_where_it_was_asked_for() {
     let world = World::new(&[("jobs.yaml", JOBS)]).await;
-    let run = world.run("talk").await;
+    let run = world.run("talk~").await;
     let mut socket = world.socket().await;
     socket
         .say(&ClientMessage::WatchRun { run: run.clone() })
@@ -145,15 +157,17 @@ async fn a_changed_file_is_in_force_and_shown_within_a_second() {
     let begun = std::time::Instant::now();
     world.write(
         "more.yaml",
-        "added:\n  schedule: '@yearly'\n  command: 'true'\n  targets: '*'\n",
+        "added~:\n  schedule: '@yearly'\n  command: 'true'\n  targets: '*'\n",
     );
-    socket.until(|message| is_job(message, "added")).await;
+    socket
+        .until(|message| is_job(message, &world.own("added~")))
+        .await;
     assert!(begun.elapsed().as_millis() < 1000, "{:?}", begun.elapsed());
 
     // A mistake is shown where it is, and what was good stays in force.
     world.write(
         "more.yaml",
-        "added:\n  min: 61\n  command: 'true'\n  targets: '*'\n",
+        "added~:\n  min: 61\n  command: 'true'\n  targets: '*'\n",
     );
     let shown = socket
         .until(|message| {
@@ -181,11 +195,11 @@ async fn a_changed_file_is_in_force_and_shown_within_a_second() {
         (error.file.as_str(), error.line, error.last_good_in_force),
         ("more.yaml", 2, true)
     );
-    assert_eq!(world.get("/api/v1/jobs/added").await.status, 200);
+    assert_eq!(world.get("/api/v1/jobs/added~").await.status, 200);
 
     std::fs::remove_file(world.path().join("config/more.yaml")).unwrap();
     socket
-        .until(|message| matches!(message, ServerMessage::Event { event: Event::JobRemoved { name }, .. } if name.as_str() == "added"))
+        .until(|message| matches!(message, ServerMessage::Event { event: Event::JobRemoved { name }, .. } if name.as_str() == &world.own("added~")))
         .await;
-    assert_eq!(world.get("/api/v1/jobs/added").await.status, 404);
+    assert_eq!(world.get("/api/v1/jobs/added~").await.status, 404);
 }

@@ -6,7 +6,7 @@ use saltpeter_protocol::live::{Event, ServerMessage};
 use serde_json::json;
 
 const JOBS: &str = "
-hello:
+hello~:
   schedule: '@yearly'
   command: echo hello
   targets: 'web*'
@@ -60,13 +60,13 @@ async fn the_editor_shows_the_diff_keeps_comments_and_refuses_a_stale_edit() {
     );
 
     // In force with the answer: nothing starts, and the reason is given.
-    let refused = world.post("/api/v1/jobs/hello/run", "").await;
+    let refused = world.post("/api/v1/jobs/hello~/run", "").await;
     assert_eq!(
         (refused.status, refused.error().0.as_str()),
         (409, "maintenance")
     );
     assert!(refused.error().1.contains("kernel rollout"));
-    assert_eq!(world.post("/runnow/hello", "").await.status, 409);
+    assert_eq!(world.post("/runnow/hello~", "").await.status, 409);
 
     // The edit began from another content.
     let stale = world.put("/api/v1/maintenance", &edit).await;
@@ -83,7 +83,7 @@ async fn the_editor_shows_the_diff_keeps_comments_and_refuses_a_stale_edit() {
     let off =
         json!({ "version": saved["version"], "global": false, "machines": [], "reason": null });
     assert_eq!(world.put("/api/v1/maintenance", &off).await.status, 200);
-    let run = world.run("hello").await;
+    let run = world.run("hello~").await;
     world.ended(&run).await;
 }
 
@@ -106,7 +106,7 @@ async fn a_machine_under_maintenance_takes_no_part() {
             )
         })
         .await;
-    let run = world.run("hello").await;
+    let run = world.run("hello~").await;
     let outcomes = world.outcome(&run).await;
     assert_eq!(
         outcomes,

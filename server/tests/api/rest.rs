@@ -1,22 +1,21 @@
 //! The REST interface and the routes of the earlier implementation.
 
-use crate::http;
 use crate::world::World;
 use saltpeter_protocol::MachineOutcome;
 use saltpeter_protocol::api::OutputSlice;
 use serde_json::json;
 
 const JOBS: &str = "
-hello:
+hello~:
   schedule: '@yearly'
   command: 'echo hello from $SP_MACHINE_ID; echo trouble >&2'
   targets: 'web*'
   env: {PASSWORD: hunter2}
-half:
+half~:
   schedule: '@yearly'
   command: '[ $SP_MACHINE_ID = web1 ] || exit 7'
   targets: '*'
-long:
+long~:
   schedule: '@yearly'
   command: 'echo begun; sleep 600'
   targets: web1
@@ -25,7 +24,7 @@ long:
 #[tokio::test(flavor = "multi_thread")]
 async fn a_job_runs_now_and_its_output_is_there_byte_for_byte() {
     let world = World::new(&[("jobs.yaml", JOBS)]).await;
-    let run = world.run("hello").await;
+    let run = world.run("hello~").await;
     let detail = world.ended(&run).await;
     let machines: Vec<&str> = detail
         .machines
@@ -66,14 +65,14 @@ async fn a_job_runs_now_and_its_output_is_there_byte_for_byte() {
     assert_eq!((both.status, both.error().0.as_str()), (400, "bad_request"));
 
     // The job's text log is written too.
-    let log = std::fs::read_to_string(world.path().join("log/hello.log")).unwrap();
+    let log = std::fs::read_to_string(world.path().join(world.own("log/hello~.log"))).unwrap();
     assert!(log.contains(&format!("###### Starting {run} at ")), "{log}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn run_again_takes_the_machines_that_failed() {
     let world = World::new(&[("jobs.yaml", JOBS)]).await;
-    let run = world.run("half").await;
+    let run = world.run("half~").await;
     let outcomes = world.outcome(&run).await;
     let failed = MachineOutcome::Failed { code: 7 };
     assert_eq!(
@@ -99,8 +98,8 @@ async fn run_again_takes_the_machines_that_failed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_kill_ends_with_143_and_overlaps_are_refused() {
     let world = World::new(&[("jobs.yaml", JOBS)]).await;
-    let run = world.run("long").await;
-    let again = world.post("/api/v1/jobs/long/run", "").await;
+    let run = world.run("long~").await;
+    let again = world.post("/api/v1/jobs/long~/run", "").await;
     assert_eq!((again.status, again.error().0.as_str()), (409, "overlap"));
     let early = world.post(&format!("/api/v1/runs/{run}/again"), "").await;
     assert_eq!((early.status, early.error().0.as_str()), (409, "conflict"));
@@ -111,17 +110,17 @@ async fn a_kill_ends_with_143_and_overlaps_are_refused() {
         (nobody.status, nobody.error().0.as_str()),
         (404, "unknown_machine")
     );
-    let legacy = world.post("/kill", r#"{"job":"long"}"#).await;
+    let legacy = world.post("/kill", r#"{"job":"long~"}"#).await;
     assert_eq!(legacy.status, 200, "{legacy:?}");
     let outcomes = world.outcome(&run).await;
     assert_eq!(outcomes, [("web1".to_owned(), MachineOutcome::Killed)]);
     let late = world.post(&kill, "").await;
     assert_eq!((late.status, late.error().0.as_str()), (409, "not_running"));
-    let idle = world.post("/api/v1/jobs/long/kill", "").await;
+    let idle = world.post("/api/v1/jobs/long~/kill", "").await;
     assert_eq!((idle.status, idle.error().0.as_str()), (409, "not_running"));
 
     let status = world.get("/status").await.json();
-    let result = &status["state"]["long"]["results"]["web1"];
+    let result = &status["state"][world.own("long~")]["results"]["web1"];
     assert_eq!(result["retcode"], 143, "{status}");
     assert!(result["starttime"].is_string() && result["endtime"].is_string());
     assert_eq!(status["running"], json!({}));
@@ -152,14 +151,14 @@ async fn what_is_not_there_or_not_understood_says_so() {
         ("DELETE", "/api/v1/overview", "", 405, "bad_request"),
         (
             "POST",
-            "/api/v1/jobs/hello/pause",
+            "/api/v1/jobs/hello~/pause",
             r#"{"paused":3}"#,
             400,
             "bad_request",
         ),
     ];
     for (method, path, body, status, code) in cases {
-        let answer = http::request(world.addr(), method, path, &[], body.as_bytes()).await;
+        let answer = world.request(method, path, &[], body).await;
         assert_eq!(
             (answer.status, answer.error().0.as_str()),
             (status, code),
@@ -177,8 +176,8 @@ async fn pages_of_other_sites_can_change_nothing() {
     let own = format!("http://{}", world.addr());
     for (origin, status) in [("https://evil.example", 400), (own.as_str(), 201)] {
         let headers = [("Origin", origin)];
-        let path = "/api/v1/jobs/hello/run";
-        let answer = http::request(world.addr(), "POST", path, &headers, b"").await;
+        let path = "/api/v1/jobs/hello~/run";
+        let answer = world.request("POST", path, &headers, "").await;
         assert_eq!(answer.status, status, "{origin}");
     }
     let page = world.get("/").await;
@@ -193,17 +192,17 @@ async fn pages_of_other_sites_can_change_nothing() {
 async fn a_paused_job_has_no_next_time_and_runs_by_hand() {
     let world = World::new(&[("jobs.yaml", JOBS)]).await;
     let row = world
-        .post("/api/v1/jobs/hello/pause", r#"{"paused":true}"#)
+        .post("/api/v1/jobs/hello~/pause", r#"{"paused":true}"#)
         .await
         .json();
     assert!(
         row["next"].is_null() && row["paused"]["by"].is_string(),
         "{row}"
     );
-    let run = world.run("hello").await;
+    let run = world.run("hello~").await;
     world.ended(&run).await;
     let row = world
-        .post("/api/v1/jobs/hello/pause", r#"{"paused":false}"#)
+        .post("/api/v1/jobs/hello~/pause", r#"{"paused":false}"#)
         .await
         .json();
     assert!(row["next"].is_number() && row["paused"].is_null(), "{row}");
@@ -212,22 +211,22 @@ async fn a_paused_job_has_no_next_time_and_runs_by_hand() {
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_shows_a_secret() {
     let world = World::new(&[("jobs.yaml", JOBS)]).await;
-    let run = world.run("hello").await;
+    let run = world.run("hello~").await;
     world.ended(&run).await;
     let paths = [
         "/config".to_owned(),
         "/status".to_owned(),
         "/api/v1/overview".to_owned(),
         "/api/v1/config".to_owned(),
-        "/api/v1/jobs/hello".to_owned(),
+        "/api/v1/jobs/hello~".to_owned(),
         format!("/api/v1/runs/{run}"),
-        "/jobs/hello".to_owned(),
+        "/jobs/hello~".to_owned(),
     ];
     for path in paths {
         let body = String::from_utf8(world.get(&path).await.body).unwrap();
         assert!(!body.contains("hunter2"), "{path}: {body}");
     }
-    let detail = world.get("/api/v1/jobs/hello").await.json();
+    let detail = world.get("/api/v1/jobs/hello~").await.json();
     assert_eq!(detail["upcoming"].as_array().unwrap().len(), 10);
     let preview = detail["preview"]["Ok"].as_array().unwrap();
     let verdicts: Vec<&str> = preview

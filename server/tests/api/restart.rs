@@ -1,21 +1,25 @@
 //! A server that stops, and the next one.
 
-use crate::world::World;
+use crate::world::{Heard, World, within};
 use saltpeter_protocol::MachineId;
 use saltpeter_protocol::MachineOutcome;
 use saltpeter_protocol::live::{ClientMessage, ServerMessage};
 
 const JOBS: &str = "
-count:
+count~:
   schedule: '@yearly'
   command: 'for n in $(seq 1 40); do echo line $n; sleep 0.05; done'
+  targets: 'web*'
+short~:
+  schedule: '@yearly'
+  command: 'sleep 0.5'
   targets: 'web*'
 ";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn running_jobs_go_on_and_nothing_is_lost_or_doubled() {
     let mut world = World::new(&[("jobs.yaml", JOBS)]).await;
-    let run = world.run("count").await;
+    let run = world.run("count~").await;
     // Stop in the middle: once the first line is there.
     let mut socket = world.socket().await;
     let machine = MachineId::new("web1").unwrap();
@@ -27,11 +31,7 @@ async fn running_jobs_go_on_and_nothing_is_lost_or_doubled() {
             from: 0,
         })
         .await;
-    loop {
-        if let crate::world::Heard::Output(_) = socket.next().await {
-            break;
-        }
-    }
+    within(async { while !matches!(socket.next().await, Heard::Output(_)) {} }).await;
     world.stop().await;
     world.start().await;
     let outcomes = world.outcome(&run).await;
@@ -50,9 +50,9 @@ async fn running_jobs_go_on_and_nothing_is_lost_or_doubled() {
 #[tokio::test(flavor = "multi_thread")]
 async fn history_and_pauses_outlive_a_restart() {
     let mut world = World::new(&[("jobs.yaml", JOBS)]).await;
-    let run = world.run("count").await;
+    let run = world.run("short~").await;
     world
-        .post("/api/v1/jobs/count/pause", r#"{"paused":true}"#)
+        .post("/api/v1/jobs/short~/pause", r#"{"paused":true}"#)
         .await;
     world.ended(&run).await;
     world.stop().await;
@@ -67,7 +67,7 @@ async fn history_and_pauses_outlive_a_restart() {
     let row = overview
         .jobs
         .iter()
-        .find(|row| row.name.as_str() == "count")
+        .find(|row| row.name.as_str() == world.own("short~"))
         .unwrap();
     assert!(row.paused.is_some() && row.next.is_none());
     assert_eq!(row.last.as_ref().map(|last| &last.id), Some(&run));

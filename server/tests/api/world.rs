@@ -10,7 +10,8 @@ use saltpeter_server::settings::Flags;
 use serde_json::Value;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, SystemTime};
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
@@ -41,8 +42,11 @@ fn wrapper() -> PathBuf {
     path
 }
 
+/// A server, and its directories. Every `~` in what it is given stands for letters of its own: wrappers of
+/// several tests share this host and with it their locks, so no two tests may have a job of one name.
 pub(crate) struct World {
     dir: TempDir,
+    own: String,
     machines_port: u16,
     running: Option<Running>,
 }
@@ -54,7 +58,11 @@ impl World {
         std::fs::create_dir(dir.path().join("config")).unwrap();
         // Wrappers must find the server again after a restart, so its port is chosen beforehand.
         let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let clock = SystemTime::UNIX_EPOCH.elapsed().unwrap().as_millis();
         let mut world = Self {
+            own: format!("-{:x}-{clock:x}-{count}", std::process::id()),
             machines_port: free.local_addr().unwrap().port(),
             dir,
             running: None,
@@ -91,6 +99,11 @@ impl World {
         within(running.wait()).await.unwrap();
     }
 
+    /// `text` with this world's letters in it.
+    pub(crate) fn own(&self, text: &str) -> String {
+        text.replace('~', &self.own)
+    }
+
     pub(crate) fn path(&self) -> &Path {
         self.dir.path()
     }
@@ -98,7 +111,7 @@ impl World {
     /// Writes a configuration file as editors do: whole, under its name.
     pub(crate) fn write(&self, name: &str, text: &str) {
         let config = self.dir.path().join("config");
-        std::fs::write(config.join(".new"), text).unwrap();
+        std::fs::write(config.join(".new"), self.own(text)).unwrap();
         std::fs::rename(config.join(".new"), config.join(name)).unwrap();
     }
 
@@ -111,16 +124,26 @@ impl World {
     }
 
     pub(crate) async fn get(&self, path: &str) -> Response {
-        http::request(self.addr(), "GET", path, &[], b"").await
+        self.request("GET", path, &[], "").await
     }
 
     pub(crate) async fn post(&self, path: &str, body: &str) -> Response {
-        http::request(self.addr(), "POST", path, &[], body.as_bytes()).await
+        self.request("POST", path, &[], body).await
     }
 
     pub(crate) async fn put(&self, path: &str, body: &Value) -> Response {
-        let body = body.to_string();
-        http::request(self.addr(), "PUT", path, &[], body.as_bytes()).await
+        self.request("PUT", path, &[], &body.to_string()).await
+    }
+
+    pub(crate) async fn request(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> Response {
+        let (path, body) = (self.own(path), self.own(body));
+        http::request(self.addr(), method, &path, headers, body.as_bytes()).await
     }
 
     /// Run now.
@@ -206,15 +229,21 @@ impl Socket {
     }
 
     pub(crate) async fn next(&mut self) -> Heard {
-        loop {
-            match within(self.stream.next()).await.unwrap().unwrap() {
-                Message::Text(text) => {
-                    return Heard::State(serde_json::from_str(&text).unwrap());
+        // The whole of it within the deadline: pings keep coming when nothing else does.
+        let heard = async {
+            loop {
+                match self.stream.next().await.unwrap().unwrap() {
+                    Message::Text(text) => {
+                        return Heard::State(serde_json::from_str(&text).unwrap());
+                    }
+                    Message::Binary(data) => {
+                        return Heard::Output(OutputPush::decode(&data).unwrap());
+                    }
+                    _ => {}
                 }
-                Message::Binary(data) => return Heard::Output(OutputPush::decode(&data).unwrap()),
-                _ => {}
             }
-        }
+        };
+        within(heard).await
     }
 
     /// Reads until a message of which `wanted` says yes.
