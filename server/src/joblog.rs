@@ -101,7 +101,7 @@ impl JobLogWriter {
             }
             Ok(()) => {}
             Err(error) if self.failing => {
-                tracing::debug!(%error, job = %entry.job, "no log written")
+                tracing::debug!(%error, job = %entry.job, "no log written");
             }
             Err(error) => {
                 self.failing = true;

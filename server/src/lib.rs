@@ -9,6 +9,7 @@ pub mod dispatch;
 pub mod executor;
 pub mod fanout;
 pub mod http;
+pub mod joblog;
 pub mod lifecycle;
 pub mod machines;
 pub mod ops;

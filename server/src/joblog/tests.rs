@@ -4,6 +4,7 @@ use bytes::Bytes;
 use saltpeter_protocol::machine::Stream;
 use saltpeter_protocol::machine::v2::Encoding;
 use saltpeter_protocol::{LaunchErrorKind, RunOutcome};
+use std::fmt::Write as _;
 
 /// 2025-11-04T10:00:00Z.
 const BEGIN: UnixMillis = UnixMillis(1_762_250_400_000);
@@ -163,7 +164,10 @@ async fn what_did_not_run_is_told_too_and_the_file_grows() {
 #[tokio::test]
 async fn long_output_is_whole() {
     let f = Fixture::new().await;
-    let long: String = (0..100_000).map(|n| format!("line {n}\n")).collect();
+    let mut long = String::new();
+    for n in 0..100_000 {
+        writeln!(long, "line {n}").unwrap();
+    }
     f.has_written("web1", long.as_bytes()).await;
     let text = f
         .log("logs", vec![ended(0, "web1", MachineOutcome::Succeeded)])

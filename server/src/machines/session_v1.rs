@@ -8,7 +8,7 @@ use super::find::find;
 use super::hub::{Limits, Shared};
 use super::incoming::{End, Frame, Incoming};
 use super::outgoing::{Closing, Outgoing, QUEUED_ANSWERS, QUEUED_ORDERS};
-use super::writer_v1::{Answer, Binding, PendingAck, Writer};
+use super::writer_v1::{Answer, Binding, Completion, PendingAck, Writer};
 use crate::runs::{HelloAnswer, MachineInput, RunHandle};
 use crate::store::output::{AppendError, Chunk, Durable, OutputStream};
 use axum::extract::ws::WebSocket;
@@ -40,8 +40,7 @@ pub(super) async fn talk(hub: &Shared, socket: WebSocket, token: Option<String>)
     };
     let writer = Writer::new(answered, &mut outgoing, hub.clock.as_ref(), &hub.limits);
     let end = tokio::select! {
-        end = reader.run() => end,
-        end = writer.run() => end,
+        end = converse(reader, writer) => end,
         () = hub.closing.cancelled() => End::Close(Closing::Restart, "the server is ending"),
     };
     match end {
@@ -49,6 +48,21 @@ pub(super) async fn talk(hub: &Shared, socket: WebSocket, token: Option<String>)
         End::Slow => hub.counters.closed_slow.add_one(),
         End::Gone => {}
     }
+}
+
+async fn converse(reader: Reader<'_>, writer: Writer<'_>) -> End {
+    let mut writer = pin!(writer.run());
+    let end = tokio::select! {
+        end = reader.run() => end,
+        end = &mut writer => return end,
+    };
+    if let End::Close(..) = end
+        && let End::Slow = writer.await
+    {
+        // The reading half is gone, so the writing half ends when the last answer is out, or cannot get out.
+        return End::Slow;
+    }
+    end
 }
 
 /// Whom a connection speaks for.
@@ -348,7 +362,7 @@ impl Reader<'_> {
             }
         }
         if bound.over {
-            self.answer(Answer::AckComplete(seq)).await?;
+            self.answer(Answer::AckComplete(Completion { seq })).await?;
             return Ok(Taken::Well);
         }
         // Very old wrappers send nothing before, and everything here.
@@ -364,7 +378,7 @@ impl Reader<'_> {
             }
         }
         let machine = bound.machine.clone();
-        self.answer(Answer::Completing(seq)).await?;
+        self.answer(Answer::Completing(Completion { seq })).await?;
         let exit = MachineExit::V1 { retcode };
         self.end(MachineInput::Ended { machine, exit });
         Ok(Taken::Well)
@@ -463,5 +477,5 @@ async fn changed(
     {
         return;
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }

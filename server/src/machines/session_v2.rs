@@ -213,6 +213,7 @@ impl Session {
             answers,
             orders: self.orders,
             durable: self.output.watch(),
+            output: self.output.clone(),
             outgoing,
         };
         let reader = Reader {
@@ -224,10 +225,18 @@ impl Session {
             answers: answers_in,
             ended: None,
         };
-        tokio::select! {
+        let mut writer = pin!(writer.run());
+        let end = tokio::select! {
             end = reader.run(incoming) => end,
-            end = writer.run() => end.unwrap_or_else(End::from),
+            end = &mut writer => return end.unwrap_or_else(End::from),
+        };
+        if let End::Close(..) = end {
+            // The reading half is gone, so the writing half ends when the last answer is out.
+            if let Err(over) = writer.await {
+                return over.into();
+            }
         }
+        end
     }
 }
 
@@ -358,7 +367,7 @@ impl Reader<'_> {
         counters.output_messages.add_one();
         counters.output_bytes.add(frame.len() as u64);
         let end = chunk.offset.saturating_add(u64::from(chunk.raw_len));
-        match self.submit(chunk).await? {
+        match self.submit(chunk).await {
             Ok(_) => {
                 if end <= self.output.durable().length.bytes {
                     self.answer(Answer::AckAgain).await?;
@@ -379,16 +388,14 @@ impl Reader<'_> {
     }
 
     /// Hands a chunk to the log. While the log is full the wrapper cannot be heard, and is alive all the same.
-    async fn submit(&self, chunk: Chunk) -> Result<Result<u64, AppendError>, End> {
+    async fn submit(&self, chunk: Chunk) -> Result<u64, AppendError> {
         let mut submit = pin!(self.output.submit(chunk));
         loop {
-            match tokio::time::timeout(HEARTBEAT_EVERY, submit.as_mut()).await {
-                Ok(result) => return Ok(result),
-                Err(_) => {
-                    let machine = self.machine.clone();
-                    self.run.send(MachineInput::Heard { machine }).await;
-                }
+            if let Ok(result) = tokio::time::timeout(HEARTBEAT_EVERY, submit.as_mut()).await {
+                return result;
             }
+            let machine = self.machine.clone();
+            self.run.send(MachineInput::Heard { machine }).await;
         }
     }
 
@@ -402,6 +409,7 @@ struct Writer<'o> {
     answers: mpsc::Receiver<Answer>,
     orders: mpsc::Receiver<ToMachine>,
     durable: watch::Receiver<Durable>,
+    output: OutputStream,
     outgoing: &'o mut Outgoing,
 }
 
@@ -419,12 +427,8 @@ impl Writer<'_> {
                     // The run's actor has ended; a wrapper that still has something to say will be heard by the next.
                     None => orders_open = false,
                 },
-                changed = self.durable.changed() => {
-                    if changed.is_err() {
-                        return Ok(End::Close(Closing::Restart, "the output log is closed"));
-                    }
-                    self.ack().await?;
-                }
+                // It cannot be closed while this half holds the stream.
+                _ = self.durable.changed() => self.ack().await?,
                 answer = self.answers.recv() => match answer {
                     Some(Answer::AckAgain) => self.ack().await?,
                     Some(Answer::Refused { code, message }) => {
@@ -441,7 +445,8 @@ impl Writer<'_> {
     }
 
     async fn ack(&mut self) -> Result<(), Over> {
-        let durable = self.durable.borrow_and_update().length.bytes;
+        self.durable.mark_unchanged();
+        let durable = self.output.durable().length.bytes;
         self.outgoing.say(&FromServer::Ack { durable }).await
     }
 }

@@ -25,9 +25,16 @@ pub(super) enum Answer {
     /// An output message has been taken.
     AckOutput(PendingAck),
     /// The command has ended; to be acknowledged when the run says that it is durable.
-    Completing(Option<u64>),
+    Completing(Completion),
     /// The command's end has been durable for long.
-    AckComplete(Option<u64>),
+    AckComplete(Completion),
+}
+
+/// A `complete` message.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Completion {
+    /// Its number, where it had one.
+    pub(super) seq: Option<u64>,
 }
 
 /// An ack that waits until its message is durable.
@@ -57,7 +64,7 @@ pub(super) struct Writer<'o> {
     /// Acks in the order of their messages. Bounded by what the log queues.
     pending: VecDeque<PendingAck>,
     /// The completion that waits for its ack.
-    completing: Option<Option<u64>>,
+    completing: Option<Completion>,
     /// When the kill is said again.
     kill_at: Option<Instant>,
 }
@@ -121,8 +128,8 @@ impl<'o> Writer<'o> {
             Event::Order(Some(ToMachine::Kill)) | Event::KillAgain => self.kill().await?,
             Event::Order(Some(ToMachine::Done)) => {
                 self.kill_at = None;
-                if let Some(seq) = self.completing.take() {
-                    self.ack(AckType::Complete, seq).await?;
+                if let Some(completion) = self.completing.take() {
+                    self.ack(AckType::Complete, completion.seq).await?;
                 }
             }
             Event::Order(Some(ToMachine::Displaced)) => {
@@ -151,9 +158,9 @@ impl<'o> Writer<'o> {
         match answer {
             Answer::Say(message) => self.outgoing.say(&message).await,
             Answer::Ack(ack_type) => self.ack(ack_type, None).await,
-            Answer::AckComplete(seq) => self.ack(AckType::Complete, seq).await,
-            Answer::Completing(seq) => {
-                self.completing = Some(seq);
+            Answer::AckComplete(completion) => self.ack(AckType::Complete, completion.seq).await,
+            Answer::Completing(completion) => {
+                self.completing = Some(completion);
                 Ok(())
             }
             Answer::AckOutput(pending) => {

@@ -154,15 +154,6 @@ impl OutputLog {
         Ok(self.stream(run, machine).await?.durable().length)
     }
 
-    /// Follows a machine's durable length.
-    pub async fn watch(
-        &self,
-        run: &RunId,
-        machine: &MachineId,
-    ) -> Result<watch::Receiver<Durable>, OutputError> {
-        Ok(self.stream(run, machine).await?.watch())
-    }
-
     /// Reads whole chunks from `from` on: as many as fit into `limit` bytes, and one if there is any. At the end of the
     /// output, and past it, the slice is empty and its offset is the output's length.
     pub async fn read(

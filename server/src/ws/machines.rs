@@ -29,12 +29,9 @@ async fn upgrade(
     address: Result<Query<Address>, QueryRejection>,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
-    let upgrade = match upgrade {
-        Ok(upgrade) => upgrade,
-        Err(_) => {
-            let message = "This is the port where Saltpeter's wrappers connect, by WebSocket. The dashboard is on the API port.\n";
-            return (StatusCode::UPGRADE_REQUIRED, message).into_response();
-        }
+    let Ok(upgrade) = upgrade else {
+        let message = "This is the port where Saltpeter's wrappers connect, by WebSocket. The dashboard is on the API port.\n";
+        return (StatusCode::UPGRADE_REQUIRED, message).into_response();
     };
     let Some(seat) = hub.seat() else {
         return (StatusCode::SERVICE_UNAVAILABLE, "too many connections\n").into_response();

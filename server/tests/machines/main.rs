@@ -1,5 +1,7 @@
 //! The machines port as wrappers see it: real sockets, the real runs, the real stores.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
 mod bad_input;
 mod golden_v1;
 mod v2;

@@ -244,7 +244,8 @@ async fn machines_of_a_run_do_not_mix() {
 async fn a_reader_is_woken_when_output_is_durable() {
     let world = World::new().await;
     let run = world.start_run().await;
-    let mut watch = world.log().watch(&run, &machine("web1")).await.unwrap();
+    let stream = world.log().stream(&run, &machine("web1")).await.unwrap();
+    let mut watch = stream.watch();
     let (mut wrapper, _) = world.hello(&run, 1, Progress::New).await;
     wrapper.say_bytes(frame(0, b"one\n")).await;
     let durable = soon("the wake-up", watch.wait_for(|d| d.length.bytes == 4)).await;

@@ -36,6 +36,17 @@ pub(super) struct Body {
     pub(super) line_feeds: u64,
 }
 
+impl Body {
+    fn raw(payload: Bytes) -> Self {
+        Self {
+            encoding: Encoding::Raw,
+            raw_len: payload.len() as u32,
+            line_feeds: line_feeds(&payload),
+            payload,
+        }
+    }
+}
+
 /// A piece whose place in the log is fixed, on its way to the writer.
 pub(super) struct Piece {
     pub(super) cell: Arc<Cell>,
@@ -69,11 +80,11 @@ impl Chunk {
                     self.payload.len()
                 )))
             }
-            Encoding::Raw => Ok(self.raw_body(self.payload.clone())),
+            Encoding::Raw => Ok(Body::raw(self.payload.clone())),
             Encoding::Zstd => {
                 let raw = decompress(&self.payload, announced).map_err(AppendError::BadPayload)?;
                 if self.payload.len() >= raw.len() {
-                    return Ok(self.raw_body(raw.into()));
+                    return Ok(Body::raw(raw.into()));
                 }
                 Ok(Body {
                     encoding: Encoding::Zstd,
@@ -97,16 +108,7 @@ impl Chunk {
                 .map_err(AppendError::BadPayload)?
                 .into(),
         };
-        Ok(self.raw_body(raw.slice(known as usize..)))
-    }
-
-    fn raw_body(&self, payload: Bytes) -> Body {
-        Body {
-            encoding: Encoding::Raw,
-            raw_len: payload.len() as u32,
-            line_feeds: line_feeds(&payload),
-            payload,
-        }
+        Ok(Body::raw(raw.slice(known as usize..)))
     }
 }
 

@@ -177,7 +177,7 @@ impl OutputStream {
         self.cell.durable()
     }
 
-    /// Follows how far the stream is durable.
+    /// Follows how far the stream is durable, as long as this stream is held.
     pub fn watch(&self) -> watch::Receiver<Durable> {
         self.cell.durable.subscribe()
     }

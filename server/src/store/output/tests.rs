@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use saltpeter_protocol::machine::Stream;
 use saltpeter_protocol::machine::v2::Encoding;
 use saltpeter_protocol::time::UnixMillis;
+use std::fmt::Write as _;
 use std::path::PathBuf;
 use tempfile::TempDir;
 
@@ -194,7 +195,10 @@ async fn a_payload_that_lies_is_refused_and_harms_nothing() {
 async fn lines_and_tails_are_found() {
     let f = Fixture::new().await;
     let (run, web1) = (run("a_1"), machine("web1"));
-    let text: String = (0..5000).map(|n| format!("line {n}\n")).collect();
+    let mut text = String::new();
+    for n in 0..5000 {
+        writeln!(text, "line {n}").unwrap();
+    }
     for (n, part) in text.as_bytes().chunks(777).enumerate() {
         f.log
             .append(&run, &web1, chunk(n as u64 * 777, part))
