@@ -1,4 +1,4 @@
-//! Upgrades to WebSockets.
+//! Upgrades to web sockets.
 
 pub mod live;
 pub mod machines;
