@@ -41,8 +41,11 @@ async fn a_batch_is_never_exceeded_and_fills_up_as_machines_end() {
     let site = Site::new(&machines, "{}").unwrap();
     let going = site.path("going").display().to_string();
     std::fs::create_dir(&going).unwrap();
-    // Each command counts those that run beside it, itself included.
-    let command = format!("mkdir {going}/$$; ls {going} | wc -l; sleep 0.3; rmdir {going}/$$");
+    // Each command waits a while for company, and counts those that run then, itself included.
+    let command = format!(
+        "mkdir {going}/$$; n=0; while [ $(ls {going} | wc -l) -lt 2 ] && [ $n -lt 40 ]; do sleep 0.05; n=$((n+1)); done; \
+         ls {going} | wc -l; sleep 0.1; rmdir {going}/$$"
+    );
     let jobs = format!(
         "rolling: {WHEN}, command: '{command}', targets: 'm*', batch_size: 2, overlap: allow }}\n"
     );

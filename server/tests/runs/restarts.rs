@@ -6,7 +6,8 @@ use saltpeter_testkit::Site;
 const LINES: u64 = 3000;
 
 fn expected() -> String {
-    (0..LINES).map(|n| format!("line {n}\n")).collect()
+    let lines: Vec<String> = (0..LINES).map(|n| format!("line {n}")).collect();
+    lines.join("\n") + "\n"
 }
 
 /// Writes numbered lines for about two seconds. Each test gives it a name of its own, since the lock that a wrapper
