@@ -227,7 +227,7 @@ pub(crate) fn MaintenanceBanner() -> impl IntoView {
                 <p>
                     <strong>"Global maintenance is on"</strong>
                     <Show when=move || since.get().is_some()>
-                        " since " <When at=since />
+                        ", turned on " <When at=since />
                     </Show>
                     {move || live.maintenance().reason.map(|reason| format!(" ({reason})"))}
                     ": no new job starts."

@@ -111,21 +111,15 @@ impl Mark {
 
     /// Whether somebody should look at it.
     pub(crate) fn is_bad(self) -> bool {
-        matches!(
-            self,
-            Self::Failed | Self::TimedOut | Self::Lost | Self::Killed
-        )
+        matches!(self, Self::Failed | Self::TimedOut | Self::Lost)
     }
 }
 
 /// Whether a job's newest run did not end well.
 pub(crate) fn last_failed(job: &JobRow) -> bool {
-    job.last.as_ref().is_some_and(|run| {
-        matches!(
-            Mark::of_run(&run.state),
-            Mark::Failed | Mark::TimedOut | Mark::Lost
-        )
-    })
+    job.last
+        .as_ref()
+        .is_some_and(|run| Mark::of_run(&run.state).is_bad())
 }
 
 /// A run's state as a word.

@@ -11,7 +11,7 @@ use std::sync::Arc;
 /// Everything that pages show of the server's state.
 #[derive(Debug, Clone)]
 pub struct State {
-    /// Number of the last event taken in.
+    /// Events up to this one are already in it: the snapshot's number. Several events may have one number.
     seq: u64,
     /// All jobs by name.
     pub jobs: BTreeMap<JobName, Arc<JobRow>>,
@@ -127,7 +127,6 @@ impl State {
         if seq <= self.seq && !matches!(event, Event::Run { .. } | Event::Machine { .. }) {
             return Change::Nothing;
         }
-        self.seq = self.seq.max(seq);
         match event {
             Event::Job { job } => {
                 self.jobs.insert(job.name.clone(), Arc::from(job));
@@ -158,7 +157,6 @@ impl State {
     fn change_run(&mut self, seq: u64, id: RunId, change: impl FnOnce(&mut RunDetail)) -> Change {
         match self.runs.get_mut(&id) {
             Some(watched) if seq > watched.seq => {
-                watched.seq = seq;
                 change(Arc::make_mut(&mut watched.detail));
                 Change::Run(id)
             }
@@ -221,10 +219,16 @@ mod tests {
     #[test]
     fn an_event_that_is_already_in_changes_nothing() {
         let mut state = State::new(sample::overview(&[]));
-        state.apply(event(5, job("a")));
+        state.apply(ServerMessage::Snapshot {
+            seq: 5,
+            overview: Box::new(sample::overview(&["a"])),
+        });
         assert_eq!(state.apply(event(5, job("b"))), Change::Nothing);
         assert_eq!(state.apply(event(4, job("b"))), Change::Nothing);
         assert_eq!(names(&state), ["a"]);
+        // One change of the server may be told in several events of the same number.
+        assert_eq!(state.apply(event(6, job("c"))), Change::Jobs);
+        assert_eq!(state.apply(event(6, job("d"))), Change::Jobs);
     }
 
     #[test]
