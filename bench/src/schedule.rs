@@ -63,8 +63,7 @@ async fn measure() -> Result<()> {
         scratch.path().to_owned(),
         chrono_tz::UTC,
         Arc::clone(&clock),
-    )
-    .await?;
+    )?;
     ensure!(
         watch.config().current().jobs.len() == ALL,
         "the jobs do not load"

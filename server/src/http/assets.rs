@@ -219,7 +219,7 @@ mod tests {
         (
             parts.status,
             parts.headers,
-            Cow::from(String::from_utf8_lossy(&body)).into_owned(),
+            String::from_utf8_lossy(&body).into_owned(),
         )
     }
 

@@ -126,14 +126,11 @@ fn a_server_that_cannot_start_says_why() {
 }
 
 #[test]
-fn the_demo_and_the_examples_are_valid() {
-    for example in ["demo"] {
-        let path = format!("{}/../examples/{example}", env!("CARGO_MANIFEST_DIR"));
-        let output = saltpeter(&["check", &path]);
-        assert_eq!(
-            (output.status.code(), text(&output.stdout).as_str()),
-            (Some(0), ""),
-            "{example}"
-        );
-    }
+fn the_demo_is_valid() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/demo");
+    let output = saltpeter(&["check", path]);
+    assert_eq!(
+        (output.status.code(), text(&output.stdout).as_str()),
+        (Some(0), "")
+    );
 }

@@ -199,7 +199,7 @@ async fn a_changed_file_is_in_force_and_shown_within_a_second() {
 
     std::fs::remove_file(world.path().join("config/more.yaml")).unwrap();
     socket
-        .until(|message| matches!(message, ServerMessage::Event { event: Event::JobRemoved { name }, .. } if name.as_str() == &world.own("added~")))
+        .until(|message| matches!(message, ServerMessage::Event { event: Event::JobRemoved { name }, .. } if name.as_str() == world.own("added~")))
         .await;
     assert_eq!(world.get("/api/v1/jobs/added~").await.status, 404);
 }

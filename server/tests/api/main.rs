@@ -1,5 +1,7 @@
 //! The API port of a whole server, with real wrappers.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests")]
+
 mod cli;
 mod http;
 mod live;

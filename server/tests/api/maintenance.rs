@@ -1,9 +1,10 @@
 //! Maintenance, by the editor and by hand.
 
-use crate::world::World;
+use crate::world::{World, within};
 use saltpeter_protocol::MachineOutcome;
 use saltpeter_protocol::live::{Event, ServerMessage};
 use serde_json::json;
+use std::time::Duration;
 
 const JOBS: &str = "
 hello~:
@@ -115,4 +116,25 @@ async fn a_machine_under_maintenance_takes_no_part() {
             ("web2".to_owned(), MachineOutcome::Maintenance),
         ]
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_due_during_global_maintenance_is_logged_and_not_started() {
+    let jobs = "tick~:\n  schedule: '* * * * * *'\n  command: 'true'\n  targets: '*'\n";
+    let global = "saltpeter_maintenance: {global: true}\n";
+    let world = World::new(&[("jobs.yaml", jobs), ("maintenance.yaml", global)]).await;
+    let log = world.path().join(world.own("log/tick~.log"));
+    let logged = async {
+        loop {
+            let text = std::fs::read_to_string(&log).unwrap_or_default();
+            if text.contains("Global maintenance mode active") {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    within(logged).await;
+    let detail = world.get("/api/v1/jobs/tick~").await.json();
+    assert_eq!(detail["history"], json!([]));
+    assert!(detail["row"]["next"].is_number());
 }

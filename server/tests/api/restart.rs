@@ -2,8 +2,9 @@
 
 use crate::world::{Heard, World, within};
 use saltpeter_protocol::MachineId;
-use saltpeter_protocol::MachineOutcome;
-use saltpeter_protocol::live::{ClientMessage, ServerMessage};
+use saltpeter_protocol::live::{ClientMessage, Event, ServerMessage};
+use saltpeter_protocol::{MachineOutcome, RunOutcome};
+use std::time::Duration;
 
 const JOBS: &str = "
 count~:
@@ -41,7 +42,8 @@ async fn running_jobs_go_on_and_nothing_is_lost_or_doubled() {
             .all(|(_, outcome)| *outcome == MachineOutcome::Succeeded),
         "{outcomes:?}"
     );
-    let expected: String = (1..=40).map(|n| format!("line {n}\n")).collect();
+    let lines: Vec<String> = (1..=40).map(|n| format!("line {n}")).collect();
+    let expected = lines.join("\n") + "\n";
     for machine in ["web1", "web2"] {
         assert_eq!(world.output(&run, machine).await, expected, "{machine}");
     }
@@ -72,4 +74,42 @@ async fn history_and_pauses_outlive_a_restart() {
     assert!(row.paused.is_some() && row.next.is_none());
     assert_eq!(row.last.as_ref().map(|last| &last.id), Some(&run));
     assert_eq!(row.recent.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_due_while_no_server_ran_is_missed_and_seen() {
+    let jobs = "tick~:\n  schedule: '* * * * * *'\n  command: 'true'\n  targets: db1\n";
+    let window = "saltpeter_config: {start_window: 1}\n";
+    let mut world = World::new(&[("jobs.yaml", jobs), ("window.yaml", window)]).await;
+    let ticks = |message: &ServerMessage| match message {
+        ServerMessage::Event {
+            event: Event::Job { job },
+            ..
+        } => !job.recent.is_empty() && job.active.is_empty(),
+        _ => false,
+    };
+    world.socket().await.until(ticks).await;
+    world.stop().await;
+    // Time is what the test is about: some instants have to pass.
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    world.start().await;
+    let missed = |message: &ServerMessage| match message {
+        ServerMessage::Event {
+            event: Event::Job { job },
+            ..
+        } => job
+            .recent
+            .iter()
+            .any(|run| run.state.outcome() == Some(&RunOutcome::Missed)),
+        _ => false,
+    };
+    let mut socket = world.socket().await;
+    socket.until(missed).await;
+    world
+        .post("/api/v1/jobs/tick~/pause", r#"{"paused":true}"#)
+        .await;
+    let running = world.get("/running").await.json();
+    for run in running.as_object().unwrap().keys() {
+        world.ended(&run.parse().unwrap()).await;
+    }
 }

@@ -2,7 +2,7 @@
 
 use crate::http::{self, Response};
 use futures::{SinkExt as _, StreamExt as _};
-use saltpeter_protocol::api::{RunDetail, RunStarted};
+use saltpeter_protocol::api::{JobRow, RunDetail, RunStarted};
 use saltpeter_protocol::live::{ClientMessage, Event, OutputPush, ServerMessage};
 use saltpeter_protocol::{MachineOutcome, RunId};
 use saltpeter_server::boot::{Options, Running, boot};
@@ -161,19 +161,17 @@ impl World {
         serde_json::from_slice(&answer.body).unwrap()
     }
 
-    /// Waits until the run is over.
+    /// Waits until the run is over and every browser is shown that.
     pub(crate) async fn ended(&self, run: &RunId) -> RunDetail {
+        let shows_end = |row: &JobRow| row.recent.iter().any(|bar| bar.run == *run);
         let mut socket = self.socket().await;
         socket
-            .say(&ClientMessage::WatchRun { run: run.clone() })
-            .await;
-        socket
             .until(|message| match message {
-                ServerMessage::Run { run: detail, .. } => detail.summary.state.is_ended(),
+                ServerMessage::Snapshot { overview, .. } => overview.jobs.iter().any(shows_end),
                 ServerMessage::Event {
-                    event: Event::Run { summary },
+                    event: Event::Job { job },
                     ..
-                } => summary.id == *run && summary.state.is_ended(),
+                } => shows_end(job),
                 _ => false,
             })
             .await;
