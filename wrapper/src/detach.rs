@@ -47,7 +47,7 @@ pub(crate) fn launch() -> Result<(), String> {
 /// there is nothing to do.
 pub(crate) fn let_go(settings: &Settings) -> Result<Option<Lock>, String> {
     let _ = rustix::process::setsid();
-    let (lock, answer) = match lock::launch(&settings.launch.run, &settings.launch.machine) {
+    let (lock, answer) = match lock::launch(&settings.launch) {
         Ok(lock) => (Some(lock), READY.to_owned()),
         Err(LockError::Held { holder, .. }) => (
             None,

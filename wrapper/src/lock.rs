@@ -3,9 +3,10 @@
 
 use crate::dirs;
 use rustix::fs::{FlockOperation, OFlags, flock};
-use saltpeter_protocol::launch::LockRule;
+use saltpeter_protocol::launch::{Launch, LockRule};
 use saltpeter_protocol::{JobName, MachineId, RunId};
 use std::fs::{self, File, OpenOptions};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io::{self, Read as _};
 use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
@@ -38,9 +39,16 @@ pub(crate) enum LockError {
     NoDirectory(String),
 }
 
-/// The lock of a machine's part of a run, which makes a second launch of it harmless.
-pub(crate) fn launch(run: &RunId, machine: &MachineId) -> Result<Lock, LockError> {
-    own("launch", run.as_str(), machine, run)
+/// The lock of a machine's part of a run, which makes a second launch of it harmless. The runs of two servers may have
+/// the same name; their tokens differ.
+pub(crate) fn launch(launch: &Launch) -> Result<Lock, LockError> {
+    let mut server = DefaultHasher::new();
+    match &launch.token {
+        Some(token) => token.expose().hash(&mut server),
+        None => launch.url.hash(&mut server),
+    }
+    let name = format!("{}.{:016x}", launch.run, server.finish());
+    own("launch", &name, &launch.machine, &launch.run)
 }
 
 /// The lock that `rule` asks for; `None` for no lock.

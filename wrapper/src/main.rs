@@ -74,7 +74,7 @@ fn act(mode: Mode, settings: Settings) -> ExitCode {
                 ExitCode::FAILURE
             }
         },
-        Mode::Foreground => match lock::launch(&settings.launch.run, &settings.launch.machine) {
+        Mode::Foreground => match lock::launch(&settings.launch) {
             Ok(lock) => work(settings, lock, Attachment::Foreground),
             Err(e @ LockError::Held { .. }) => fail(
                 1,

@@ -164,3 +164,34 @@ async fn messages_before_hello_harm_nobody() {
     assert!(matches!(answer, FromServer::Refused { .. }), "{answer:?}");
     scene.finish().await;
 }
+
+#[tokio::test]
+async fn another_servers_run_of_the_same_name_is_not_in_the_way() {
+    let jobs = "twins: { min: 0, hour: 0, dom: 1, mon: 1, dow: '*', targets: a, overlap: allow, command: sleep 1 }\n";
+    let sites = [
+        Site::new(&["a"], jobs).unwrap(),
+        Site::new(&["a"], jobs).unwrap(),
+    ];
+    let servers = [
+        sites[0].serve().await.unwrap(),
+        sites[1].serve().await.unwrap(),
+    ];
+    // Runs are named by the second, so two that begin at once have the same name, but for the turn of a second.
+    let runs = loop {
+        let (one, other) = tokio::join!(
+            servers[0].client.run_now("twins"),
+            servers[1].client.run_now("twins")
+        );
+        let runs = [one.unwrap(), other.unwrap()];
+        if runs[0] == runs[1] {
+            break runs;
+        }
+    };
+    for (server, run) in servers.iter().zip(&runs) {
+        let detail = server.client.until_over(run).await.unwrap();
+        assert_eq!(detail.summary.state.outcome(), Some(&RunOutcome::Succeeded));
+    }
+    for server in servers {
+        server.stop().await.unwrap();
+    }
+}
