@@ -3,6 +3,7 @@
 //! Only measuring happens here: what is measured are the shipped crates and binaries.
 
 mod config;
+mod ingest;
 mod schedule;
 mod server;
 mod table;
@@ -15,6 +16,7 @@ cargo xtask bench NAME ...
 
   config     load 10,000 jobs; reload one changed file of 200
   schedule   1,000 of 10,000 jobs fire in the same second
+  ingest     1,000 version 2 wrappers write lines, 200 version 1 wrappers messages (release binaries needed)
   wrapper    start time, memory, and 1 GB of output through a real server (release binaries needed)
   all        all of them
 ";
@@ -28,10 +30,12 @@ fn main() -> Result<()> {
         match name.as_str() {
             "config" => config::run()?,
             "schedule" => schedule::run()?,
+            "ingest" => ingest::run()?,
             "wrapper" => wrapper::run()?,
             "all" => {
                 config::run()?;
                 schedule::run()?;
+                ingest::run()?;
                 wrapper::run()?;
             }
             other => bail!("there is no benchmark {other:?}\n\n{HELP}"),

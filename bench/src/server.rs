@@ -15,6 +15,8 @@ const STARTS_WITHIN: Duration = Duration::from_secs(10);
 pub(crate) struct Server {
     child: Child,
     port: u16,
+    /// Where wrappers connect.
+    pub(crate) machines_port: u16,
     scratch: tempfile::TempDir,
     /// The wrapper's release binary.
     pub(crate) wrapper: PathBuf,
@@ -23,6 +25,12 @@ pub(crate) struct Server {
 impl Server {
     /// Starts the release server beside this benchmark's binary with the jobs of `yaml` and one machine, alpha.
     pub(crate) fn start(yaml: &str) -> Result<Self> {
+        Self::start_with("alpha", None, yaml)
+    }
+
+    /// Starts the release server with these machines (comma-separated). With `launcher`, that program is run in place
+    /// of the wrapper, and whoever plays the wrapper connects by himself.
+    pub(crate) fn start_with(machines: &str, launcher: Option<&str>, yaml: &str) -> Result<Self> {
         let own = std::env::current_exe()?;
         let release = own.parent().context("this binary has no directory")?;
         let (binary, wrapper) = (release.join("saltpeter"), release.join("saltpeter-wrapper"));
@@ -37,8 +45,9 @@ impl Server {
         let config = scratch.path().join("config");
         std::fs::create_dir(&config)?;
         let mut text =
-            String::from("saltpeter_config:\n  executor: local\n  local_machines: [alpha]\n");
-        writeln!(text, "  default_wrapper_path: {}", wrapper.display())?;
+            format!("saltpeter_config:\n  executor: local\n  local_machines: [{machines}]\n");
+        let launched = launcher.map_or_else(|| wrapper.display().to_string(), str::to_owned);
+        writeln!(text, "  default_wrapper_path: {launched}")?;
         std::fs::write(config.join("saltpeter.yaml"), text + yaml)?;
         let (port, machines_port) = (free_port()?, free_port()?);
         let log = std::fs::File::create(scratch.path().join("server.log"))?;
@@ -64,6 +73,7 @@ impl Server {
         let server = Self {
             child,
             port,
+            machines_port,
             scratch,
             wrapper,
         };
@@ -94,26 +104,6 @@ impl Server {
         let answer: serde_json::Value = serde_json::from_slice(&answer)?;
         let run = answer["run"].as_str().context("Run now names no run")?;
         Ok(run.to_owned())
-    }
-
-    /// Resident memory of the run's wrapper in bytes; 0 when there is none.
-    pub(crate) fn wrapper_memory(&self, run: &str) -> u64 {
-        let Ok(processes) = std::fs::read_dir("/proc") else {
-            return 0;
-        };
-        let of_run = |pid: &str| {
-            let is = |file: &str, what: &str| {
-                std::fs::read(format!("/proc/{pid}/{file}"))
-                    .is_ok_and(|text| String::from_utf8_lossy(&text).contains(what))
-            };
-            is("comm", "saltpeter-wrapp") && is("environ", run)
-        };
-        processes
-            .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-            .filter(|pid| of_run(pid))
-            .map(|pid| resident(&pid))
-            .max()
-            .unwrap_or_default()
     }
 
     /// The body of a page.
@@ -148,6 +138,26 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Resident memory of the run's wrapper in bytes; 0 when there is none.
+pub(crate) fn wrapper_memory(run: &str) -> u64 {
+    let Ok(processes) = std::fs::read_dir("/proc") else {
+        return 0;
+    };
+    let of_run = |pid: &str| {
+        let is = |file: &str, what: &str| {
+            std::fs::read(format!("/proc/{pid}/{file}"))
+                .is_ok_and(|text| String::from_utf8_lossy(&text).contains(what))
+        };
+        is("comm", "saltpeter-wrapp") && is("environ", run)
+    };
+    processes
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .filter(|pid| of_run(pid))
+        .map(|pid| resident(&pid))
+        .max()
+        .unwrap_or_default()
 }
 
 fn free_port() -> Result<u16> {
