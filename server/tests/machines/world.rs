@@ -39,10 +39,10 @@ const BEGIN: UnixMillis = UnixMillis(1_762_250_400_000);
 
 /// Waits for something that must happen.
 pub(crate) async fn soon<T>(what: &str, happens: impl Future<Output = T>) -> T {
-    match tokio::time::timeout(PATIENCE, happens).await {
-        Ok(value) => value,
-        Err(_) => panic!("waited in vain for {what}"),
-    }
+    let Ok(value) = tokio::time::timeout(PATIENCE, happens).await else {
+        panic!("waited in vain for {what}");
+    };
+    value
 }
 
 pub(crate) fn machine(name: &str) -> MachineId {
@@ -133,7 +133,7 @@ impl World {
                 by: "test".to_owned(),
             },
             only: None,
-            reconnect_grace: Duration::from_secs(600),
+            reconnect_grace: Duration::from_mins(10),
         };
         let run = self.up.runs.start(start).await.unwrap();
         let id = run.clone();
