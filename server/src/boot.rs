@@ -1,10 +1,10 @@
 //! The composition root: the only file that knows every part.
 
 use crate::clock::{Clock, SystemClock};
-use crate::config_watch::{Config, ConfigWatch};
+use crate::config_watch::ConfigWatch;
 use crate::dispatch::{DispatchParts, Dispatcher, Journal};
 use crate::executor::{Executor, LocalExecutor};
-use crate::fanout::{Board, Fanout, History, RECENT};
+use crate::fanout::{self, Board, Fanout};
 use crate::http;
 use crate::joblog::{JobLog, JobLogWriter};
 use crate::lifecycle::Lifecycle;
@@ -14,16 +14,13 @@ use crate::pauses::Pauses;
 use crate::runs::Runs;
 use crate::scheduler::Scheduler;
 use crate::settings::{Flags, InForce, host_zone};
+use crate::store::Store;
 use crate::store::output::OutputLog;
-use crate::store::{Store, StoreError};
 use crate::telemetry;
 use crate::ws::live::Live;
 use crate::ws::machines;
 use anyhow::{Context as _, Result, bail};
 use axum::serve::ListenerExt as _;
-use futures::{StreamExt as _, TryStreamExt as _};
-use saltpeter_protocol::JobName;
-use std::collections::HashMap;
 use std::fs::{DirBuilder, File, TryLockError};
 use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt as _;
@@ -37,9 +34,6 @@ use tokio_util::sync::CancellationToken;
 
 /// How long each part of the storage may take to close.
 const CLOSE_WITHIN: Duration = Duration::from_secs(3);
-
-/// Histories that are read at a time at the start.
-const HISTORIES_AT_ONCE: usize = 8;
 
 /// What to boot.
 #[derive(Debug, Clone)]
@@ -165,7 +159,7 @@ pub async fn boot(options: Options) -> Result<Running> {
     let changes = runs.subscribe();
     let last_instants = store.last_instants().await?.into_iter().collect();
     runs.recover().await?;
-    let histories = histories(&store, &runs, &config).await?;
+    let histories = fanout::histories(&store, &runs, &config).await?;
     let board = Board::new(
         &config.current(),
         histories,
@@ -180,6 +174,7 @@ pub async fn boot(options: Options) -> Result<Running> {
         changes,
         paused: pauses.subscribe(),
         output: output.clone(),
+        store: store.clone(),
         clock: Arc::clone(&clock),
     };
     let scheduler = Scheduler {
@@ -336,32 +331,4 @@ fn claim(directory: &Path) -> Result<File> {
             Err(error).with_context(|| format!("cannot lock {}", path.display()))
         }
     }
-}
-
-/// What is known of each job's runs.
-async fn histories(
-    store: &Store,
-    runs: &Runs,
-    config: &Config,
-) -> Result<HashMap<JobName, History>, StoreError> {
-    let names: Vec<JobName> = config.current().jobs.keys().cloned().collect();
-    let read = |name: JobName| async move {
-        let recent = store.recent(&name, RECENT as u32).await?;
-        let last = if recent.is_empty() {
-            None
-        } else {
-            store.last_ended(&name).await?
-        };
-        let history = History {
-            last,
-            recent,
-            active: runs.active(&name),
-        };
-        Ok((name, history))
-    };
-    futures::stream::iter(names)
-        .map(read)
-        .buffer_unordered(HISTORIES_AT_ONCE)
-        .try_collect()
-        .await
 }

@@ -5,15 +5,20 @@
 //! and every change after N. Changes of a job's row in quick succession come as one.
 
 mod board;
+mod history;
 
-pub use board::{Board, Change, History, RECENT, Sequenced, Subscription};
+pub use board::{Board, Change, Sequenced, Subscription};
+pub use history::{History, RECENT};
 
 use crate::clock::Clock;
 use crate::config_watch::Config;
 use crate::pauses::Paused;
 use crate::runs::{RunChange, Runs};
 use crate::store::output::OutputLog;
-use saltpeter_protocol::UnixMillis;
+use crate::store::{Store, StoreError};
+use futures::{StreamExt as _, TryStreamExt as _};
+use saltpeter_protocol::{JobName, UnixMillis};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{broadcast, watch};
@@ -25,6 +30,9 @@ const GATHER: Duration = Duration::from_millis(30);
 
 /// The longest sleep, so that a clock that was set is noticed.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
+
+/// Histories that are read at a time.
+const HISTORIES_AT_ONCE: usize = 8;
 
 /// What the task listens to.
 pub struct Fanout {
@@ -40,6 +48,8 @@ pub struct Fanout {
     pub paused: watch::Receiver<Paused>,
     /// Lengths of output.
     pub output: OutputLog,
+    /// Where the histories are, for when changes were missed.
+    pub store: Store,
     /// The time.
     pub clock: Arc<dyn Clock>,
 }
@@ -68,7 +78,7 @@ impl Fanout {
                     }
                     Err(broadcast::error::RecvError::Lagged(missed)) => {
                         tracing::warn!("the dashboard's state was {missed} changes behind and is built anew");
-                        self.board.replace_active(self.runs.all_active());
+                        self.start_over().await;
                     }
                     // The runs outlive this task: they hold the sender.
                     Err(broadcast::error::RecvError::Closed) => stop.cancelled().await,
@@ -95,6 +105,13 @@ impl Fanout {
         }
     }
 
+    async fn start_over(&self) {
+        match histories(&self.store, &self.runs, &self.config).await {
+            Ok(histories) => self.board.replace_histories(histories),
+            Err(error) => tracing::error!("what the dashboard shows may be out of date: {error}"),
+        }
+    }
+
     async fn take(&self, change: &RunChange) {
         let mut machines = change.machines.clone();
         for row in &mut machines {
@@ -114,3 +131,34 @@ impl Fanout {
 fn earliest(times: impl IntoIterator<Item = Option<UnixMillis>>) -> Option<UnixMillis> {
     times.into_iter().flatten().min()
 }
+
+/// What is known of the runs of each job of the configuration.
+pub async fn histories(
+    store: &Store,
+    runs: &Runs,
+    config: &Config,
+) -> Result<HashMap<JobName, History>, StoreError> {
+    let names: Vec<JobName> = config.current().jobs.keys().cloned().collect();
+    let read = |name: JobName| async move {
+        let recent = store.recent(&name, RECENT as u32).await?;
+        let last = if recent.is_empty() {
+            None
+        } else {
+            store.last_ended(&name).await?
+        };
+        let history = History {
+            last,
+            recent,
+            active: runs.active(&name),
+        };
+        Ok((name, history))
+    };
+    futures::stream::iter(names)
+        .map(read)
+        .buffer_unordered(HISTORIES_AT_ONCE)
+        .try_collect()
+        .await
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,13 +1,12 @@
 //! The state itself, and its numbering.
 
 use super::earliest;
+use super::history::History;
 use crate::pauses::Paused;
 use crate::runs::RunChange;
 use crate::view;
 use saltpeter_domain::{Job, JobSet, Maintenance};
-use saltpeter_protocol::api::{
-    JobRow, MaintenanceView, Overview, Problem, RecentRun, RunSummary, ServerView,
-};
+use saltpeter_protocol::api::{JobRow, MaintenanceView, Overview, Problem, ServerView};
 use saltpeter_protocol::live::{Event, ServerMessage};
 use saltpeter_protocol::{JobName, UnixMillis};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -16,9 +15,6 @@ use tokio::sync::broadcast;
 
 /// Changes that a browser may be behind; one that is further behind gets a fresh snapshot.
 const BEHIND: usize = 4096;
-
-/// How many ended runs a row shows.
-pub const RECENT: usize = 30;
 
 /// What all browsers are shown. Clones share it.
 #[derive(Clone)]
@@ -96,63 +92,6 @@ struct State {
 struct Row {
     job: Arc<Job>,
     row: Arc<JobRow>,
-}
-
-/// A job's runs.
-#[derive(Debug, Clone, Default)]
-pub struct History {
-    /// The newest that is over.
-    pub last: Option<RunSummary>,
-    /// The newest [`RECENT`] that are over, oldest first.
-    pub recent: Vec<RecentRun>,
-    /// Those that are not over, oldest first.
-    pub active: Vec<RunSummary>,
-}
-
-impl History {
-    fn take(&mut self, run: &RunSummary) {
-        let place = self.active.iter().position(|known| known.id == run.id);
-        if !run.state.is_ended() {
-            match place {
-                Some(place) => self.active[place] = run.clone(),
-                None => self.active.push(run.clone()),
-            }
-            return;
-        }
-        if let Some(place) = place {
-            self.active.remove(place);
-        }
-        let is_newest = self
-            .last
-            .as_ref()
-            .is_none_or(|last| last.id == run.id || last.created <= run.created);
-        if is_newest {
-            self.last = Some(run.clone());
-        }
-        let bar = RecentRun {
-            run: run.id.clone(),
-            state: run.state.clone(),
-            started: run.created,
-        };
-        // A lost run may end a second time, otherwise.
-        if let Some(known) = self.recent.iter_mut().find(|known| known.run == run.id) {
-            *known = bar;
-            return;
-        }
-        let place = self
-            .recent
-            .partition_point(|known| known.started <= bar.started);
-        self.recent.insert(place, bar);
-        if self.recent.len() > RECENT {
-            self.recent.remove(0);
-        }
-    }
-
-    fn show_in(&self, row: &mut JobRow) {
-        row.last.clone_from(&self.last);
-        row.recent.clone_from(&self.recent);
-        row.active.clone_from(&self.active);
-    }
 }
 
 impl Board {
@@ -296,19 +235,10 @@ impl Board {
         self.publish(&mut state, Change::Run(Box::new(change)));
     }
 
-    /// Replaces what is known of the runs that are not over, after changes were missed.
-    pub fn replace_active(&self, active: Vec<RunSummary>) {
+    /// Replaces what is known of the runs, after changes were missed.
+    pub fn replace_histories(&self, histories: HashMap<JobName, History>) {
         let mut state = self.lock();
-        for history in state.histories.values_mut() {
-            history.active.clear();
-        }
-        for run in active {
-            state
-                .histories
-                .entry(run.job.clone())
-                .or_default()
-                .take(&run);
-        }
+        state.histories = histories;
         let all: Vec<JobName> = state.rows.keys().cloned().collect();
         for name in all {
             state.refresh(&name);
@@ -445,9 +375,8 @@ impl State {
     /// Brings a job's row up to its history.
     fn refresh(&mut self, name: &JobName) -> Option<Arc<JobRow>> {
         let known = self.rows.get_mut(name)?;
-        if let Some(history) = self.histories.get(name) {
-            history.show_in(Arc::make_mut(&mut known.row));
-        }
+        let history = self.histories.entry(name.clone()).or_default();
+        history.show_in(Arc::make_mut(&mut known.row));
         Some(Arc::clone(&known.row))
     }
 

@@ -1,8 +1,9 @@
 //! The REST interface and the routes of the earlier implementation.
 
-use crate::world::World;
+use crate::world::{Heard, World, within};
 use saltpeter_protocol::MachineOutcome;
 use saltpeter_protocol::api::OutputSlice;
+use saltpeter_protocol::live::ClientMessage;
 use serde_json::json;
 
 const JOBS: &str = "
@@ -99,6 +100,15 @@ async fn run_again_takes_the_machines_that_failed() {
 async fn a_kill_ends_with_143_and_overlaps_are_refused() {
     let world = World::new(&[("jobs.yaml", JOBS)]).await;
     let run = world.run("long~").await;
+    let mut socket = world.socket().await;
+    let watch = ClientMessage::WatchOutput {
+        sub: 1,
+        run: run.clone(),
+        machine: "web1".parse().unwrap(),
+        from: 0,
+    };
+    socket.say(&watch).await;
+    within(async { while !matches!(socket.next().await, Heard::Output(_)) {} }).await;
     let again = world.post("/api/v1/jobs/long~/run", "").await;
     assert_eq!((again.status, again.error().0.as_str()), (409, "overlap"));
     let early = world.post(&format!("/api/v1/runs/{run}/again"), "").await;

@@ -1,0 +1,63 @@
+//! What a job's row shows of its runs.
+
+use saltpeter_protocol::api::{JobRow, RecentRun, RunSummary};
+
+/// How many ended runs a row shows.
+pub const RECENT: usize = 30;
+
+/// A job's runs.
+#[derive(Debug, Clone, Default)]
+pub struct History {
+    /// The newest that is over.
+    pub last: Option<RunSummary>,
+    /// The newest [`RECENT`] that are over, oldest first.
+    pub recent: Vec<RecentRun>,
+    /// Those that are not over, oldest first.
+    pub active: Vec<RunSummary>,
+}
+
+impl History {
+    pub(super) fn take(&mut self, run: &RunSummary) {
+        let place = self.active.iter().position(|known| known.id == run.id);
+        if !run.state.is_ended() {
+            match place {
+                Some(place) => self.active[place] = run.clone(),
+                None => self.active.push(run.clone()),
+            }
+            return;
+        }
+        if let Some(place) = place {
+            self.active.remove(place);
+        }
+        let is_newest = self
+            .last
+            .as_ref()
+            .is_none_or(|last| last.id == run.id || last.created <= run.created);
+        if is_newest {
+            self.last = Some(run.clone());
+        }
+        let bar = RecentRun {
+            run: run.id.clone(),
+            state: run.state.clone(),
+            started: run.created,
+        };
+        // A lost run may end a second time, otherwise.
+        if let Some(known) = self.recent.iter_mut().find(|known| known.run == run.id) {
+            *known = bar;
+            return;
+        }
+        let place = self
+            .recent
+            .partition_point(|known| known.started <= bar.started);
+        self.recent.insert(place, bar);
+        if self.recent.len() > RECENT {
+            self.recent.remove(0);
+        }
+    }
+
+    pub(super) fn show_in(&self, row: &mut JobRow) {
+        row.last.clone_from(&self.last);
+        row.recent.clone_from(&self.recent);
+        row.active.clone_from(&self.active);
+    }
+}
