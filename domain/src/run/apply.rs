@@ -5,7 +5,6 @@ use super::{
     Effect, Input, LogEntry, LogEvent, MachineExit, MachineRun, MaintenanceScope, Refused,
     Resolution, Run, Speaker, Step,
 };
-use saltpeter_protocol::api::KillView;
 use saltpeter_protocol::{
     LaunchErrorKind, MachineId, MachineOutcome, MachineState, RunOutcome, RunState, UnixMillis,
 };
@@ -266,66 +265,6 @@ impl Run {
         Ok(step)
     }
 
-    fn kill(
-        &mut self,
-        machine: Option<MachineId>,
-        by: String,
-        now: UnixMillis,
-    ) -> Result<Step, Refused> {
-        let view = KillView { by, at: now };
-        let mut step = Step::default();
-        let targets: Vec<MachineId> = if let Some(machine) = machine {
-            if self.machine(&machine)?.state.is_ended() {
-                return Err(Refused::NotRunning);
-            }
-            vec![machine]
-        } else {
-            if self.head.state.is_ended() {
-                return Err(Refused::NotRunning);
-            }
-            if self.head.kill.is_none() {
-                self.head.kill = Some(view.clone());
-                step.changed.run = true;
-            }
-            if self.head.state != RunState::Running {
-                self.finish(RunOutcome::Killed, now, &mut step);
-                return Ok(step);
-            }
-            self.machines
-                .iter()
-                .filter(|(_, machine)| !machine.state.is_ended())
-                .map(|(id, _)| id.clone())
-                .collect()
-        };
-        for id in targets {
-            self.kill_machine(&id, &view, now, &mut step);
-        }
-        self.proceed(now, &mut step);
-        Ok(step)
-    }
-
-    fn kill_machine(&mut self, id: &MachineId, view: &KillView, now: UnixMillis, step: &mut Step) {
-        let Some(known) = self.machines.get_mut(id) else {
-            return;
-        };
-        if known.kill.is_none() {
-            known.kill = Some(view.clone());
-            step.changed.machines.insert(id.clone());
-        }
-        match (&known.state, known.bound) {
-            (MachineState::Waiting, _) => {
-                self.end_machine(id, None, MachineOutcome::NotAttempted, now, step);
-            }
-            (MachineState::Starting { .. }, None) => {
-                self.end_machine(id, None, MachineOutcome::Killed, now, step);
-            }
-            _ => {
-                known.kill_sent = Some(now);
-                step.effects.push(Effect::SendKill(id.clone()));
-            }
-        }
-    }
-
     /// Gives `machine` its outcome.
     pub(super) fn end_machine(
         &mut self,
@@ -387,7 +326,7 @@ impl Run {
         }
     }
 
-    fn finish(&mut self, outcome: RunOutcome, now: UnixMillis, step: &mut Step) {
+    pub(super) fn finish(&mut self, outcome: RunOutcome, now: UnixMillis, step: &mut Step) {
         self.head.state = RunState::Ended {
             at: now,
             outcome: outcome.clone(),

@@ -7,6 +7,7 @@ mod apply;
 mod effect;
 mod hello;
 mod input;
+mod kill;
 mod outcome;
 mod state;
 mod timers;
