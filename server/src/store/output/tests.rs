@@ -341,6 +341,67 @@ async fn closing_writes_what_was_submitted() {
 }
 
 #[tokio::test]
+async fn what_cannot_be_written_is_held_and_written_later() {
+    let f = Fixture::new().await;
+    let (run, web1) = (run("a_1"), machine("web1"));
+    let stream = f.log.stream(&run, &web1).await.unwrap();
+    let mut saboteur = SqliteConnectOptions::new()
+        .filename(f.dir.path().join("output.db"))
+        .busy_timeout(BUSY_TIMEOUT)
+        .connect()
+        .await
+        .unwrap();
+    let mut rename = async |from: &str, to: &str| {
+        let statement = format!("ALTER TABLE {from} RENAME TO {to}");
+        sqlx::query(sqlx::AssertSqlSafe(statement))
+            .execute(&mut saboteur)
+            .await
+            .unwrap();
+    };
+    stream.submit(chunk(0, b"before\n")).await.unwrap();
+    stream.wait_durable(7).await.unwrap();
+    rename("output_block", "away").await;
+    stream.submit(chunk(7, b"while\n")).await.unwrap();
+    // The commit fails; nothing is acknowledged meanwhile.
+    let held = tokio::time::timeout(Duration::from_millis(300), stream.wait_durable(13)).await;
+    assert!(held.is_err(), "{held:?}");
+    rename("away", "output_block").await;
+    stream.submit(chunk(13, b"after\n")).await.unwrap();
+    stream.wait_durable(19).await.unwrap();
+    assert_eq!(f.all(&run, &web1).await, b"before\nwhile\nafter\n");
+
+    // Without this, set before the first table, the file could not shrink later.
+    let vacuum: i64 = sqlx::query_scalar("PRAGMA auto_vacuum")
+        .fetch_one(&mut saboteur)
+        .await
+        .unwrap();
+    assert_eq!(vacuum, 2);
+}
+
+#[tokio::test]
+async fn closing_does_not_wait_for_a_disk_that_is_full() {
+    let f = Fixture::new().await;
+    let stream = f.log.stream(&run("a_1"), &machine("web1")).await.unwrap();
+    let mut saboteur = SqliteConnectOptions::new()
+        .filename(f.dir.path().join("output.db"))
+        .connect()
+        .await
+        .unwrap();
+    sqlx::query("DROP TABLE output_block")
+        .execute(&mut saboteur)
+        .await
+        .unwrap();
+    stream
+        .submit(chunk(0, b"lost, and not acknowledged"))
+        .await
+        .unwrap();
+    tokio::time::timeout(Duration::from_secs(10), f.log.close())
+        .await
+        .unwrap();
+    assert_eq!(stream.durable().length.bytes, 0);
+}
+
+#[tokio::test]
 async fn a_file_that_cannot_be_opened_is_named() {
     let error = OutputLog::open(Path::new("/nonexistent/output.db"))
         .await
