@@ -10,8 +10,9 @@ function chromium(): string | undefined {
 export default defineConfig({
   testDir: './tests',
   outputDir: './test-results',
-  // Each test has a server of its own (fixtures.ts), so none can disturb another.
-  fullyParallel: true,
+  // Each test has a server of its own (fixtures.ts), but they share this host, where a machine runs a job
+  // once at a time: tests whose jobs have the same name stand in one file, and run one after the other.
+  fullyParallel: false,
   workers: 2,
   // A test that passes only when tried again is a defect.
   retries: 0,
