@@ -42,7 +42,7 @@ pub(crate) type First = Resource<Result<FirstView, ApiError>>;
 /// The first view of the tab.
 pub(crate) fn use_first() -> First {
     // Provided around every page; a page outside of it is a fault in this code.
-    use_context().unwrap_or_else(|| Resource::new(|| String::new(), client::first))
+    use_context().unwrap_or_else(|| Resource::new(String::new, client::first))
 }
 
 impl Totals {

@@ -53,11 +53,7 @@ pub(crate) fn listen(help: Callback<()>) {
                         let _ = filter.focus();
                     }
                 }
-                "ArrowDown" | "ArrowUp" => {
-                    if step(key == "ArrowDown") {
-                        event.prevent_default();
-                    }
-                }
+                "ArrowDown" | "ArrowUp" if step(key == "ArrowDown") => event.prevent_default(),
                 "r" | "k" | "f" | "w" | "p" => {
                     if let Some(button) = button(&key) {
                         event.prevent_default();

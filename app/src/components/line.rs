@@ -64,7 +64,8 @@ pub(crate) struct LineContext {
 }
 
 /// Draws a line.
-pub(crate) fn line_view(shown: Shown, context: LineContext) -> impl IntoView {
+pub(crate) fn line_view(shown: Shown, context: &LineContext) -> impl IntoView + use<> {
+    let context = *context;
     let number = shown.number + 1;
     let chosen = move || {
         context

@@ -538,12 +538,12 @@ fn Pane(run: RunId, machine: MachineId, begun: UnixMillis, model: OutputModel) -
                         <For
                             each=move || state.view.get()
                             key=|shown| (shown.number, shown.revision)
-                            children=move |shown| line_view(shown, context)
+                            children=move |shown| line_view(shown, &context)
                         />
                     </div>
                 </div>
                 <Show when=move || state.lines.get() == 0>
-                    <p class="output-empty">"No output so far."</p>
+                    <p class="output-empty">"No output."</p>
                 </Show>
             </div>
             <Show when=move || !state.follow.get()>

@@ -12,7 +12,9 @@ use crate::routes;
 use leptos::either::{Either, EitherOf3};
 use leptos::prelude::*;
 use saltpeter_protocol::api::{ApiError, Counts, MachineRow, RunDetail, RunSummary};
-use saltpeter_protocol::{MachineId, MachineState, RunCause, RunId, RunOutcome, RunState};
+use saltpeter_protocol::{
+    MachineId, MachineOutcome, MachineState, RunCause, RunId, RunOutcome, RunState,
+};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -174,7 +176,7 @@ pub(crate) fn ended_at(summary: &RunSummary) -> Option<saltpeter_protocol::UnixM
 /// How many machines are how, in words: `3 failed of 812`.
 pub(crate) fn counts_text(counts: &Counts) -> String {
     let parts: Vec<String> = [
-        (counts.failed, "not well"),
+        (counts.failed, "did not succeed"),
         (counts.lost_contact, "out of contact"),
         (counts.running, "running"),
         (counts.starting, "starting"),
@@ -299,7 +301,7 @@ fn MachineHead(run: RunId, row: MachineRow) -> impl IntoView {
     let ended = row.state.is_ended();
     let mark = Mark::of_machine(&row.state);
     let word = row.state.label();
-    let code = row.state.outcome().and_then(|outcome| outcome.exit_code());
+    let code = row.state.outcome().and_then(MachineOutcome::exit_code);
     let message = row
         .state
         .outcome()
@@ -374,7 +376,7 @@ mod tests {
         };
         assert_eq!(
             counts_text(&counts),
-            "812 machines: 3 not well, 809 succeeded"
+            "812 machines: 3 did not succeed, 809 succeeded"
         );
         assert_eq!(counts_text(&Counts::default()), "0 machines");
     }

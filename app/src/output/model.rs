@@ -95,8 +95,8 @@ impl OutputModel {
         } else {
             let whole = self.windows.iter().find(|w| w.has_whole(number, false));
             // A part of a line is better than nothing: the rest may be too long to ever be here.
-            let some = whole.into_iter().chain(&self.windows).chain([&self.tail]);
-            some.filter_map(|segment| segment.line(number)).next()
+            let mut some = whole.into_iter().chain(&self.windows).chain([&self.tail]);
+            some.find_map(|segment| segment.line(number))
         };
         match found {
             Some((line, revision)) => Shown {
@@ -163,7 +163,8 @@ mod tests {
 
     impl Log {
         fn numbered(lines: u64, chunk: usize) -> Self {
-            let text: String = (0..lines).map(|n| format!("line {n}\n")).collect();
+            let lines: Vec<String> = (0..lines).map(|n| format!("line {n}\n")).collect();
+            let text = lines.concat();
             Self {
                 bytes: text.into_bytes(),
                 chunk,
@@ -171,7 +172,7 @@ mod tests {
         }
 
         fn feeds(&self, to: usize) -> u64 {
-            self.bytes[..to].iter().filter(|b| **b == b'\n').count() as u64
+            self.bytes[..to].split(|b| *b == b'\n').skip(1).count() as u64
         }
 
         fn slice(&self, from: OutputFrom, limit: usize) -> OutputSlice {

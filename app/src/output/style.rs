@@ -1,5 +1,7 @@
 //! Select Graphic Rendition: what an escape sequence says about the look of the text after it.
 
+use std::fmt::Write as _;
+
 /// A colour as a sequence names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Color {
@@ -109,7 +111,8 @@ impl Style {
         let mut text = String::new();
         for (name, color) in [("--front", self.front), ("--back", self.back)] {
             if let Color::Rgb(r, g, b) = color {
-                text.push_str(&format!("{name}:#{r:02x}{g:02x}{b:02x};"));
+                // Writing into a String cannot fail.
+                let _ = write!(text, "{name}:#{r:02x}{g:02x}{b:02x};");
             }
         }
         (!text.is_empty()).then_some(text)

@@ -38,7 +38,8 @@ fn Content(first: Page) -> impl IntoView {
     // The socket tells of problems and jobs; files and settings are asked for while one looks at them.
     let beat = Memo::new(move |_| (live.problems(), live.now().0 / READ_EVERY));
     Effect::new(move |before: Option<()>| {
-        beat.track();
+        // Read, not only tracked: what nobody reads is never computed.
+        beat.with(|_| ());
         if before.is_some() {
             leptos::task::spawn_local(async move {
                 if let Ok(new) = client::config_page().await

@@ -101,7 +101,7 @@ fn Content(bundle: JobBundle) -> impl IntoView {
         })
     });
     Effect::new(move |before: Option<()>| {
-        fingerprint.track();
+        fingerprint.with(|_| ());
         if before.is_some() {
             let name = name.clone();
             spawn_local(async move {

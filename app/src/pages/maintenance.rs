@@ -7,6 +7,7 @@ use crate::live::use_live;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use leptos_meta::Title;
+use saltpeter_protocol::MachineId;
 use saltpeter_protocol::api::{
     ApiError, DiffChange, DiffLine, ErrorCode, MaintenanceDiff, MaintenanceEdit,
     MaintenancePage as Page,
@@ -93,7 +94,12 @@ impl Form {
 
     fn is_changed(self) -> bool {
         self.page.with(|page| {
-            let machines: Vec<&str> = page.current.machines.iter().map(|m| m.as_str()).collect();
+            let machines: Vec<&str> = page
+                .current
+                .machines
+                .iter()
+                .map(MachineId::as_str)
+                .collect();
             page.current.global != self.global.get()
                 || self.machines.with(|edited| *edited != machines)
                 || page.current.reason.as_deref().unwrap_or_default()
@@ -127,6 +133,9 @@ impl Form {
     }
 
     fn save(self) {
+        // A preview that is still on its way would be of a file that has changed by then.
+        self.edits
+            .update_value(|edits| *edits = edits.wrapping_add(1));
         self.saving.set(Saving::Busy);
         spawn_local(async move {
             let answer = client::maintenance_save(self.edit()).await;
@@ -185,7 +194,7 @@ fn Editor(first: Page) -> impl IntoView {
     // shown; with one, saving will say that there is a conflict.
     let in_force = Memo::new(move |_| live.maintenance());
     Effect::new(move |before: Option<()>| {
-        in_force.track();
+        in_force.with(|_| ());
         if before.is_some() && !form.is_changed_untracked() {
             form.reload_quietly();
         }
@@ -326,7 +335,7 @@ fn Machines(form: Form) -> impl IntoView {
             form.machines.with(|chosen| {
                 page.known_machines
                     .iter()
-                    .map(|machine| machine.as_str())
+                    .map(MachineId::as_str)
                     .filter(|machine| !chosen.iter().any(|other| other == machine))
                     .map(str::to_owned)
                     .collect::<Vec<_>>()

@@ -4,7 +4,7 @@ use crate::components::marks::{Mark, last_failed};
 use crate::routes::escape;
 use saltpeter_protocol::JobName;
 use saltpeter_protocol::api::JobRow;
-use std::cmp::Ordering;
+use std::cmp::{Ordering, Reverse};
 use std::sync::Arc;
 
 /// Filter and order.
@@ -78,6 +78,136 @@ impl JobQuery {
                     query.status = StatusFilter::ALL.into_iter().find(|s| s.word() == value);
                 }
                 "running" => query.running = !value.is_empty() && value != "0",
+                "sort" => match value.strip_prefix('-') {
+                    Some(key) => (query.sort, query.descending) = (key.to_owned(), true),
+                    None => query.sort = value,
+                },
+                _ => {}
+            }
+        }
+        query
+    }
+
+    /// The address of the table with this query.
+    pub(crate) fn address(&self) -> String {
+        let mut pairs = Vec::new();
+        let mut add = |key: &str, value: &str| {
+            if !value.is_empty() {
+                pairs.push(format!("{key}={}", escape(value)));
+            }
+        };
+        add("q", &self.text);
+        add("group", &self.group);
+        add("status", self.status.map_or("", StatusFilter::word));
+        add("running", if self.running { "1" } else { "" });
+        if self.descending {
+            add("sort", &format!("-{}", self.sort_key()));
+        } else {
+            add("sort", &self.sort);
+        }
+        if pairs.is_empty() {
+            "/".to_owned()
+        } else {
+            format!("/?{}", pairs.join("&"))
+        }
+    }
+
+    /// Whether every job is shown.
+    pub(crate) fn shows_all(&self) -> bool {
+        self.text.is_empty() && self.group.is_empty() && self.status.is_none() && !self.running
+    }
+
+    fn sort_key(&self) -> &str {
+        if self.sort.is_empty() {
+            "name"
+        } else {
+            &self.sort
+        }
+    }
+
+    /// How the column `key` takes part in the order: `ascending`, `descending` or `none`.
+    pub(crate) fn order_of(&self, key: &str) -> &'static str {
+        if self.sort_key() != key {
+            "none"
+        } else if self.descending {
+            "descending"
+        } else {
+            "ascending"
+        }
+    }
+
+    /// The query after a click on the head of the column `key`.
+    pub(crate) fn sorted_by(&self, key: &str) -> Self {
+        let again = self.sort_key() == key;
+        let mut query = self.clone();
+        query.descending = again && !self.descending;
+        query.sort = if key == "name" && !query.descending {
+            String::new()
+        } else {
+            key.to_owned()
+        };
+        query
+    }
+
+    /// The jobs that are shown, in order.
+    pub(crate) fn select<'a>(
+        &self,
+        jobs: impl Iterator<Item = &'a Arc<JobRow>>,
+    ) -> Vec<Arc<JobRow>> {
+        let words: Vec<String> = self
+            .text
+            .split_whitespace()
+            .map(str::to_lowercase)
+            .collect();
+        let mut chosen: Vec<Arc<JobRow>> = jobs
+            .filter(|job| self.keeps(job, &words))
+            .cloned()
+            .collect();
+        let key = self.sort_key();
+        chosen.sort_by(|a, b| {
+            let order = compare(a, b, key);
+            let order = if self.descending {
+                order.reverse()
+            } else {
+                order
+            };
+            order.then_with(|| a.name.cmp(&b.name))
+        });
+        chosen
+    }
+
+    fn keeps(&self, job: &JobRow, words: &[String]) -> bool {
+        let has = |word: &String| {
+            [job.name.as_str(), &job.command, &job.targets]
+                .iter()
+                .any(|text| text.to_lowercase().contains(word))
+        };
+        (self.group.is_empty() || job.group == self.group)
+            && (!self.running || !job.active.is_empty())
+            && self.status.is_none_or(|status| status.keeps(job))
+            && words.iter().all(has)
+    }
+}
+
+/// Values that are not there come last.
+fn compare(a: &JobRow, b: &JobRow, key: &str) -> Ordering {
+    fn optional<T: Ord>(a: Option<T>, b: Option<T>) -> Ordering {
+        match (a, b) {
+            (Some(a), Some(b)) => a.cmp(&b),
+            (a, b) => b.is_some().cmp(&a.is_some()),
+        }
+    }
+    match key {
+        "name" => a.name.cmp(&b.name),
+        "group" => a.group.cmp(&b.group),
+        "schedule" => a.schedule.cmp(&b.schedule),
+        "next" => optional(a.next, b.next),
+        "last" => {
+            // The newest first, but those that never ran last.
+            let age = |job: &JobRow| job.last.as_ref().map(|run| Reverse(run.created));
+            optional(age(a), age(b))
+        }
+        "running" => query.running = !value.is_empty() && value != "0",
                 "sort" => match value.strip_prefix('-') {
                     Some(key) => (query.sort, query.descending) = (key.to_owned(), true),
                     None => query.sort = value,
