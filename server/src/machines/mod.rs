@@ -4,6 +4,7 @@
 //! to its run through the run's handle and to the output log; nothing is acknowledged that is not durable there.
 
 pub mod auth;
+mod bind_v1;
 mod counters;
 mod find;
 mod hub;
@@ -12,6 +13,7 @@ mod outgoing;
 mod session_v1;
 mod session_v2;
 mod writer_v1;
+mod writer_v2;
 
 pub use auth::{KeyError, RunKey};
 pub use counters::{Counter, Counters};

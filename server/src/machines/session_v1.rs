@@ -4,21 +4,20 @@
 //! numbered, and acknowledged one by one when they are durable.
 
 use super::counters::Counters;
-use super::find::find;
 use super::hub::{Limits, Shared};
 use super::incoming::{End, Frame, Incoming};
-use super::outgoing::{Closing, Outgoing, QUEUED_ANSWERS, QUEUED_ORDERS};
-use super::writer_v1::{Answer, Binding, Completion, PendingAck, Writer};
-use crate::runs::{HelloAnswer, MachineInput, RunHandle};
+use super::outgoing::{Closing, Outgoing, QUEUED_ANSWERS};
+use super::writer_v1::{Answer, Completion, PendingAck, Writer};
+use crate::runs::{MachineInput, RunHandle};
 use crate::store::output::{AppendError, Chunk, Durable, OutputStream};
 use axum::extract::ws::WebSocket;
 use bytes::Bytes;
 use futures::StreamExt as _;
-use saltpeter_domain::run::{MachineExit, Speaker};
+use saltpeter_domain::run::MachineExit;
 use saltpeter_protocol::machine::v1::{
     AckType, Envelope, ErrorCode, FromServer, FromWrapper, NackType,
 };
-use saltpeter_protocol::machine::v2::{Encoding, LeaveReason, Progress};
+use saltpeter_protocol::machine::v2::Encoding;
 use saltpeter_protocol::machine::{HEARTBEAT_EVERY, Stream};
 use saltpeter_protocol::{MachineId, RunId, UnixMillis};
 use std::pin::pin;
@@ -66,29 +65,29 @@ async fn converse(reader: Reader<'_>, writer: Writer<'_>) -> End {
 }
 
 /// Whom a connection speaks for.
-struct Bound {
-    run: RunId,
-    machine: MachineId,
-    line: RunHandle,
-    output: OutputStream,
+pub(super) struct Bound {
+    pub(super) run: RunId,
+    pub(super) machine: MachineId,
+    pub(super) line: RunHandle,
+    pub(super) output: OutputStream,
     /// The machine has its outcome already: what still comes is taken and acknowledged, so that the wrapper can leave.
-    over: bool,
+    pub(super) over: bool,
 }
 
 /// The last word of a wrapper, reported when everything before it is durable.
-struct Ending {
+pub(super) struct Ending {
     after: Durable,
     input: MachineInput,
 }
 
 /// The reading half.
-struct Reader<'h> {
-    hub: &'h Shared,
+pub(super) struct Reader<'h> {
+    pub(super) hub: &'h Shared,
     incoming: Incoming<'h>,
-    token: Option<String>,
+    pub(super) token: Option<String>,
     answers: mpsc::Sender<Answer>,
-    bound: Option<Bound>,
-    ending: Option<Ending>,
+    pub(super) bound: Option<Bound>,
+    pub(super) ending: Option<Ending>,
 }
 
 /// How a message was taken.
@@ -112,7 +111,7 @@ impl Reader<'_> {
         &self.hub.limits
     }
 
-    fn counters(&self) -> &Counters {
+    pub(super) fn counters(&self) -> &Counters {
         &self.hub.counters
     }
 
@@ -214,103 +213,6 @@ impl Reader<'_> {
             FromWrapper::Unknown => self.counters().unknown_messages.add_one(),
         }
         Ok(Taken::Well)
-    }
-
-    /// Makes sure that the connection speaks for whom the message names. False when it may not; the wrapper has its
-    /// answer then.
-    async fn bind(
-        &mut self,
-        envelope: &Envelope,
-        message: &FromWrapper,
-        late: bool,
-    ) -> Result<bool, End> {
-        let names = (envelope.job_instance.as_str(), envelope.machine.as_str());
-        if self
-            .bound
-            .as_ref()
-            .is_some_and(|bound| names == (bound.run.as_str(), bound.machine.as_str()))
-        {
-            return Ok(true);
-        }
-        let (Ok(run), Ok(machine)) = (RunId::new(names.0), MachineId::new(names.1)) else {
-            return self.unknown(envelope, message).await;
-        };
-        if !self
-            .token
-            .as_deref()
-            .is_some_and(|token| self.hub.key.verify(&run, token))
-        {
-            self.counters().refused_token.add_one();
-            let message = format!(
-                "The address carries no token, or not that of run {run}. Wrappers get theirs from the server that launches them."
-            );
-            self.error(ErrorCode::JobNotFound, message).await?;
-            return Ok(false);
-        }
-        let Some(line) = find(&self.hub.runs, &run).await? else {
-            return self.unknown(envelope, message).await;
-        };
-        let (orders_in, orders) = mpsc::channel(QUEUED_ORDERS);
-        let answer = line
-            .hello(machine.clone(), Speaker::V1, Progress::New, orders_in)
-            .await?;
-        let (over, kill) = match answer {
-            HelloAnswer::Welcome { kill, .. } => (false, kill),
-            HelloAnswer::Leave {
-                reason: LeaveReason::AlreadyEnded,
-                ..
-            } => (true, false),
-            HelloAnswer::Leave {
-                reason: LeaveReason::NotKnown,
-                ..
-            } => return self.unknown(envelope, message).await,
-            HelloAnswer::Leave { message, .. } => {
-                self.counters().refused_leave.add_one();
-                self.error(ErrorCode::JobNotFound, message).await?;
-                return Ok(false);
-            }
-        };
-        let output = self.hub.log.stream(&run, &machine).await.map_err(|error| {
-            tracing::error!(%run, %machine, %error, "a wrapper cannot be heard");
-            End::Close(Closing::Restart, "the output log cannot be read")
-        })?;
-        let binding = Binding {
-            job_name: envelope.job_name.clone(),
-            job_instance: run.to_string(),
-            machine: machine.to_string(),
-            orders: Some(orders),
-            durable: output.watch(),
-            kill,
-        };
-        self.answer(Answer::Bound(Box::new(binding))).await?;
-        if late && !over {
-            // It is alive, so its command runs.
-            let machine = machine.clone();
-            line.send(MachineInput::Heard { machine }).await;
-        }
-        self.ending = None;
-        self.bound = Some(Bound {
-            run,
-            machine,
-            line,
-            output,
-            over,
-        });
-        Ok(true)
-    }
-
-    async fn unknown(&mut self, envelope: &Envelope, message: &FromWrapper) -> Result<bool, End> {
-        self.counters().refused_unknown.add_one();
-        if matches!(message, FromWrapper::SyncRequest { .. }) {
-            self.say(FromServer::SyncResponse { last_seq: -1 }).await?;
-        } else {
-            let message = format!(
-                "There is no run {:?} with a machine {:?}.",
-                envelope.job_instance, envelope.machine
-            );
-            self.error(ErrorCode::JobNotFound, message).await?;
-        }
-        Ok(false)
     }
 
     async fn output(&mut self, seq: Option<u64>, chunk: Chunk) -> Result<Taken, End> {
@@ -442,15 +344,15 @@ impl Reader<'_> {
         .await
     }
 
-    async fn error(&self, code: ErrorCode, message: String) -> Result<(), End> {
+    pub(super) async fn error(&self, code: ErrorCode, message: String) -> Result<(), End> {
         self.say(FromServer::Error { code, message }).await
     }
 
-    async fn say(&self, message: FromServer) -> Result<(), End> {
+    pub(super) async fn say(&self, message: FromServer) -> Result<(), End> {
         self.answer(Answer::Say(message)).await
     }
 
-    async fn answer(&self, answer: Answer) -> Result<(), End> {
+    pub(super) async fn answer(&self, answer: Answer) -> Result<(), End> {
         self.answers.send(answer).await.map_err(|_| End::Gone)
     }
 }

@@ -7,7 +7,8 @@ use super::counters::Counters;
 use super::find::find;
 use super::hub::Shared;
 use super::incoming::{End, Frame, Incoming};
-use super::outgoing::{Closing, Outgoing, Over, QUEUED_ANSWERS, QUEUED_ORDERS};
+use super::outgoing::{Closing, Outgoing, QUEUED_ANSWERS, QUEUED_ORDERS};
+use super::writer_v2::{Answer, Writer};
 use crate::VERSION;
 use crate::runs::{HelloAnswer, MachineInput, RunHandle, ToMachine};
 use crate::store::output::{AppendError, Chunk, Durable, OutputStream};
@@ -240,16 +241,6 @@ impl Session {
     }
 }
 
-/// Answers of the reading half to what the wrapper said.
-enum Answer {
-    Refused {
-        code: RefusedCode,
-        message: String,
-    },
-    /// The wrapper repeated what is durable, so it has missed an ack.
-    AckAgain,
-}
-
 struct Reader<'h> {
     hub: &'h Shared,
     run: RunHandle,
@@ -401,52 +392,5 @@ impl Reader<'_> {
 
     async fn answer(&self, answer: Answer) -> Result<(), End> {
         self.answers.send(answer).await.map_err(|_| End::Gone)
-    }
-}
-
-/// The writing half.
-struct Writer<'o> {
-    answers: mpsc::Receiver<Answer>,
-    orders: mpsc::Receiver<ToMachine>,
-    durable: watch::Receiver<Durable>,
-    output: OutputStream,
-    outgoing: &'o mut Outgoing,
-}
-
-impl Writer<'_> {
-    async fn run(mut self) -> Result<End, Over> {
-        let mut orders_open = true;
-        loop {
-            tokio::select! {
-                order = self.orders.recv(), if orders_open => match order {
-                    Some(ToMachine::Kill) => self.outgoing.say(&FromServer::Kill).await?,
-                    Some(ToMachine::Done) => self.outgoing.say(&FromServer::Done).await?,
-                    Some(ToMachine::Displaced) => {
-                        return Ok(End::Close(Closing::Normal, "the wrapper has connected anew"));
-                    }
-                    // The run's actor has ended; a wrapper that still has something to say will be heard by the next.
-                    None => orders_open = false,
-                },
-                // It cannot be closed while this half holds the stream.
-                _ = self.durable.changed() => self.ack().await?,
-                answer = self.answers.recv() => match answer {
-                    Some(Answer::AckAgain) => self.ack().await?,
-                    Some(Answer::Refused { code, message }) => {
-                        self.outgoing.say(&FromServer::Refused { code, message }).await?;
-                        if code == RefusedCode::OutOfOrder {
-                            // So that the wrapper knows from where to send again.
-                            self.ack().await?;
-                        }
-                    }
-                    None => return Ok(End::Gone),
-                },
-            }
-        }
-    }
-
-    async fn ack(&mut self) -> Result<(), Over> {
-        self.durable.mark_unchanged();
-        let durable = self.output.durable().length.bytes;
-        self.outgoing.say(&FromServer::Ack { durable }).await
     }
 }

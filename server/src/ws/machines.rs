@@ -11,6 +11,9 @@ use saltpeter_protocol::machine::SUBPROTOCOL_V2;
 use saltpeter_protocol::machine::v2::MAX_FRAME;
 use serde::Deserialize;
 
+/// Bytes read from a socket at a time. Every connection has such a buffer, also the thousands that are idle.
+const READ_BUFFER: usize = 16 * 1024;
+
 /// What the address may carry.
 #[derive(Deserialize)]
 struct Address {
@@ -39,6 +42,7 @@ async fn upgrade(
     let upgrade = upgrade
         .max_frame_size(MAX_FRAME)
         .max_message_size(MAX_FRAME)
+        .read_buffer_size(READ_BUFFER)
         .protocols([SUBPROTOCOL_V2]);
     let door = if upgrade.selected_protocol().is_some() {
         Door::V2 {

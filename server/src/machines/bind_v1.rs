@@ -1,0 +1,112 @@
+//! Whom a version 1 connection speaks for: its messages say it, and whichever comes first binds it.
+
+use super::find::find;
+use super::incoming::End;
+use super::outgoing::{Closing, QUEUED_ORDERS};
+use super::session_v1::{Bound, Reader};
+use super::writer_v1::{Answer, Binding};
+use crate::runs::{HelloAnswer, MachineInput};
+use saltpeter_domain::run::Speaker;
+use saltpeter_protocol::machine::v1::{Envelope, ErrorCode, FromServer, FromWrapper};
+use saltpeter_protocol::machine::v2::{LeaveReason, Progress};
+use saltpeter_protocol::{MachineId, RunId};
+use tokio::sync::mpsc;
+
+impl Reader<'_> {
+    /// Makes sure that the connection speaks for whom the message names. False when it may not; the wrapper has its
+    /// answer then.
+    pub(super) async fn bind(
+        &mut self,
+        envelope: &Envelope,
+        message: &FromWrapper,
+        late: bool,
+    ) -> Result<bool, End> {
+        let names = (envelope.job_instance.as_str(), envelope.machine.as_str());
+        if self
+            .bound
+            .as_ref()
+            .is_some_and(|bound| names == (bound.run.as_str(), bound.machine.as_str()))
+        {
+            return Ok(true);
+        }
+        let (Ok(run), Ok(machine)) = (RunId::new(names.0), MachineId::new(names.1)) else {
+            return self.unknown(envelope, message).await;
+        };
+        if !self
+            .token
+            .as_deref()
+            .is_some_and(|token| self.hub.key.verify(&run, token))
+        {
+            self.counters().refused_token.add_one();
+            let message = format!(
+                "The address carries no token, or not that of run {run}. Wrappers get theirs from the server that launches them."
+            );
+            self.error(ErrorCode::JobNotFound, message).await?;
+            return Ok(false);
+        }
+        let Some(line) = find(&self.hub.runs, &run).await? else {
+            return self.unknown(envelope, message).await;
+        };
+        let (orders_in, orders) = mpsc::channel(QUEUED_ORDERS);
+        let answer = line
+            .hello(machine.clone(), Speaker::V1, Progress::New, orders_in)
+            .await?;
+        let (over, kill) = match answer {
+            HelloAnswer::Welcome { kill, .. } => (false, kill),
+            HelloAnswer::Leave {
+                reason: LeaveReason::AlreadyEnded,
+                ..
+            } => (true, false),
+            HelloAnswer::Leave {
+                reason: LeaveReason::NotKnown,
+                ..
+            } => return self.unknown(envelope, message).await,
+            HelloAnswer::Leave { message, .. } => {
+                self.counters().refused_leave.add_one();
+                self.error(ErrorCode::JobNotFound, message).await?;
+                return Ok(false);
+            }
+        };
+        let output = self.hub.log.stream(&run, &machine).await.map_err(|error| {
+            tracing::error!(%run, %machine, %error, "a wrapper cannot be heard");
+            End::Close(Closing::Restart, "the output log cannot be read")
+        })?;
+        let binding = Binding {
+            job_name: envelope.job_name.clone(),
+            job_instance: run.to_string(),
+            machine: machine.to_string(),
+            orders: Some(orders),
+            durable: output.watch(),
+            kill,
+        };
+        self.answer(Answer::Bound(Box::new(binding))).await?;
+        if late && !over {
+            // It is alive, so its command runs.
+            let machine = machine.clone();
+            line.send(MachineInput::Heard { machine }).await;
+        }
+        self.ending = None;
+        self.bound = Some(Bound {
+            run,
+            machine,
+            line,
+            output,
+            over,
+        });
+        Ok(true)
+    }
+
+    async fn unknown(&mut self, envelope: &Envelope, message: &FromWrapper) -> Result<bool, End> {
+        self.counters().refused_unknown.add_one();
+        if matches!(message, FromWrapper::SyncRequest { .. }) {
+            self.say(FromServer::SyncResponse { last_seq: -1 }).await?;
+        } else {
+            let message = format!(
+                "There is no run {:?} with a machine {:?}.",
+                envelope.job_instance, envelope.machine
+            );
+            self.error(ErrorCode::JobNotFound, message).await?;
+        }
+        Ok(false)
+    }
+}

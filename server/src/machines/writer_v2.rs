@@ -1,0 +1,65 @@
+//! The writing half of a version 2 connection.
+
+use super::incoming::End;
+use super::outgoing::{Closing, Outgoing, Over};
+use crate::runs::ToMachine;
+use crate::store::output::{Durable, OutputStream};
+use saltpeter_protocol::machine::v2::{FromServer, RefusedCode};
+use tokio::sync::{mpsc, watch};
+
+/// What the reading half answers to the wrapper.
+pub(super) enum Answer {
+    Refused {
+        code: RefusedCode,
+        message: String,
+    },
+    /// The wrapper repeated what is durable, so it has missed an ack.
+    AckAgain,
+}
+
+/// The writing half.
+pub(super) struct Writer<'o> {
+    pub(super) answers: mpsc::Receiver<Answer>,
+    pub(super) orders: mpsc::Receiver<ToMachine>,
+    pub(super) durable: watch::Receiver<Durable>,
+    pub(super) output: OutputStream,
+    pub(super) outgoing: &'o mut Outgoing,
+}
+
+impl Writer<'_> {
+    pub(super) async fn run(mut self) -> Result<End, Over> {
+        let mut orders_open = true;
+        loop {
+            tokio::select! {
+                order = self.orders.recv(), if orders_open => match order {
+                    Some(ToMachine::Kill) => self.outgoing.say(&FromServer::Kill).await?,
+                    Some(ToMachine::Done) => self.outgoing.say(&FromServer::Done).await?,
+                    Some(ToMachine::Displaced) => {
+                        return Ok(End::Close(Closing::Normal, "the wrapper has connected anew"));
+                    }
+                    // The run's actor has ended; a wrapper that still has something to say will be heard by the next.
+                    None => orders_open = false,
+                },
+                // It cannot be closed while this half holds the stream.
+                _ = self.durable.changed() => self.ack().await?,
+                answer = self.answers.recv() => match answer {
+                    Some(Answer::AckAgain) => self.ack().await?,
+                    Some(Answer::Refused { code, message }) => {
+                        self.outgoing.say(&FromServer::Refused { code, message }).await?;
+                        if code == RefusedCode::OutOfOrder {
+                            // So that the wrapper knows from where to send again.
+                            self.ack().await?;
+                        }
+                    }
+                    None => return Ok(End::Gone),
+                },
+            }
+        }
+    }
+
+    async fn ack(&mut self) -> Result<(), Over> {
+        self.durable.mark_unchanged();
+        let durable = self.output.durable().length.bytes;
+        self.outgoing.say(&FromServer::Ack { durable }).await
+    }
+}
