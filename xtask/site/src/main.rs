@@ -40,6 +40,11 @@ fn main() -> Result<()> {
     };
     let (wasm, out, css) = (Path::new(wasm), PathBuf::from(out), Path::new(css));
 
+    // Two tasks at a time would make one site of two halves. The lock goes with this process.
+    let lock =
+        fs::File::create(out.with_extension("lock")).context("cannot make the site's lock")?;
+    lock.lock().context("cannot lock the site")?;
+
     let stamp = stamp::Stamp {
         file: out.with_extension("stamp"),
         mode: args[0].clone(),
