@@ -332,10 +332,11 @@ fn compare(a: &JobRow, b: &JobRow, key: &str) -> Ordering {
         "group" => a.group.cmp(&b.group),
         "schedule" => a.schedule.cmp(&b.schedule),
         "next" => optional(a.next, b.next),
-        "last" => optional(
-            b.last.as_ref().map(|run| run.created),
-            a.last.as_ref().map(|run| run.created),
-        ),
+        "last" => {
+            // The newest first, but those that never ran last.
+            let age = |job: &JobRow| job.last.as_ref().map(|run| Reverse(run.created));
+            optional(age(a), age(b))
+        }
         "running" => {
             let count = |job: &JobRow| -> u32 {
                 job.active
