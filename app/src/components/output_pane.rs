@@ -434,18 +434,23 @@ fn Pane(run: RunId, machine: MachineId, begun: UnixMillis, model: OutputModel) -
         }),
     };
 
+    let go_to_hash = move || match location_hash().as_deref().and_then(parse_hash) {
+        Some(lines) => {
+            chosen.set(Some(lines));
+            state.go_to_line(lines.0);
+        }
+        None => state.go_to_end(),
+    };
     Effect::new(move || {
         state.subscribe();
-        let named = location_hash().as_deref().and_then(parse_hash);
-        match named {
-            Some(lines) => {
-                chosen.set(Some(lines));
-                state.go_to_line(lines.0);
-            }
-            None => state.go_to_end(),
-        }
+        go_to_hash();
         let resized = window_event_listener(leptos::ev::resize, move |_| state.schedule());
-        on_cleanup(move || resized.remove());
+        // A link to another line of this page, followed or typed.
+        let moved = window_event_listener(leptos::ev::hashchange, move |_| go_to_hash());
+        on_cleanup(move || {
+            resized.remove();
+            moved.remove();
+        });
     });
     // Runs after the lines are in the page, and before the frame is shown.
     Effect::new(move || {
