@@ -116,7 +116,9 @@ mod server {
     }
 }
 
+// The signatures are the server's, where an answer keeps what it was asked for.
 #[cfg(target_arch = "wasm32")]
+#[expect(clippy::needless_pass_by_value)]
 mod browser {
     use super::{
         ApiError, ConfigPage, FirstView, JobDetail, JobName, MachineId, MaintenancePage,

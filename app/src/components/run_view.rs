@@ -92,12 +92,9 @@ pub(crate) fn RunView(
         let id = id.clone();
         move || match selected.get() {
             Some(machine) => {
-                // Once: a machine that one comes back to has more output by then.
-                let mut start = None;
-                output.update_value(|output| {
-                    if output.as_ref().is_some_and(|(of, _)| *of == machine) {
-                        start = output.take().map(|(_, start)| start);
-                    }
+                let start = output.with_value(|output| {
+                    let (of, start) = output.as_ref()?;
+                    (*of == machine).then(|| start.clone())
                 });
                 Either::Left(view! { <OutputPane run=id.clone() machine begun start /> })
             }

@@ -134,11 +134,8 @@ fn Content(bundle: JobBundle) -> impl IntoView {
                 each=move || active.get()
                 key=|run| run.clone()
                 children=move |run| {
-                    let mut bundle = None;
-                    along.update_value(|along| {
-                        let index = along.iter().position(|bundle| *bundle.run() == run);
-                        bundle = index.map(|index| along.remove(index));
-                    });
+                    let bundle = along
+                        .with_value(|along| along.iter().find(|bundle| *bundle.run() == run).cloned());
                     view! { <ActiveRun run bundle /> }
                 }
             />
