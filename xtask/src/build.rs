@@ -37,6 +37,9 @@ pub(crate) fn build(ws: &Workspace, mode: Mode) -> Result<()> {
             fs::metadata(&binary)?.len() as f64 / 1e6
         );
     }
+    if mode == Mode::Release {
+        site::check_budget(ws)?;
+    }
     Ok(())
 }
 

@@ -65,6 +65,9 @@ fn run(args: &[String]) -> Result<ExitCode> {
             let mode = mode(task, rest)?;
             setup::ensure(&ws, &[setup::Need::WasmTarget])?;
             site::site(&ws, mode)?;
+            if mode == Mode::Release {
+                site::check_budget(&ws)?;
+            }
         }
         "bench" => bench::bench(&ws, rest)?,
         "fmt" => {

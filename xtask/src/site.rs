@@ -5,7 +5,27 @@ use crate::process::run;
 use crate::setup::WASM;
 use crate::wasm_toolchain;
 use crate::workspace::Workspace;
-use anyhow::Result;
+use anyhow::{Context, Result, ensure};
+use std::fs;
+
+/// What a release's WASM and JS together may weigh on the wire, in bytes after brotli.
+const BUDGET: u64 = 400 * 1024;
+
+/// Holds the release's site to its budget.
+pub(crate) fn check_budget(ws: &Workspace) -> Result<()> {
+    let mut sum = 0;
+    for file in ["saltpeter.wasm.br", "saltpeter.js.br"] {
+        let file = ws.site(Mode::Release).join("pkg").join(file);
+        let meta = fs::metadata(&file).with_context(|| format!("{} is missing", file.display()))?;
+        sum += meta.len();
+    }
+    println!("WASM + JS after brotli: {sum} of {BUDGET} bytes");
+    ensure!(
+        sum <= BUDGET,
+        "everything is built, but WASM and JS are {sum} bytes after brotli, more than the {BUDGET} that the dashboard may weigh"
+    );
+    Ok(())
+}
 
 /// Builds the WASM and has `xtask-site` make the site of it.
 pub(crate) fn site(ws: &Workspace, mode: Mode) -> Result<()> {

@@ -1,7 +1,7 @@
 //! The JS side of the WASM module, made by wasm-bindgen as a library of the same version as the
 //! one in the WASM, so that there is no tool to install and nothing that can be out of step.
 
-use crate::{Mode, NAME};
+use crate::{Mode, NAME, trim};
 use anyhow::{Context, Result};
 use std::fs;
 use std::path::Path;
@@ -11,7 +11,7 @@ use wasm_bindgen_cli_support::Bindgen;
 pub(crate) fn bind(mode: Mode, wasm: &Path, pkg: &Path) -> Result<()> {
     let mut bindgen = Bindgen::new();
     bindgen
-        .input_path(wasm)
+        .input_bytes(NAME, trim::without_lazy_hydration(wasm)?)
         .out_name(NAME)
         .web(true)?
         .typescript(false)

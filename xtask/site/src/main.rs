@@ -8,16 +8,14 @@ mod bindgen;
 mod compress;
 mod files;
 mod stamp;
+mod trim;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
 use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The base name of the site's code and style; `LEPTOS_OUTPUT_NAME` in `.cargo/config.toml` says the same to Leptos.
 const NAME: &str = "saltpeter";
-
-/// What WASM and JS together may weigh on the wire, in bytes after brotli.
-const BUDGET: u64 = 400 * 1024;
 
 /// Whom the site is made for.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -62,7 +60,7 @@ fn main() -> Result<()> {
     }
 
     make(mode, wasm, &out, css)?;
-    report(mode, &out)?;
+    report(&out)?;
     stamp.write()
 }
 
@@ -84,33 +82,15 @@ fn make(mode: Mode, wasm: &Path, out: &Path, css: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Prints what weighs how much, and holds the release to its budget.
-fn report(mode: Mode, out: &Path) -> Result<()> {
-    let mut sum = 0;
+/// Prints what weighs how much.
+fn report(out: &Path) -> Result<()> {
     for kind in ["wasm", "js", "css"] {
         let file = out.join("pkg").join(format!("{NAME}.{kind}"));
-        let raw = size(&file)?;
-        let brotli = size(&compress::beside(&file, "br")).ok();
-        match brotli {
-            Some(small) => println!("site: {NAME}.{kind} {}, {} brotli", kib(raw), kib(small)),
-            None => println!("site: {NAME}.{kind} {}", kib(raw)),
+        let raw = kib(size(&file)?);
+        match size(&compress::beside(&file, "br")) {
+            Ok(small) => println!("site: {NAME}.{kind} {raw}, {} brotli", kib(small)),
+            Err(_) => println!("site: {NAME}.{kind} {raw}"),
         }
-        if kind != "css" {
-            sum += brotli.unwrap_or(raw);
-        }
-    }
-    if mode == Mode::Release {
-        println!(
-            "site: WASM + JS {} brotli of {} allowed",
-            kib(sum),
-            kib(BUDGET)
-        );
-        ensure!(
-            sum <= BUDGET,
-            "WASM and JS are {} after brotli, more than the {} that the dashboard may weigh; look for a new heavy dependency of app/",
-            kib(sum),
-            kib(BUDGET)
-        );
     }
     Ok(())
 }
