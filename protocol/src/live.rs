@@ -61,7 +61,9 @@ pub enum ClientMessage {
 
 /// What the server says in text frames.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
+// Named outside, as `{"snapshot": …}`: a tag inside would make serde keep every message as a tree before
+// reading it, and all of that code would be in the WASM twice.
+#[serde(rename_all = "snake_case")]
 pub enum ServerMessage {
     /// The whole state that every page stands on.
     Snapshot {
@@ -102,7 +104,7 @@ pub enum ServerMessage {
 
 /// A change of state. Each carries the new value whole, so that applying one twice does no harm.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "event", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 pub enum Event {
     /// A job is new or has changed (its definition, its next time, its runs).
     Job {
