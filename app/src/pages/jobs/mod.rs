@@ -1,6 +1,7 @@
 //! The Jobs page: every job in one table.
 
 mod columns;
+mod filter;
 pub(crate) mod query;
 mod row;
 
@@ -10,13 +11,14 @@ use crate::components::window::rows;
 use crate::first::{FIRST_ROWS, use_first};
 use crate::format;
 use crate::live::use_live;
-use columns::{COLUMNS, Column, default_columns, store_columns, stored_columns};
+use columns::{default_columns, stored_columns};
+use filter::Filter;
 use leptos::html;
 use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::NavigateOptions;
 use leptos_router::hooks::{use_location, use_navigate};
-use query::{JobQuery, StatusFilter, names};
+use query::{JobQuery, names};
 use row::Row;
 use saltpeter_protocol::api::Severity;
 use std::sync::Arc;
@@ -241,181 +243,6 @@ fn Head(
                 </span>
             </a>
         </th>
-    }
-    .into_any()
-}
-
-#[component]
-fn Filter(
-    query: Memo<JobQuery>,
-    go: Callback<JobQuery>,
-    columns: RwSignal<Vec<Column>>,
-) -> impl IntoView {
-    let live = use_live();
-    let change = move |change: &dyn Fn(&mut JobQuery)| {
-        let mut next = query.get_untracked();
-        change(&mut next);
-        go.run(next);
-    };
-    let groups = Memo::new(move |_| live.groups());
-    let totals = Memo::new(move |_| live.totals());
-    let shown = Memo::new(move |_| {
-        let here = live
-            .with_jobs(|jobs| query.with(|query| query.select(jobs.values()).len()))
-            .unwrap_or_default();
-        live.first_selected().unwrap_or(here)
-    });
-    let counters = move || {
-        let totals = totals.get();
-        let all = format::amount(totals.jobs, "job");
-        let jobs = if query.with(JobQuery::shows_all) {
-            all
-        } else {
-            format!("{} of {all}", format::number(shown.get() as u64))
-        };
-        format!(
-            "{jobs} · {} running · {} failed",
-            format::number(totals.running),
-            format::number(totals.failed)
-        )
-    };
-    view! {
-        <form class="filter" method="get" action="/" role="search">
-            <input
-                type="search"
-                name="q"
-                placeholder="Filter name, command, target…"
-                aria-label="Filter jobs"
-                autocomplete="off"
-                data-key="/"
-                data-testid="filter"
-                value=query.get_untracked().text
-                prop:value=move || query.with(|query| query.text.clone())
-                on:input=move |event| {
-                    let text = event_target_value(&event);
-                    change(&|query| query.text.clone_from(&text));
-                }
-            />
-            <select
-                name="group"
-                aria-label="Group"
-                data-testid="filter-group"
-                on:change=move |event| {
-                    let group = event_target_value(&event);
-                    change(&|query| query.group.clone_from(&group));
-                }
-            >
-                <option value="" selected=move || query.with(|query| query.group.is_empty())>
-                    "all groups"
-                </option>
-                <For
-                    each=move || groups.get()
-                    key=|group| group.clone()
-                    children=move |group| {
-                        let is = group.clone();
-                        let selected = move || query.with(|query| query.group == is);
-                        view! {
-                            <option value=group.clone() selected=selected>
-                                {group.clone()}
-                            </option>
-                        }
-                    }
-                />
-            </select>
-            <select
-                name="status"
-                aria-label="Status"
-                data-testid="filter-status"
-                on:change=move |event| {
-                    let word = event_target_value(&event);
-                    let status = StatusFilter::ALL.into_iter().find(|s| s.word() == word);
-                    change(&|query| query.status = status);
-                }
-            >
-                <option value="" selected=move || query.with(|query| query.status.is_none())>
-                    "any status"
-                </option>
-                {StatusFilter::ALL
-                    .map(|status| {
-                        view! {
-                            <option
-                                value=status.word()
-                                selected=move || query.with(|query| query.status == Some(status))
-                            >
-                                {status.word()}
-                            </option>
-                        }
-                    })
-                    .collect_view()}
-            </select>
-            <label class="check">
-                <input
-                    type="checkbox"
-                    name="running"
-                    value="1"
-                    data-testid="filter-running"
-                    checked=query.get_untracked().running
-                    prop:checked=move || query.with(|query| query.running)
-                    on:change=move |event| {
-                        let running = event_target_checked(&event);
-                        change(&|query| query.running = running);
-                    }
-                />
-                "running only"
-            </label>
-            <Chooser columns />
-            <button type="submit" class="without-script">
-                "Filter"
-            </button>
-            <span class="counters" data-testid="counters">
-                {counters}
-            </span>
-        </form>
-    }
-    .into_any()
-}
-
-#[component]
-fn Chooser(columns: RwSignal<Vec<Column>>) -> impl IntoView {
-    let turn = move |column: Column, on: bool| {
-        columns.update(|columns| {
-            let chosen: Vec<Column> = COLUMNS
-                .into_iter()
-                .filter(|other| {
-                    if *other == column {
-                        on
-                    } else {
-                        columns.contains(other)
-                    }
-                })
-                .collect();
-            *columns = chosen;
-        });
-        columns.with_untracked(|columns| store_columns(columns));
-    };
-    view! {
-        <details class="chooser" data-testid="columns">
-            <summary>"Columns"</summary>
-            <div class="menu">
-                {COLUMNS
-                    .map(|column| {
-                        view! {
-                            <label class="check">
-                                <input
-                                    type="checkbox"
-                                    checked=!column.from_config
-                                    prop:checked=move || {
-                                        columns.with(|columns| columns.contains(&column))
-                                    }
-                                    on:change=move |event| turn(column, event_target_checked(&event))
-                                />
-                                {column.title}
-                            </label>
-                        }
-                    })
-                    .collect_view()}
-            </div>
-        </details>
     }
     .into_any()
 }

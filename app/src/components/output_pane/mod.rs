@@ -1,0 +1,275 @@
+//! A machine's output: only the lines that are seen are in the page, however many there are.
+
+mod geometry;
+mod state;
+
+use super::line::{LineContext, Times, hash, line_view, parse_hash};
+use crate::browser;
+use crate::client;
+use crate::format;
+use crate::live::use_live;
+use crate::output::OutputModel;
+use crate::routes;
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+use saltpeter_protocol::api::{ApiError, OutputFrom, OutputSlice};
+use saltpeter_protocol::{MachineId, RunId, UnixMillis};
+use serde::{Deserialize, Serialize};
+use state::PaneState;
+
+/// What a page brings along of the end, in bytes.
+const START_TAIL: u64 = 64 * 1024;
+
+/// The end of the output as it travels within the page. Each byte is one character, which keeps text
+/// readable and short where a list of numbers would not be.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Start {
+    slice: OutputSlice,
+    text: String,
+}
+
+impl Start {
+    /// Reads the end of a machine's output.
+    pub(crate) async fn read(run: RunId, machine: MachineId) -> Result<Self, ApiError> {
+        let from = OutputFrom::Tail(START_TAIL);
+        client::output(run, machine, from, START_TAIL as usize * 2)
+            .await
+            .map(Self::pack)
+    }
+
+    fn pack(mut slice: OutputSlice) -> Self {
+        let text = slice.bytes.drain(..).map(char::from).collect();
+        Self { slice, text }
+    }
+
+    fn unpack(mut self) -> OutputSlice {
+        self.slice.bytes = self.text.chars().map(|c| c as u8).collect();
+        self.slice
+    }
+}
+
+/// The output of one machine of a run, with its tools.
+#[component]
+pub(crate) fn OutputPane(
+    /// The run.
+    run: RunId,
+    /// The machine.
+    machine: MachineId,
+    /// When the run was begun.
+    begun: UnixMillis,
+    /// The end of the output, where the page brought it along.
+    start: Option<Start>,
+) -> impl IntoView {
+    let read = RwSignal::new(start.map(Ok));
+    if read.with_untracked(Option::is_none) {
+        let (run, machine) = (run.clone(), machine.clone());
+        Effect::new(move || {
+            let (run, machine) = (run.clone(), machine.clone());
+            spawn_local(async move {
+                let start = Start::read(run, machine).await;
+                if !read.is_disposed() {
+                    read.set(Some(start));
+                }
+            });
+        });
+    }
+    move || match read.get() {
+        None => view! { <div class="output-frame skeleton"></div> }.into_any(),
+        Some(Ok(start)) => {
+            let model = OutputModel::new(&start.unpack());
+            let (run, machine) = (run.clone(), machine.clone());
+            view! { <Pane run machine begun model /> }.into_any()
+        }
+        Some(Err(error)) => view! {
+            <p class="problem" role="alert">
+                "The output cannot be shown: "
+                {error.message}
+            </p>
+        }
+        .into_any(),
+    }
+}
+
+#[component]
+fn Pane(run: RunId, machine: MachineId, begun: UnixMillis, model: OutputModel) -> impl IntoView {
+    let live = use_live();
+    let download = format!("{}/raw", routes::output_api(&run, &machine));
+    let file = format!("{run}_{machine}.log");
+    let state = PaneState::new(live, run, machine, model);
+    let wrap = RwSignal::new(true);
+    let chosen = RwSignal::new(None);
+    let context = LineContext {
+        live,
+        times: RwSignal::new(Times::Off),
+        begun,
+        chosen,
+        choose: Callback::new(move |(number, range): (u64, bool)| {
+            let lines = match chosen.get_untracked() {
+                Some((from, _)) if range => (number.min(from), number.max(from)),
+                Some(lines) if lines == (number, number) => {
+                    chosen.set(None);
+                    browser::replace_hash("");
+                    return;
+                }
+                _ => (number, number),
+            };
+            chosen.set(Some(lines));
+            if state.follow.get_untracked() {
+                state.stop();
+            }
+            browser::replace_hash(&hash(lines));
+        }),
+    };
+
+    let go_to_hash = move || match location_hash().as_deref().and_then(parse_hash) {
+        Some(lines) => {
+            chosen.set(Some(lines));
+            state.go_to_line(lines.0);
+        }
+        None => state.go_to_end(),
+    };
+    Effect::new(move || {
+        state.subscribe();
+        go_to_hash();
+        let resized = window_event_listener(leptos::ev::resize, move |_| state.schedule());
+        // A link to another line of this page, followed or typed.
+        let moved = window_event_listener(leptos::ev::hashchange, move |_| go_to_hash());
+        on_cleanup(move || {
+            resized.remove();
+            moved.remove();
+        });
+    });
+    // Runs after the lines are in the page, and before the frame is shown.
+    Effect::new(move || {
+        state.view.track();
+        wrap.track();
+        if state.follow.get_untracked() {
+            state.scroll_to_end();
+        }
+    });
+    on_cleanup(move || state.unsubscribe());
+
+    let fresh = move || state.lines.get().saturating_sub(state.seen.get());
+    let toggle_follow = move |_| {
+        if state.follow.get_untracked() {
+            state.stop();
+        } else {
+            state.go_to_end();
+        }
+    };
+    view! {
+        <div class="output-frame">
+            <div class="output-tools">
+                <span class="output-size">
+                    {move || format::amount(state.lines.get(), "line")} " · "
+                    {move || format::size(state.bytes.get())}
+                </span>
+                <button
+                    class="toggle"
+                    aria-pressed=move || state.follow.get().to_string()
+                    data-key="f"
+                    data-testid="output-follow"
+                    title="Follow the end (f)"
+                    on:click=toggle_follow
+                >
+                    "Follow"
+                </button>
+                <button
+                    class="toggle"
+                    aria-pressed=move || wrap.get().to_string()
+                    data-key="w"
+                    data-testid="output-wrap"
+                    title="Wrap long lines (w)"
+                    on:click=move |_| {
+                        wrap.update(|wrap| *wrap = !*wrap);
+                        state.schedule();
+                    }
+                >
+                    "Wrap"
+                </button>
+                <button
+                    class="toggle"
+                    aria-pressed=move || (context.times.get() != Times::Off).to_string()
+                    data-testid="output-times"
+                    title="Time of each line: off, since the start, time of day"
+                    on:click=move |_| context.times.update(|times| *times = times.next())
+                >
+                    "Time: "
+                    {move || context.times.get().word()}
+                </button>
+                <a class="button" href=download download=file rel="external" data-testid="output-download">
+                    "Download"
+                </a>
+            </div>
+            {move || {
+                state
+                    .refused
+                    .get()
+                    .map(|message| {
+                        view! {
+                            <p class="problem" role="alert">
+                                "No more output will come here: "
+                                {message}
+                            </p>
+                        }
+                    })
+            }}
+            <div
+                class="output"
+                class:wrap=move || wrap.get()
+                data-testid="output"
+                data-lines=move || state.lines.get()
+                role="log"
+                aria-label="Output"
+                tabindex="0"
+                node_ref=state.pane
+                on:scroll=move |_| state.scrolled()
+            >
+                <div class="output-space" node_ref=state.space>
+                    <div class="output-block" node_ref=state.block style="position:static">
+                        <For
+                            each=move || state.view.get()
+                            key=|shown| (shown.number, shown.revision)
+                            children=move |shown| line_view(shown, &context)
+                        />
+                    </div>
+                </div>
+                <Show when=move || state.lines.get() == 0>
+                    <p class="output-empty">"No output."</p>
+                </Show>
+            </div>
+            <Show when=move || !state.follow.get()>
+                <button
+                    class="new-lines"
+                    data-testid="output-new"
+                    on:click=move |_| state.go_to_end()
+                >
+                    {move || match fresh() {
+                        0 => "▼ to the end".to_owned(),
+                        new => format!("▼ {}", format::amount(new, "new line")),
+                    }}
+                </button>
+            </Show>
+        </div>
+    }
+    .into_any()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_survive_the_page() {
+        let slice = OutputSlice {
+            offset: 0,
+            line: 0,
+            total: saltpeter_protocol::api::OutputLength::default(),
+            chunks: Vec::new(),
+            bytes: (0..=255).collect(),
+        };
+        let text = serde_json::to_string(&Start::pack(slice.clone())).unwrap();
+        let back: Start = serde_json::from_str(&text).unwrap();
+        assert_eq!(back.unpack(), slice);
+    }
+}

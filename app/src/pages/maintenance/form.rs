@@ -1,0 +1,189 @@
+//! The editor's fields, and what the server says of them.
+
+use crate::client;
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+use saltpeter_protocol::MachineId;
+use saltpeter_protocol::api::{
+    ApiError, MaintenanceDiff, MaintenanceEdit, MaintenancePage as Page,
+};
+use std::time::Duration;
+
+/// How long typing must rest before the server is asked what would be written.
+const DIFF_AFTER: Duration = Duration::from_millis(150);
+
+/// Where saving stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Saving {
+    /// Nothing has been saved yet.
+    Idle,
+    /// On its way.
+    Busy,
+    /// Written, and in force.
+    Saved,
+    /// Refused.
+    Failed(ApiError),
+}
+
+/// The editor's fields and what the server says of them.
+#[derive(Clone, Copy)]
+pub(super) struct Form {
+    pub(super) page: RwSignal<Page>,
+    pub(super) global: RwSignal<bool>,
+    pub(super) machines: RwSignal<Vec<String>>,
+    pub(super) reason: RwSignal<String>,
+    pub(super) diff: RwSignal<Option<MaintenanceDiff>>,
+    pub(super) saving: RwSignal<Saving>,
+    /// Counts edits, so that an answer to an older one is known as such.
+    pub(super) edits: StoredValue<u32>,
+}
+
+impl Form {
+    pub(super) fn new(page: Page) -> Self {
+        let current = page.current.clone();
+        Self {
+            global: RwSignal::new(current.global),
+            machines: RwSignal::new(current.machines.into_iter().map(Into::into).collect()),
+            reason: RwSignal::new(current.reason.unwrap_or_default()),
+            page: RwSignal::new(page),
+            diff: RwSignal::new(None),
+            saving: RwSignal::new(Saving::Idle),
+            edits: StoredValue::new(0),
+        }
+    }
+
+    pub(super) fn take(self, page: Page) {
+        let current = page.current.clone();
+        self.global.set(current.global);
+        self.machines
+            .set(current.machines.into_iter().map(Into::into).collect());
+        self.reason.set(current.reason.unwrap_or_default());
+        self.page.set(page);
+        self.diff.set(None);
+    }
+
+    pub(super) fn edit(self) -> MaintenanceEdit {
+        let reason = self.reason.get_untracked().trim().to_owned();
+        MaintenanceEdit {
+            version: self.page.with_untracked(|page| page.version.clone()),
+            global: self.global.get_untracked(),
+            machines: self.machines.get_untracked(),
+            reason: (!reason.is_empty()).then_some(reason),
+        }
+    }
+
+    pub(super) fn is_changed(self) -> bool {
+        self.page.with(|page| {
+            let machines: Vec<&str> = page
+                .current
+                .machines
+                .iter()
+                .map(MachineId::as_str)
+                .collect();
+            page.current.global != self.global.get()
+                || self.machines.with(|edited| *edited != machines)
+                || page.current.reason.as_deref().unwrap_or_default()
+                    != self.reason.with(|reason| reason.trim().to_owned())
+        })
+    }
+
+    /// Asks, after a moment without another edit, what would be written.
+    pub(super) fn changed(self) {
+        self.saving.set(Saving::Idle);
+        let edit = self.edits.get_value().wrapping_add(1);
+        self.edits.set_value(edit);
+        let is_current = move || self.edits.try_get_value() == Some(edit);
+        set_timeout(
+            move || {
+                if !is_current() {
+                    return;
+                }
+                spawn_local(async move {
+                    let answer = client::maintenance_diff(self.edit()).await;
+                    if is_current() {
+                        match answer {
+                            Ok(diff) => self.diff.set(Some(diff)),
+                            Err(error) => self.saving.set(Saving::Failed(error)),
+                        }
+                    }
+                });
+            },
+            DIFF_AFTER,
+        );
+    }
+
+    pub(super) fn save(self) {
+        // A preview that is still on its way would be of a file that has changed by then.
+        self.edits
+            .update_value(|edits| *edits = edits.wrapping_add(1));
+        self.saving.set(Saving::Busy);
+        spawn_local(async move {
+            let answer = client::maintenance_save(self.edit()).await;
+            if self.page.is_disposed() {
+                return;
+            }
+            match answer {
+                Ok(page) => {
+                    self.take(page);
+                    self.saving.set(Saving::Saved);
+                }
+                Err(error) => self.saving.set(Saving::Failed(error)),
+            }
+        });
+    }
+
+    /// Takes the file as it is now, and forgets the edit.
+    pub(super) fn reload(self) {
+        spawn_local(async move {
+            let answer = client::maintenance_page().await;
+            if self.page.is_disposed() {
+                return;
+            }
+            match answer {
+                Ok(page) => {
+                    self.take(page);
+                    self.saving.set(Saving::Idle);
+                }
+                Err(error) => self.saving.set(Saving::Failed(error)),
+            }
+        });
+    }
+
+    /// What the server says is wrong with a field.
+    pub(super) fn problems(self, field: &str) -> Vec<String> {
+        self.diff.with(|diff| {
+            diff.iter()
+                .flat_map(|diff| &diff.problems)
+                .filter(|problem| problem.field == field)
+                .map(|problem| problem.message.clone())
+                .collect()
+        })
+    }
+
+    pub(super) fn has_problems(self) -> bool {
+        self.diff
+            .with(|diff| diff.as_ref().is_some_and(|diff| !diff.problems.is_empty()))
+    }
+}
+
+impl Form {
+    pub(super) fn is_changed_untracked(self) -> bool {
+        untrack(move || self.is_changed())
+    }
+
+    pub(super) fn reload_quietly(self) {
+        if self.saving.get_untracked() != Saving::Busy {
+            let saved = self.saving.get_untracked();
+            spawn_local(async move {
+                let answer = client::maintenance_page().await;
+                if let Ok(page) = answer
+                    && !self.page.is_disposed()
+                    && !self.is_changed_untracked()
+                {
+                    self.take(page);
+                    self.saving.set(saved);
+                }
+            });
+        }
+    }
+}

@@ -1,0 +1,252 @@
+//! The Maintenance page: an editor for one key of one file, that shows what it will write.
+
+mod diff;
+mod form;
+
+use super::Loaded;
+use crate::client;
+use crate::live::use_live;
+use diff::Diff;
+use form::{Form, Saving};
+use leptos::prelude::*;
+use leptos_meta::Title;
+use saltpeter_protocol::MachineId;
+use saltpeter_protocol::api::{ErrorCode, MaintenancePage as Page};
+
+/// The page.
+#[component]
+pub(crate) fn MaintenancePage() -> impl IntoView {
+    let page = Resource::new(|| (), |()| client::maintenance_page());
+    let show = |first| view! { <Editor first /> }.into_any();
+    view! {
+        <Title text="Maintenance · Saltpeter" />
+        <div class="page maintenance-page">
+            <h1>"Maintenance"</h1>
+            <Loaded what="maintenance editor" page show />
+        </div>
+    }
+    .into_any()
+}
+
+#[component]
+fn Editor(first: Page) -> impl IntoView {
+    let live = use_live();
+    let form = Form::new(first);
+    // Somebody else may change it meanwhile. Without an edit of one's own the new state is simply
+    // shown; with one, saving will say that there is a conflict.
+    let in_force = Memo::new(move |_| live.maintenance());
+    Effect::new(move |before: Option<()>| {
+        in_force.with(|_| ());
+        if before.is_some() && !form.is_changed_untracked() {
+            form.reload_quietly();
+        }
+    });
+    let disabled =
+        move || !form.is_changed() || form.has_problems() || form.saving.get() == Saving::Busy;
+    view! {
+        <div class="columns">
+            <form
+                class="card editor"
+                on:submit=move |event| {
+                    event.prevent_default();
+                    form.save();
+                }
+            >
+                <label class="switch">
+                    <input
+                        type="checkbox"
+                        role="switch"
+                        name="global"
+                        data-testid="maintenance-global"
+                        checked=form.global.get_untracked()
+                        prop:checked=move || form.global.get()
+                        on:change=move |event| {
+                            form.global.set(event_target_checked(&event));
+                            form.changed();
+                        }
+                    />
+                    <span>
+                        <strong>"Global maintenance"</strong>
+                        <span class="weak">"Nothing new starts. What is running goes on to its end."</span>
+                    </span>
+                </label>
+                <Problems form field="global" />
+                <Machines form />
+                <label class="field">
+                    <span>"Reason"</span>
+                    <input
+                        type="text"
+                        name="reason"
+                        maxlength="200"
+                        placeholder="kernel rollout"
+                        data-testid="maintenance-reason"
+                        value=form.reason.get_untracked()
+                        prop:value=move || form.reason.get()
+                        on:input=move |event| {
+                            form.reason.set(event_target_value(&event));
+                            form.changed();
+                        }
+                    />
+                </label>
+                <Problems form field="reason" />
+                <div class="buttons">
+                    <button
+                        type="submit"
+                        class="primary"
+                        data-testid="maintenance-save"
+                        disabled=disabled
+                    >
+                        {move || if form.saving.get() == Saving::Busy { "Saving…" } else { "Save" }}
+                    </button>
+                    <Show when=move || form.is_changed()>
+                        <button type="button" on:click=move |_| form.reload()>
+                            "Discard"
+                        </button>
+                    </Show>
+                    <SavingState form />
+                </div>
+            </form>
+            <Diff form />
+        </div>
+    }
+    .into_any()
+}
+
+#[component]
+fn Problems(form: Form, field: &'static str) -> impl IntoView {
+    let problems = move || {
+        form.problems(field)
+            .into_iter()
+            .map(|message| {
+                view! {
+                    <p class="problem" role="alert" data-testid=format!("problem-{field}")>
+                        {message}
+                    </p>
+                }
+            })
+            .collect_view()
+    };
+    view! { {problems} }
+}
+
+#[component]
+fn Machines(form: Form) -> impl IntoView {
+    let text = RwSignal::new(String::new());
+    let add = move || {
+        let name = text.get_untracked().trim().to_owned();
+        if name.is_empty() {
+            return;
+        }
+        form.machines.update(|machines| {
+            if !machines.contains(&name) {
+                machines.push(name);
+            }
+        });
+        text.set(String::new());
+        form.changed();
+    };
+    let remove = move |name: &str| {
+        form.machines
+            .update(|machines| machines.retain(|machine| machine != name));
+        form.changed();
+    };
+    let known = move || {
+        form.page.with(|page| {
+            form.machines.with(|chosen| {
+                page.known_machines
+                    .iter()
+                    .map(MachineId::as_str)
+                    .filter(|machine| !chosen.iter().any(|other| other == machine))
+                    .map(str::to_owned)
+                    .collect::<Vec<_>>()
+            })
+        })
+    };
+    view! {
+        <div class="field">
+            <span id="machines-label">"Machines under maintenance"</span>
+            <ul class="chips" data-testid="maintenance-machines">
+                <For
+                    each=move || form.machines.get()
+                    key=|machine| machine.clone()
+                    children=move |machine| {
+                        let name = machine.clone();
+                        view! {
+                            <li class="chip" data-testid=format!("maintenance-machine-{machine}")>
+                                {machine.clone()}
+                                <button
+                                    type="button"
+                                    class="quiet"
+                                    aria-label=format!("Remove {machine}")
+                                    on:click=move |_| remove(&name)
+                                >
+                                    "×"
+                                </button>
+                            </li>
+                        }
+                    }
+                />
+            </ul>
+            <div class="adder">
+                <input
+                    type="text"
+                    list="known-machines"
+                    placeholder="machine"
+                    aria-labelledby="machines-label"
+                    autocomplete="off"
+                    data-testid="maintenance-machine-input"
+                    prop:value=move || text.get()
+                    on:input=move |event| text.set(event_target_value(&event))
+                    on:keydown=move |event| {
+                        if event.key() == "Enter" {
+                            event.prevent_default();
+                            add();
+                        }
+                    }
+                />
+                <datalist id="known-machines">
+                    <For
+                        each=known
+                        key=|machine| machine.clone()
+                        children=|machine| view! { <option value=machine></option> }
+                    />
+                </datalist>
+                <button type="button" data-testid="maintenance-machine-add" on:click=move |_| add()>
+                    "Add"
+                </button>
+            </div>
+            <Problems form field="machines" />
+        </div>
+    }
+    .into_any()
+}
+
+#[component]
+fn SavingState(form: Form) -> impl IntoView {
+    move || match form.saving.get() {
+        Saving::Idle | Saving::Busy => ().into_any(),
+        Saving::Saved => view! {
+            <span class="state" role="status" data-testid="maintenance-saved">
+                <span class="mark succeeded" aria-hidden="true">"✓"</span>
+                "Saved and in force"
+            </span>
+        }
+        .into_any(),
+        Saving::Failed(error) if error.code == ErrorCode::Conflict => view! {
+            <div class="problem" role="alert" data-testid="maintenance-conflict">
+                <p>{error.message}</p>
+                <button type="button" on:click=move |_| form.reload()>
+                    "Show the file as it is now"
+                </button>
+            </div>
+        }
+        .into_any(),
+        Saving::Failed(error) => view! {
+            <div class="problem" role="alert" data-testid="maintenance-error">
+                <p>{error.message}</p>
+                {error.details.into_iter().map(|text| view! { <p>{text}</p> }).collect_view()}
+            </div>
+        }
+        .into_any(),
+    }
+}
