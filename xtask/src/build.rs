@@ -38,7 +38,10 @@ pub(crate) fn build(ws: &Workspace, mode: Mode) -> Result<()> {
         );
     }
     if mode == Mode::Release {
-        site::check_budget(ws)?;
+        // The binaries are good all the same; `cargo xtask site --release` is the one that fails.
+        if let Err(problem) = site::check_budget(ws) {
+            eprintln!("warning: {problem:#}");
+        }
     }
     Ok(())
 }

@@ -15,9 +15,13 @@ pub(crate) struct Workspace {
 }
 
 impl Workspace {
-    /// The workspace that this program was built from.
+    /// The workspace that this program is run in.
     pub(crate) fn find() -> Result<Self> {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+        // Cargo says so at run time too; the path compiled in may be that of another checkout with
+        // which this one shares a target directory.
+        let manifest = variable("CARGO_MANIFEST_DIR");
+        let manifest = manifest.as_deref().unwrap_or(env!("CARGO_MANIFEST_DIR"));
+        let root = Path::new(manifest)
             .parent()
             .context("xtask is not inside a workspace")?
             .to_owned();
