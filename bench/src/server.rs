@@ -150,7 +150,7 @@ pub(crate) fn wrapper_memory(run: &str) -> u64 {
             std::fs::read(format!("/proc/{pid}/{file}"))
                 .is_ok_and(|text| String::from_utf8_lossy(&text).contains(what))
         };
-        is("comm", "saltpeter-wrapp") && is("environ", run)
+        is("cmdline", "saltpeter-wrapper") && is("environ", run)
     };
     processes
         .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
