@@ -1,0 +1,109 @@
+//! The configuration: files, their problems, the settings in force.
+
+use crate::time::UnixMillis;
+use serde::{Deserialize, Serialize};
+
+/// Something wrong with the configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem {
+    /// File name, relative to the configuration directory.
+    pub file: String,
+    /// Line, from 1; 0 for the whole file.
+    pub line: u32,
+    /// Column, from 1; 0 for the whole line.
+    pub column: u32,
+    /// How bad.
+    pub severity: Severity,
+    /// What was wrong and what was expected.
+    pub message: String,
+    /// The job it is in, where that is known.
+    pub job: Option<String>,
+    /// Whether an earlier good version of the file is still in force.
+    pub last_good_in_force: bool,
+}
+
+/// How bad a problem is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// The thing is not in force.
+    Error,
+    /// It is in force, and probably not as meant.
+    Warning,
+}
+
+impl Severity {
+    /// The word in messages.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+        }
+    }
+}
+
+/// The Config page.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConfigPage {
+    /// The configuration directory.
+    pub directory: String,
+    /// Its files.
+    pub files: Vec<ConfigFile>,
+    /// Everything wrong with them.
+    pub problems: Vec<Problem>,
+    /// The settings in force.
+    pub settings: Vec<SettingRow>,
+}
+
+/// A configuration file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConfigFile {
+    /// Its name.
+    pub name: String,
+    /// How many jobs it defines.
+    pub jobs: u32,
+    /// When its version in force was read.
+    pub loaded: UnixMillis,
+    /// Whether the version on disk is the one in force.
+    pub state: ConfigFileState,
+}
+
+/// Whether a file's version on disk is in force.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ConfigFileState {
+    /// It is.
+    InForce,
+    /// It has errors; an earlier good version is.
+    LastGoodInForce,
+    /// It has errors, and what is valid of it is in force.
+    PartlyInForce,
+}
+
+/// A global setting.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SettingRow {
+    /// The key.
+    pub key: String,
+    /// The value in force; masked when it is a secret.
+    pub value: String,
+    /// Where it comes from: `default`, `flag`, or `file:line`.
+    pub source: String,
+    /// When a change takes effect.
+    pub effect: SettingEffect,
+}
+
+/// When a change of a setting takes effect.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "effect", rename_all = "snake_case")]
+pub enum SettingEffect {
+    /// Within a second.
+    AtOnce,
+    /// At the next start.
+    Restart,
+    /// At the next start, and the files already hold another value.
+    RestartPending {
+        /// The value in the files.
+        pending: String,
+    },
+}

@@ -1,0 +1,29 @@
+//! Bodies of the REST interface under `/api/v1/`, and the views that the dashboard renders.
+//!
+//! The same views travel over the browser's socket (see [`crate::live`]), so that a page is rendered
+//! from one shape whether it came from the server's first answer or from an event.
+
+mod config;
+mod error;
+mod jobs;
+mod maintenance;
+mod output;
+mod runs;
+
+pub use config::{
+    ConfigFile, ConfigFileState, ConfigPage, Problem, SettingEffect, SettingRow, Severity,
+};
+pub use error::{ApiError, ErrorBody, ErrorCode};
+pub use jobs::{
+    ConfigEntry, DstMark, FireTime, JobDetail, JobRow, Overview, Pause, PauseRequest, RecentRun,
+    ServerView, TargetRow, TargetVerdict,
+};
+pub use maintenance::{
+    DiffChange, DiffLine, FieldProblem, MaintenanceDiff, MaintenanceEdit, MaintenancePage,
+    MaintenanceView,
+};
+pub use output::{ChunkMark, OutputFrom, OutputSlice, SliceError};
+pub(crate) use output::{decode_with_header, encode_with_header};
+pub use runs::{
+    Counts, KillRequest, KillView, MachineRow, OutputLength, RunDetail, RunStarted, RunSummary,
+};
