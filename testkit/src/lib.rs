@@ -2,10 +2,12 @@
 //! tells it to.
 
 mod client;
+mod salt;
 mod site;
 mod wrapper;
 
 pub use client::{Answer, Client};
+pub use salt::{SaltLab, Stopped};
 pub use site::{Server, Site};
 pub use wrapper::FakeWrapper;
 
