@@ -4,3 +4,5 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 mod lab;
+mod transport;
+mod ways;
