@@ -6,3 +6,5 @@
 mod executor;
 mod lab;
 mod site;
+mod transport;
+mod ways;

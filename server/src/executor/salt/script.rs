@@ -69,7 +69,7 @@ if chmod 0755 "$new" && mv -f "$new" "$path"; then :; else rm -f "$new"; exit 24
 const PIECE: &str = r#"umask 077
 mkdir -p "${path%/*}" || exit 247
 decode() { if command -v base64 > /dev/null; then base64 -d; else openssl base64 -d -A; fi; }
-if decode >> "$new"; then exit 0; fi
+if decode | gzip -d >> "$new"; then exit 0; fi
 rm -f "$new"
 exit 247
 "#;
@@ -178,7 +178,7 @@ pub(super) fn start(
     shell(&cmd, env)
 }
 
-/// The arguments that add `piece`, base64 of a part of the wrapper, to the file `new` beside `path`.
+/// The arguments that add `piece`, a part of the wrapper by gzip and base64, to the file `new` beside `path`.
 pub(super) fn piece(path: &str, new: &str, piece: String) -> Map<String, Value> {
     let mut env = Map::new();
     env.insert(own::PATH.to_owned(), path.into());
