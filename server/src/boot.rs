@@ -148,6 +148,7 @@ pub async fn boot(options: Options) -> Result<Running> {
         machines_port: machines_addr.port(),
         clock: Arc::clone(&clock),
         journal: Arc::clone(&journal),
+        output: output.clone(),
         stop: lifecycle.soft().clone(),
     });
     let runs = Runs::new(

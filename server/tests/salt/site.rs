@@ -6,6 +6,7 @@ use saltpeter_testkit::{Client, SaltLab, Site};
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::SystemTime;
 
@@ -30,17 +31,29 @@ pub(crate) struct SaltSite {
 
 /// A server of a site.
 pub(crate) struct SaltServer {
-    server: saltpeter_testkit::Server,
+    _server: saltpeter_testkit::Server,
     pub(crate) client: Client,
     own: String,
 }
 
-/// The wrapper of this build.
+/// The wrapper of this build, without what only a debugger needs: it is sent about.
 pub(crate) fn wrapper() -> PathBuf {
     let exe = std::env::current_exe().unwrap();
     let path = exe.ancestors().nth(2).unwrap().join("saltpeter-wrapper");
     assert!(path.is_file(), "build saltpeter-wrapper first");
-    path
+    let stripped = path.with_extension("stripped");
+    let changed = |path: &Path| fs::metadata(path).and_then(|found| found.modified()).ok();
+    if changed(&stripped) < changed(&path) {
+        let new = stripped.with_extension(format!("{}", std::process::id()));
+        let done = Command::new("strip")
+            .arg("-o")
+            .arg(&new)
+            .arg(&path)
+            .status();
+        assert!(done.unwrap().success());
+        fs::rename(&new, &stripped).unwrap();
+    }
+    stripped
 }
 
 /// A site with these jobs, in whose names `~` stands for letters of its own.
@@ -95,7 +108,7 @@ impl SaltSite {
         let server = self.site.serve().await.unwrap();
         SaltServer {
             client: server.client.clone(),
-            server,
+            _server: server,
             own: self.own.clone(),
         }
     }
@@ -103,6 +116,11 @@ impl SaltSite {
     /// Where the wrapper is on machines.
     pub(crate) fn wrapper(&self) -> &Path {
         &self.wrapper
+    }
+
+    /// `text` with this site's letters.
+    pub(crate) fn own(&self, text: &str) -> String {
+        text.replace('~', &self.own)
     }
 
     /// A path within the site.
@@ -133,15 +151,19 @@ impl SaltServer {
         self.client.run_now(&job).await.unwrap()
     }
 
+    /// Waits until every machine of a run runs its command.
+    pub(crate) async fn until_running(&self, run: &RunId) {
+        let running = |detail: &RunDetail| {
+            let counts = detail.summary.counts;
+            counts.total > 0 && counts.running == counts.total
+        };
+        self.client.until(run, running).await.unwrap();
+    }
+
     /// Runs a job to its end.
     pub(crate) async fn run(&self, job: &str) -> (RunId, RunDetail) {
         let run = self.begin(job).await;
         let detail = self.client.until_over(&run).await.unwrap();
         (run, detail)
-    }
-
-    /// Stops it.
-    pub(crate) async fn stop(self) {
-        self.server.stop().await.unwrap();
     }
 }

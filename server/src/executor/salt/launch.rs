@@ -3,6 +3,7 @@
 
 use super::SaltExecutor;
 use super::binaries::{Binaries, Binary};
+use super::outcome::NOT_KNOWN;
 use super::script::{self, Bring, Expected};
 use super::verdict::Verdict;
 use crate::executor::{ExecutorError, LaunchNews};
@@ -178,8 +179,7 @@ impl Batch<'_> {
                         .partition(|machine| expected.contains(machine));
                 *machines = known;
                 for machine in gone {
-                    let message = "Salt does not know this machine any more: its key was removed or it was renamed. See salt-key -L.";
-                    self.failed(machine, message.to_owned()).await;
+                    self.failed(machine, NOT_KNOWN.to_owned()).await;
                 }
                 Some(called)
             }
