@@ -263,3 +263,83 @@ async fn a_dead_machine_in_an_outage_holds_nobody_up() {
     assert_eq!(codes(&detail), expected);
     stopped.start().await.unwrap();
 }
+
+/// Jobs that Salt runs itself.
+const DIRECT: &str = "
+fine~: {schedule: '0 0 1 1 *', targets: '*', use_wrapper: false, cwd: /tmp, env: {WHO: me}, command: 'echo $WHO in $PWD; echo err >&2; exit $(( $(id -u) * 0 + 3 ))'}
+slow~: {schedule: '0 0 1 1 *', targets: web1, use_wrapper: false, command: 'echo begun >> /tmp/saltpeter-direct~; sleep 8; echo over'}
+long~: {schedule: '0 0 1 1 *', targets: web1, use_wrapper: false, command: 'sleep 60'}
+limited~: {schedule: '0 0 1 1 *', targets: web1, use_wrapper: false, timeout: 1, command: 'sleep 60'}
+nowhere~: {schedule: '0 0 1 1 *', targets: web1, use_wrapper: false, cwd: /no/such/place, command: 'true'}
+";
+
+fn one(code: i32) -> Vec<(String, Option<i32>)> {
+    vec![("web1".to_owned(), Some(code))]
+}
+
+#[tokio::test]
+async fn salt_runs_a_command_without_a_wrapper() {
+    let site = site(DIRECT, &[]);
+    let server = site.serve().await;
+    let (run, detail) = server.run("fine~").await;
+    assert_eq!(codes(&detail), all(3), "{detail:#?}");
+    let output = server.client.output(&run, "db1").await.unwrap();
+    assert_eq!(String::from_utf8_lossy(&output), "me in /tmp\nerr\n");
+    assert!(!site.wrapper().exists());
+    let (_, detail) = server.run("limited~").await;
+    assert_eq!(codes(&detail), one(124), "{detail:#?}");
+    let (_, detail) = server.run("nowhere~").await;
+    let said = sentence(&detail, "web1");
+    assert!(said.contains("/no/such/place"), "{said}");
+}
+
+#[tokio::test]
+async fn what_salt_runs_is_killed() {
+    let site = site(DIRECT, &[]);
+    let server = site.serve().await;
+    let run = server.begin("long~").await;
+    server.until_running(&run).await;
+    let begun = Instant::now();
+    let path = format!("/api/v1/runs/{run}/kill");
+    let answer = server.client.post(&path, "").await.unwrap();
+    assert!((200..300).contains(&answer.status), "{answer:?}");
+    let detail = server.client.until_over(&run).await.unwrap();
+    println!("killed after {:?}", begun.elapsed());
+    assert_eq!(codes(&detail), one(143), "{detail:#?}");
+}
+
+#[tokio::test]
+async fn what_salt_runs_is_taken_up_after_a_restart_and_not_begun_twice() {
+    let site = site(DIRECT, &[]);
+    let server = site.serve().await;
+    let run = server.begin("slow~").await;
+    server.until_running(&run).await;
+    server.kill().await;
+    let server = site.serve().await;
+    let detail = server.client.until_over(&run).await.unwrap();
+    assert_eq!(codes(&detail), one(0), "{detail:#?}");
+    let output = server.client.output(&run, "web1").await.unwrap();
+    assert_eq!(String::from_utf8_lossy(&output), "over\n");
+    let begun = PathBuf::from(site.own("/tmp/saltpeter-direct~"));
+    assert_eq!(fs::read_to_string(&begun).unwrap(), "begun\n");
+    fs::remove_file(begun).unwrap();
+}
+
+#[tokio::test]
+async fn ten_jobs_at_once_do_not_wait_for_each_other() {
+    let job = |n: u32| format!("j{n}~: {{schedule: '0 0 1 1 *', targets: '*', command: 'true'}}");
+    let jobs: Vec<String> = (0..10).map(job).collect();
+    let site = site(&jobs.join("\n"), &[]);
+    let server = site.serve().await;
+    server.run("j0~").await;
+    let begun = Instant::now();
+    server.run("j0~").await;
+    println!("one: {:?}", begun.elapsed());
+    let begun = Instant::now();
+    let names: Vec<String> = (0..10).map(|n| format!("j{n}~")).collect();
+    let runs = names.iter().map(|name| server.run(name));
+    for (_, detail) in futures::future::join_all(runs).await {
+        assert_eq!(codes(&detail), all(0));
+    }
+    println!("ten at once: {:?}", begun.elapsed());
+}

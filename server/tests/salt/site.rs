@@ -31,7 +31,7 @@ pub(crate) struct SaltSite {
 
 /// A server of a site.
 pub(crate) struct SaltServer {
-    _server: saltpeter_testkit::Server,
+    server: saltpeter_testkit::Server,
     pub(crate) client: Client,
     own: String,
 }
@@ -108,7 +108,7 @@ impl SaltSite {
         let server = self.site.serve().await.unwrap();
         SaltServer {
             client: server.client.clone(),
-            _server: server,
+            server,
             own: self.own.clone(),
         }
     }
@@ -165,5 +165,10 @@ impl SaltServer {
         let run = self.begin(job).await;
         let detail = self.client.until_over(&run).await.unwrap();
         (run, detail)
+    }
+
+    /// Ends it as by SIGKILL.
+    pub(crate) async fn kill(self) {
+        self.server.kill().await.unwrap();
     }
 }
