@@ -1,6 +1,6 @@
 //! The composition root: the only file that knows every part.
 
-use crate::clock::{Clock, SystemClock};
+use crate::clock::Clock;
 use crate::config_watch::ConfigWatch;
 use crate::dispatch::{DispatchParts, Dispatcher, Journal};
 use crate::executor::{Executor, LocalExecutor};
@@ -13,6 +13,7 @@ use crate::ops::{self, Ops};
 use crate::pauses::Pauses;
 use crate::runs::Runs;
 use crate::scheduler::Scheduler;
+use crate::serve::{HEAD_LIMIT, serve};
 use crate::settings::{Flags, InForce, host_zone};
 use crate::store::Store;
 use crate::store::output::OutputLog;
@@ -20,7 +21,6 @@ use crate::telemetry;
 use crate::ws::live::Live;
 use crate::ws::machines;
 use anyhow::{Context as _, Result, bail};
-use axum::serve::ListenerExt as _;
 use std::fs::{DirBuilder, File, TryLockError};
 use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt as _;
@@ -104,10 +104,9 @@ impl Running {
     }
 }
 
-/// Starts every part.
-pub async fn boot(options: Options) -> Result<Running> {
+/// Starts every part. `clock` tells the time of day, to schedules and in the history.
+pub async fn boot(options: Options, clock: Arc<dyn Clock>) -> Result<Running> {
     let lifecycle = Lifecycle::new();
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
 
     let directory = options.config_dir;
     let watch = ConfigWatch::load(directory.clone(), host_zone(), Arc::clone(&clock))
@@ -218,16 +217,15 @@ pub async fn boot(options: Options) -> Result<Running> {
     // From here on things move. Wrappers are heard first.
     let job_log = JobLogTask::start(job_log_writer);
     let hard = lifecycle.hard();
-    lifecycle.spawn("the machines' port", {
-        let listener = machines_listener.tap_io(|stream| {
-            // Acks are small and awaited; without this they wait for company. It is no loss if it fails.
-            let _ = stream.set_nodelay(true);
-        });
-        let serve = axum::serve(listener, machines::router(hub));
-        serve
-            .with_graceful_shutdown(hard.clone().cancelled_owned())
-            .into_future()
-    });
+    lifecycle.spawn(
+        "the machines' port",
+        serve(
+            machines_listener,
+            machines::router(hub),
+            HEAD_LIMIT,
+            hard.clone(),
+        ),
+    );
     lifecycle.spawn("the configuration's watch", watch.run(hard.clone()));
     lifecycle.spawn("the dashboard's state", fanout.run(hard.clone()));
     lifecycle.spawn(
@@ -239,14 +237,8 @@ pub async fn boot(options: Options) -> Result<Running> {
             ops: ops.clone(),
             lifecycle: lifecycle.clone(),
         };
-        let listener = listener.tap_io(|stream| {
-            let _ = stream.set_nodelay(true);
-        });
-        let router = http::router(&ops, live);
-        let service = router.into_make_service_with_connect_info::<SocketAddr>();
-        let serve = axum::serve(listener, service);
-        let serve = serve.with_graceful_shutdown(hard.clone().cancelled_owned());
-        lifecycle.spawn("the API", serve.into_future());
+        let routes = http::router(&ops, live);
+        lifecycle.spawn("the API", serve(listener, routes, HEAD_LIMIT, hard.clone()));
     }
     if let Some(addr) = api_addr {
         tracing::info!("the dashboard is on http://{addr}");

@@ -18,6 +18,7 @@ pub mod pauses;
 pub mod runs;
 pub mod salt;
 pub mod scheduler;
+pub mod serve;
 pub mod settings;
 pub mod store;
 pub mod telemetry;

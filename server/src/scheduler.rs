@@ -55,17 +55,23 @@ impl Scheduler {
         let mut set = Arc::clone(&jobs.borrow_and_update());
         planner.update(&set, self.clock.now());
         let starts = TaskTracker::new();
-        let mut remind_at: Option<Instant> = None;
+        let mut reminder = Reminder::default();
         while !stop.is_cancelled() {
             let now = self.clock.now();
             let due = planner.due(now);
             self.hand_over(due, &set, now, &starts);
-            remind(&set, now, &mut remind_at);
+            match reminder.look(set.maintenance.is_global(now), Instant::now()) {
+                Some(Reminded::Active) => {
+                    tracing::info!("maintenance mode active: nothing new starts");
+                }
+                Some(Reminded::Over) => tracing::info!("maintenance mode is over"),
+                None => {}
+            }
             let until_due = planner
                 .next_wake()
                 .map_or(LONGEST_SLEEP, |at| at.since(now));
             let wake = Instant::now() + until_due.min(LONGEST_SLEEP);
-            let wake = remind_at.map_or(wake, |remind| wake.min(remind));
+            let wake = reminder.next.map_or(wake, |next| wake.min(next));
             tokio::select! {
                 () = stop.cancelled() => {}
                 () = tokio::time::sleep_until(wake) => {}
@@ -175,16 +181,49 @@ fn report(job: &Job, outcome: Result<(), StartError>) {
     }
 }
 
-/// Says every twenty seconds that global maintenance is on.
-fn remind(set: &JobSet, now: UnixMillis, at: &mut Option<Instant>) {
-    if !set.maintenance.is_global(now) {
-        if at.take().is_some() {
-            tracing::info!("maintenance mode is over");
+/// Says at once and then every twenty seconds that global maintenance is on, and once that it is over.
+#[derive(Debug, Default)]
+struct Reminder {
+    /// When to say it again; `None` while it is off.
+    next: Option<Instant>,
+}
+
+/// What the log is to say about global maintenance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reminded {
+    Active,
+    Over,
+}
+
+impl Reminder {
+    fn look(&mut self, is_global: bool, now: Instant) -> Option<Reminded> {
+        if !is_global {
+            return self.next.take().map(|_| Reminded::Over);
         }
-        return;
+        if self.next.is_some_and(|next| now < next) {
+            return None;
+        }
+        self.next = Some(now + REMIND_EVERY);
+        Some(Reminded::Active)
     }
-    if at.is_none_or(|at| at <= Instant::now()) {
-        tracing::info!("maintenance mode active: nothing new starts");
-        *at = Some(Instant::now() + REMIND_EVERY);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_log_hears_of_global_maintenance_every_twenty_seconds_and_of_its_end() {
+        let begin = Instant::now();
+        let at = |seconds| begin + Duration::from_secs(seconds);
+        let mut reminder = Reminder::default();
+        assert_eq!(reminder.look(false, at(0)), None);
+        assert_eq!(reminder.look(true, at(5)), Some(Reminded::Active));
+        assert_eq!(reminder.look(true, at(24)), None);
+        assert_eq!(reminder.next, Some(at(25)));
+        assert_eq!(reminder.look(true, at(25)), Some(Reminded::Active));
+        assert_eq!(reminder.look(true, at(46)), Some(Reminded::Active));
+        assert_eq!(reminder.look(false, at(50)), Some(Reminded::Over));
+        assert_eq!(reminder.look(false, at(51)), None);
     }
 }

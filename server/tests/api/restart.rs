@@ -90,8 +90,7 @@ async fn what_was_due_while_no_server_ran_is_missed_and_seen() {
     };
     world.socket().await.until(ticks).await;
     world.stop().await;
-    // Time is what the test is about: some instants have to pass.
-    tokio::time::sleep(Duration::from_secs(4)).await;
+    world.pass(Duration::from_secs(4));
     world.start().await;
     let missed = |message: &ServerMessage| match message {
         ServerMessage::Event {
