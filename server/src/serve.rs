@@ -26,7 +26,7 @@ pub const HEAD_LIMIT: Duration = Duration::from_secs(10);
 const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 
 /// Serves `routes` until `stop` is cancelled; then answers what is under way and returns. Connections that were
-/// upgraded to WebSockets are their handlers' affair. A client has `head_limit` for the head of each request.
+/// upgraded are their handlers' affair. A client has `head_limit` for the head of each request.
 pub async fn serve(
     listener: TcpListener,
     routes: Router,
