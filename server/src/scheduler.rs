@@ -6,7 +6,7 @@ use crate::dispatch::Journal;
 use crate::pauses::Paused;
 use crate::runs::{Runs, StartError, StartRun};
 use futures::StreamExt as _;
-use saltpeter_domain::planner::{Due, Fire, Missed, Planner};
+use saltpeter_domain::planner::{Due, Fire, FireKind, Missed, Planner};
 use saltpeter_domain::run::{LogEntry, LogEvent, MaintenanceScope};
 use saltpeter_domain::{Job, JobSet};
 use saltpeter_protocol::{JobName, RunCause, UnixMillis};
@@ -90,76 +90,94 @@ impl Scheduler {
         Ok(())
     }
 
-    fn hand_over(&self, due: Due, set: &Arc<JobSet>, now: UnixMillis, starts: &TaskTracker) {
+    fn hand_over(&self, due: Vec<Due>, set: &Arc<JobSet>, now: UnixMillis, starts: &TaskTracker) {
+        if due.is_empty() {
+            return;
+        }
         let paused = Arc::clone(&self.paused.borrow());
-        let is_paused = |job: &Job| paused.contains_key(&job.name);
-        let missed: Vec<Missed> = due
-            .missed
+        let is_global = set.maintenance.is_global(now);
+        let fated: Vec<(Due, Fate)> = due
             .into_iter()
-            .filter(|missed| !is_paused(&missed.job))
+            .map(|due| {
+                let fate = if paused.contains_key(&due.job.name) {
+                    Fate::Paused
+                } else if is_global {
+                    self.note_maintenance(&due, now);
+                    Fate::Maintenance
+                } else {
+                    Fate::Start
+                };
+                (due, fate)
+            })
             .collect();
-        let mut fires: Vec<Fire> = due
-            .fires
-            .into_iter()
-            .filter(|fire| !is_paused(&fire.job))
-            .collect();
-        if set.maintenance.is_global(now) {
-            for fire in fires.drain(..) {
-                tracing::debug!(job = %fire.job.name, "not started: global maintenance mode active");
-                (self.journal)(LogEntry {
-                    job: fire.job.name.clone(),
-                    at: now,
-                    event: LogEvent::Maintenance {
-                        scope: MaintenanceScope::Global,
-                    },
-                });
-            }
-        }
-        if !missed.is_empty() {
-            starts.spawn(record_missed(self.runs.clone(), missed, Arc::clone(set)));
-        }
-        if !fires.is_empty() {
-            starts.spawn(start_all(self.runs.clone(), fires, Arc::clone(set)));
+        let (runs, set) = (self.runs.clone(), Arc::clone(set));
+        starts.spawn(async move {
+            futures::stream::iter(fated)
+                .for_each_concurrent(STARTS_AT_ONCE, |(due, fate)| see_to(&runs, due, fate, &set))
+                .await;
+        });
+    }
+
+    fn note_maintenance(&self, due: &Due, now: UnixMillis) {
+        for _ in &due.fires {
+            tracing::debug!(job = %due.job.name, "not started: global maintenance mode active");
+            (self.journal)(LogEntry {
+                job: due.job.name.clone(),
+                at: now,
+                event: LogEvent::Maintenance {
+                    scope: MaintenanceScope::Global,
+                },
+            });
         }
     }
 }
 
-async fn start_all(runs: Runs, fires: Vec<Fire>, set: Arc<JobSet>) {
-    futures::stream::iter(fires)
-        .for_each_concurrent(STARTS_AT_ONCE, |fire| {
-            let (runs, set) = (&runs, &set);
-            async move {
-                let start = StartRun {
-                    job: fire.job.name.clone(),
-                    spec: Arc::new(fire.job.freeze(&set.settings)),
-                    cause: RunCause::Schedule {
-                        instant: fire.instant,
-                    },
-                    only: None,
-                    reconnect_grace: set.settings.reconnect_grace,
-                };
-                let started = runs.start(start).await;
-                report(&fire.job, started.map(drop));
-            }
-        })
-        .await;
+/// What becomes of a job's fires.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    /// They are started.
+    Start,
+    /// The job is paused: they pass, and so do those that nobody saw to.
+    Paused,
+    /// Global maintenance is on: they pass.
+    Maintenance,
 }
 
-async fn record_missed(runs: Runs, missed: Vec<Missed>, set: Arc<JobSet>) {
-    for missed in missed {
-        let job = &missed.job;
-        let count = missed.instants.len();
-        let least = if missed.is_truncated() {
-            "more than "
-        } else {
-            ""
-        };
+/// Writes a job's instants down, the oldest first: after a death in between, those that are left are found again. What
+/// passes gets no run, neither now nor from a server that starts later.
+async fn see_to(runs: &Runs, due: Due, fate: Fate, set: &JobSet) {
+    let job = &due.job;
+    let spec = Arc::new(job.freeze(&set.settings));
+    let last = due.last();
+    if fate != Fate::Paused && !due.missed.is_empty() {
+        let least = if due.unlisted { "more than " } else { "" };
+        let count = due.missed.len();
         tracing::warn!(job = %job.name, "{least}{count} starts were missed: their time had passed");
-        let spec = Arc::new(job.freeze(&set.settings));
-        for instant in missed.instants {
-            let recorded = runs.record_missed(job.name.clone(), Arc::clone(&spec), instant);
+        for Missed { instant, reason } in due.missed {
+            let recorded = runs.record_missed(job.name.clone(), Arc::clone(&spec), instant, reason);
             report(job, recorded.await.map(drop));
         }
+    }
+    if fate != Fate::Start {
+        if let Some(last) = last
+            && let Err(error) = runs.pass_over(job.name.clone(), last).await
+        {
+            tracing::error!(job = %job.name, "a start that passed was not noted: {error}");
+        }
+        return;
+    }
+    for Fire { instant, kind } in due.fires {
+        let start = StartRun {
+            job: job.name.clone(),
+            spec: Arc::clone(&spec),
+            cause: match kind {
+                FireKind::OnTime => RunCause::Schedule { instant },
+                FireKind::CatchUp => RunCause::CatchUp { instant },
+            },
+            only: None,
+            reconnect_grace: set.settings.reconnect_grace,
+        };
+        report(job, runs.start(start).await.map(drop));
     }
 }
 

@@ -131,9 +131,8 @@ fn NoMachines(detail: Memo<Arc<RunDetail>>) -> impl IntoView {
                 RunOutcome::SkippedOverlap => {
                     "Nothing was run: an earlier run of this job was still going.".to_owned()
                 }
-                RunOutcome::Missed => {
-                    "Nothing was run: its time had passed when the server could see to it."
-                        .to_owned()
+                RunOutcome::Missed { reason } => {
+                    format!("Nothing was run. {}", reason.sentence())
                 }
                 RunOutcome::ResolveFailed { message } => {
                     format!("The machines could not be found out: {message}")
@@ -153,6 +152,7 @@ pub(crate) fn Cause(
 ) -> impl IntoView {
     match cause {
         RunCause::Schedule { .. } => EitherOf3::A("by schedule"),
+        RunCause::CatchUp { .. } => EitherOf3::A("to make up for a missed start"),
         RunCause::Manual { by } => EitherOf3::B(format!("started by {by}")),
         RunCause::Again { by, of } => EitherOf3::C(view! {
             <span>

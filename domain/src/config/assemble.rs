@@ -4,7 +4,7 @@ use super::keys::{At, JobDraft, WrittenTargets};
 use super::raw::{Entry, Node, Value};
 use super::reader::Reader;
 use super::validate::FileContext;
-use crate::job::{Job, Overlap, SourceRef, Timeout};
+use crate::job::{DEFAULT_MISSED_WINDOW, Job, Overlap, SourceRef, Timeout};
 use crate::schedule::{Field, Schedule, ScheduleError, Zone};
 use crate::secret::MASK;
 use crate::targeting::{TargetExpr, TargetType};
@@ -43,6 +43,8 @@ pub(crate) fn assemble(
         user: draft.user,
         env: draft.env,
         overlap: overlap?,
+        missed: draft.missed,
+        missed_window: draft.missed_window.unwrap_or(DEFAULT_MISSED_WINDOW),
         launch: draft.launch,
         wrapper_path: draft.wrapper_path,
         wrapper_loglevel: draft.wrapper_loglevel,

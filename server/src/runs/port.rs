@@ -123,6 +123,10 @@ pub trait RunStore: Send + Sync + 'static {
     /// Writes a run down under a name of its own. At most one exists for each job and scheduled instant.
     fn create_run(&self, new: NewRun) -> BoxFuture<'_, Result<Run, CreateError>>;
 
+    /// Notes that a job's instant is done with, without a run: that what came due by then is not missed.
+    fn pass_over(&self, job: JobName, instant: UnixMillis)
+    -> BoxFuture<'_, Result<(), StoreError>>;
+
     /// Writes what has changed, all of it or nothing.
     fn save(&self, write: RunWrite) -> BoxFuture<'_, Result<(), StoreError>>;
 

@@ -4,7 +4,7 @@ use crate::http::{self, Response};
 use futures::{SinkExt as _, StreamExt as _};
 use saltpeter_protocol::api::{JobRow, RunDetail, RunStarted};
 use saltpeter_protocol::live::{ClientMessage, Event, OutputPush, ServerMessage};
-use saltpeter_protocol::{MachineOutcome, RunId};
+use saltpeter_protocol::{MachineOutcome, RunId, UnixMillis};
 use saltpeter_server::boot::{Options, Running, boot};
 use saltpeter_server::clock::{Clock as _, SystemClock, TestClock};
 use saltpeter_server::settings::Flags;
@@ -106,6 +106,10 @@ impl World {
     /// Lets the server's clock run ahead.
     pub(crate) fn pass(&self, time: Duration) {
         self.clock.step(time);
+    }
+
+    pub(crate) fn now(&self) -> UnixMillis {
+        self.clock.now()
     }
 
     /// `text` with this world's letters in it.
