@@ -118,8 +118,8 @@ async fn a_job_makes_up_for_what_was_due_while_no_server_ran() {
     let jobs = "hourly~: {schedule: '@hourly', command: 'sleep 0.2', targets: db1, timezone: UTC, missed: all}\n";
     let mut world = World::new(&[("jobs.yaml", jobs)]).await;
     let hour = Duration::from_hours(1);
-    let into_the_hour = world.now().0.rem_euclid(3_600_000) as u64;
-    world.pass(hour - Duration::from_millis(into_the_hour) + Duration::from_secs(1));
+    let to_the_hour = 3_600_000 - world.now().0.rem_euclid(3_600_000) as u64;
+    world.pass(Duration::from_millis(to_the_hour + 1000));
     // The scheduler looks at the clock when there is something new.
     world.write("new.yaml", "saltpeter_config: {start_window: 60}\n");
     let done = |count: usize| {
