@@ -19,6 +19,7 @@ pub mod runs;
 pub mod salt;
 pub mod scheduler;
 pub mod settings;
+pub mod sinks;
 pub mod store;
 pub mod telemetry;
 pub mod view;

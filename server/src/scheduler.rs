@@ -102,6 +102,7 @@ impl Scheduler {
                 tracing::debug!(job = %fire.job.name, "not started: global maintenance mode active");
                 (self.journal)(LogEntry {
                     job: fire.job.name.clone(),
+                    group: fire.job.group.clone(),
                     at: now,
                     event: LogEvent::Maintenance {
                         scope: MaintenanceScope::Global,

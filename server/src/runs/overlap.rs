@@ -76,7 +76,7 @@ impl Runs {
         let event = LogEvent::Overlap {
             active: earlier.clone(),
         };
-        self.log(start.job.clone(), event);
+        self.log(start.job.clone(), start.spec.group.clone(), event);
         if matches!(start.cause, RunCause::Schedule { .. }) {
             let outcome = RunOutcome::SkippedOverlap;
             if let Err(error) = self
