@@ -15,6 +15,7 @@ use crate::runs::Runs;
 use crate::scheduler::Scheduler;
 use crate::serve::{HEAD_LIMIT, serve};
 use crate::settings::{Flags, InForce, host_zone};
+use crate::sinks::{SinkTasks, Sinks};
 use crate::store::Store;
 use crate::store::output::OutputLog;
 use crate::telemetry;
@@ -54,6 +55,7 @@ pub struct Running {
     output: OutputLog,
     store: Store,
     job_log: JobLogTask,
+    sinks: SinkTasks,
     /// Held for as long as the server uses its directory.
     _lock: File,
 }
@@ -83,6 +85,7 @@ impl Running {
             output,
             store,
             job_log,
+            sinks,
             ..
         } = self;
         let outcome = lifecycle.run_to_end(dispatcher.quiet()).await;
@@ -90,6 +93,7 @@ impl Running {
         let closed = async {
             runs.close().await;
             job_log.close().await;
+            sinks.close().await;
             output.close().await;
         };
         if tokio::time::timeout(CLOSE_WITHIN, closed).await.is_err() {
@@ -138,7 +142,12 @@ pub async fn boot(options: Options, clock: Arc<dyn Clock>) -> Result<Running> {
     let executor: Arc<dyn Executor> =
         Arc::new(LocalExecutor::new(config.clone(), machines_addr.ip()));
     let (job_log, job_log_writer) = JobLog::new(Path::new(&settings.logdir), output.clone());
-    let journal: Journal = Arc::new(move |entry| job_log.write(entry));
+    let (sinks, sink_tasks) = Sinks::start(&settings, &data_dir, output.clone())?;
+    let sink_board = sinks.board();
+    let journal: Journal = Arc::new(move |entry| {
+        sinks.write(&entry);
+        job_log.write(entry);
+    });
     let dispatcher = Dispatcher::new(DispatchParts {
         config: config.clone(),
         executor: Arc::clone(&executor),
@@ -208,6 +217,7 @@ pub async fn boot(options: Options, clock: Arc<dyn Clock>) -> Result<Running> {
         store: store.clone(),
         output: output.clone(),
         board,
+        sinks: sink_board,
         pauses,
         executor,
         clock,
@@ -253,6 +263,7 @@ pub async fn boot(options: Options, clock: Arc<dyn Clock>) -> Result<Running> {
         output,
         store,
         job_log,
+        sinks: sink_tasks,
         _lock: lock,
     })
 }

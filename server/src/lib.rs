@@ -20,6 +20,7 @@ pub mod salt;
 pub mod scheduler;
 pub mod serve;
 pub mod settings;
+pub mod sinks;
 pub mod store;
 pub mod telemetry;
 pub mod view;

@@ -123,6 +123,7 @@ impl Scheduler {
             tracing::debug!(job = %due.job.name, "not started: global maintenance mode active");
             (self.journal)(LogEntry {
                 job: due.job.name.clone(),
+                group: due.job.group.clone(),
                 at: now,
                 event: LogEvent::Maintenance {
                     scope: MaintenanceScope::Global,

@@ -9,7 +9,7 @@ use crate::live::use_live;
 use leptos::prelude::*;
 use leptos_meta::Title;
 use saltpeter_protocol::api::{
-    ConfigFile, ConfigFileState, ConfigPage as Page, SettingEffect, SettingRow,
+    ConfigFile, ConfigFileState, ConfigPage as Page, SettingEffect, SettingRow, SinkHealth, SinkRow,
 };
 use std::sync::Arc;
 
@@ -101,6 +101,31 @@ fn Content(first: Page) -> impl IntoView {
                 </table>
             </div>
         </section>
+        <Show when=move || page.with(|page| !page.sinks.is_empty())>
+            <section class="card">
+                <h2>"Documents"</h2>
+                <div class="table-scroll">
+                    <table data-testid="sinks">
+                        <thead>
+                            <tr>
+                                <th>"Sent to"</th>
+                                <th>"State"</th>
+                                <th class="numeric">"Sent"</th>
+                                <th class="numeric">"Waiting"</th>
+                                <th class="numeric">"Lost"</th>
+                            </tr>
+                        </thead>
+                        <tbody>
+                            <For
+                                each=move || page.with(|page| page.sinks.clone())
+                                key=|row| format!("{row:?}")
+                                children=|row| view! { <Sink row /> }
+                            />
+                        </tbody>
+                    </table>
+                </div>
+            </section>
+        </Show>
         <section class="card">
             <h2>"Settings in force"</h2>
             <div class="table-scroll">
@@ -123,6 +148,48 @@ fn Content(first: Page) -> impl IntoView {
                 </table>
             </div>
         </section>
+    }
+    .into_any()
+}
+
+/// A cluster that gets documents.
+#[component]
+fn Sink(row: SinkRow) -> impl IntoView {
+    let lost = row.dropped + row.rejected;
+    let (class, symbol, words) = match row.health {
+        SinkHealth::Failing { reason, .. } => (
+            "mark failed",
+            "✕",
+            format!("not taken, waiting on disk: {reason}"),
+        ),
+        SinkHealth::Working if lost > 0 => (
+            "mark maintenance",
+            "⚠\u{fe0e}",
+            format!(
+                "working; since the start {} dropped for want of room, {} rejected by the cluster",
+                format::number(row.dropped),
+                format::number(row.rejected)
+            ),
+        ),
+        SinkHealth::Working => ("mark succeeded", "✓", "working".to_owned()),
+    };
+    view! {
+        <tr data-testid="sink-row">
+            <td>
+                {row.name} " " <code class="value">{row.address}</code>
+            </td>
+            <td>
+                <span class="state">
+                    <span class=class aria-hidden="true">
+                        {symbol}
+                    </span>
+                    {words}
+                </span>
+            </td>
+            <td class="numeric">{format::number(row.sent)}</td>
+            <td class="numeric">{format::number(row.waiting)}</td>
+            <td class="numeric">{format::number(lost)}</td>
+        </tr>
     }
     .into_any()
 }

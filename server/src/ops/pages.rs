@@ -111,6 +111,7 @@ impl Ops {
             files: view::files(&jobs),
             problems: view::problems(&jobs),
             settings: self.parts.settings.rows(&jobs),
+            sinks: self.parts.sinks.rows(),
         }
     }
 }

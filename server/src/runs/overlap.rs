@@ -82,7 +82,7 @@ impl Runs {
         let event = LogEvent::Overlap {
             active: earlier.clone(),
         };
-        self.log(start.job.clone(), event);
+        self.log(start.job.clone(), start.spec.group.clone(), event);
         if start.cause.instant().is_some() {
             let outcome = RunOutcome::SkippedOverlap;
             if let Err(error) = self

@@ -334,9 +334,14 @@ impl Runs {
         self.inner.tasks.spawn(task);
     }
 
-    pub(super) fn log(&self, job: JobName, event: LogEvent) {
+    pub(super) fn log(&self, job: JobName, group: String, event: LogEvent) {
         let at = self.inner.clock.now();
-        self.inner.dispatch.log(LogEntry { job, at, event });
+        self.inner.dispatch.log(LogEntry {
+            job,
+            group,
+            at,
+            event,
+        });
     }
 }
 
