@@ -3,11 +3,13 @@
 
 mod bulk;
 mod client;
+mod salt;
 mod site;
 mod wrapper;
 
 pub use bulk::{BulkServer, Sent};
 pub use client::{Answer, Client};
+pub use salt::{SaltLab, Stopped};
 pub use site::{Server, Site};
 pub use wrapper::FakeWrapper;
 

@@ -2,10 +2,15 @@
 
 use crate::Mode;
 use crate::build;
+use crate::salt;
+use crate::setup::{self, Need};
 use crate::workspace::Workspace;
 use anyhow::{Context, Result, ensure};
+use saltpeter_salt_lab::Lab;
+use serde_json::Value;
 use std::fs;
 use std::os::unix::process::CommandExt as _;
+use std::path::Path;
 
 /// Builds for developing, which is the fastest way to a first page, and becomes the server.
 pub(crate) fn demo(ws: &Workspace) -> Result<()> {
@@ -13,8 +18,6 @@ pub(crate) fn demo(ws: &Workspace) -> Result<()> {
     let config = ws.root.join("examples/demo");
     ensure!(config.is_dir(), "{} is missing", config.display());
     let data = ws.target.join("demo");
-    let logs = data.join("log");
-    fs::create_dir_all(&logs).with_context(|| format!("cannot make {}", logs.display()))?;
 
     println!(
         "
@@ -27,6 +30,64 @@ pub(crate) fn demo(ws: &Workspace) -> Result<()> {
 ",
         data.display()
     );
+    serve(ws, &config, &data)
+}
+
+/// The same on a real Salt, with the jobs of examples/salt-demo.
+pub(crate) fn on_salt(ws: &Workspace) -> Result<()> {
+    setup::ensure(ws, &[Need::Salt])?;
+    build::build(ws, Mode::Dev)?;
+    salt::up(ws)?;
+    let lab = Lab::read(&salt::place(ws))?;
+    let data = ws.target.join("salt/demo");
+    let config = data.join("config");
+    fs::create_dir_all(&config).with_context(|| format!("cannot make {}", config.display()))?;
+    let examples = ws.root.join("examples/salt-demo");
+    for entry in
+        fs::read_dir(&examples).with_context(|| format!("cannot read {}", examples.display()))?
+    {
+        let entry = entry?;
+        fs::copy(entry.path(), config.join(entry.file_name()))?;
+    }
+    fs::write(config.join("zz-lab.yaml"), settings(ws, &lab))
+        .with_context(|| format!("cannot write to {}", config.display()))?;
+
+    println!(
+        "
+  The demo on Salt is on  http://127.0.0.1:8888  until Ctrl-C. Its minions are {}.
+
+  Run a job, watch its machines. Take one away while it runs:  cargo xtask salt stop web2
+  and bring it back:  cargo xtask salt start web2.  The same goes for master and api.
+  The jobs are copies in {}; change a file there and the page follows within a second.
+  Salt goes on after Ctrl-C; cargo xtask salt down ends it.
+",
+        lab.minions.join(", "),
+        config.display()
+    );
+    serve(ws, &config, &data)
+}
+
+/// The settings that are known only when the lab is up.
+fn settings(ws: &Workspace, lab: &Lab) -> String {
+    // A JSON string is a YAML string with nothing left to quote.
+    let quoted = |path: &Path| Value::from(path.display().to_string());
+    format!(
+        "# Written by `cargo xtask demo --salt`, each time anew.\n\
+         saltpeter_config:\n  executor: salt-api\n  salt_api_url: {}\n  salt_api_user: {}\n  salt_api_eauth: {}\n  \
+         salt_api_password_file: {}\n  default_wrapper_path: {}\n  default_wrapper_logdir: {}\n",
+        lab.api_url,
+        lab.api_user,
+        lab.api_eauth,
+        quoted(&lab.api_password_file),
+        quoted(&ws.wrapper(Mode::Dev)),
+        quoted(&ws.target.join("salt/demo/wrapper-logs")),
+    )
+}
+
+/// Becomes the server.
+fn serve(ws: &Workspace, config: &Path, data: &Path) -> Result<()> {
+    let logs = data.join("log");
+    fs::create_dir_all(&logs).with_context(|| format!("cannot make {}", logs.display()))?;
     let error = ws
         .command(ws.server(Mode::Dev))
         .arg("--configdir")

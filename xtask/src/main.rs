@@ -5,6 +5,7 @@ mod build;
 mod counts;
 mod demo;
 mod process;
+mod salt;
 mod setup;
 mod site;
 mod test;
@@ -27,16 +28,18 @@ enum Mode {
 const HELP: &str = "\
 Usage: cargo xtask TASK
 
-  demo               set up what is missing, build, and serve examples/demo on http://127.0.0.1:8888
+  demo [--salt]      set up what is missing, build, and serve examples/demo on http://127.0.0.1:8888,
+                     or examples/salt-demo on a real Salt
   test [STEP…]       set up what is missing and run every check and test, or only the steps named
   build [--release]  the server and the wrapper, in target/debug or target/release
   site [--release]   the browser's part alone: WASM, JS, CSS and public/, in target/site or target/site-release
   bench [NAME…]      the benchmarks, built for release
+  salt WHAT          a real Salt on this machine: up, down, status, stop NAME, start NAME
   fmt                format the Rust code
   setup              set up what any task needs (each task does this for itself)
   help               this list
 
-The steps of test: fmt, clippy, clippy-wasm, docs, build, unit, types, e2e.";
+The steps of test: fmt, clippy, clippy-wasm, docs, build, unit, salt, types, e2e.";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -55,10 +58,15 @@ fn run(args: &[String]) -> Result<ExitCode> {
         .map_or(("help", args), |(t, r)| (t.as_str(), r));
     let ws = Workspace::find()?;
     match task {
-        "demo" => {
-            no_arguments(task, rest)?;
-            demo::demo(&ws)?;
-        }
+        "demo" => match rest {
+            [] => demo::demo(&ws)?,
+            [flag] if flag == "--salt" => demo::on_salt(&ws)?,
+            _ => bail!(
+                "cargo xtask demo takes --salt or nothing, not {}",
+                rest.join(" ")
+            ),
+        },
+        "salt" => salt::salt(&ws, rest)?,
         "test" => return test::test(&ws, rest),
         "build" => build::build(&ws, mode(task, rest)?)?,
         "site" => {

@@ -1,6 +1,7 @@
 //! Set-up: each task names what it needs; what is missing is installed, and said.
 
 use crate::process::{on_path, output, run};
+use crate::salt;
 use crate::wasm_toolchain;
 use crate::workspace::Workspace;
 use anyhow::{Context, Result, bail};
@@ -28,16 +29,19 @@ pub(crate) enum Need {
     Chromium,
     /// The packages of `end2end/`.
     NodeModules,
+    /// Salt, for the lab.
+    Salt,
 }
 
 impl Need {
     /// Everything that any task needs.
-    pub(crate) const ALL: [Self; 5] = [
+    pub(crate) const ALL: [Self; 6] = [
         Self::WasmTarget,
         Self::MuslTarget,
         Self::MuslTools,
         Self::Chromium,
         Self::NodeModules,
+        Self::Salt,
     ];
 }
 
@@ -64,6 +68,9 @@ pub(crate) fn ensure(ws: &Workspace, needs: &[Need]) -> Result<()> {
 
     if has(Need::NodeModules) {
         node_modules(ws)?;
+    }
+    if has(Need::Salt) {
+        salt::ensure(ws)?;
     }
     Ok(())
 }

@@ -2,16 +2,21 @@
 
 use crate::Mode;
 use crate::counts::{self, Counts};
-use crate::process::{on_path, run};
+use crate::process::{on_path, output, run};
+use crate::salt;
 use crate::setup::{self, Need, WASM};
 use crate::site;
 use crate::wasm_toolchain;
 use crate::workspace::Workspace;
 use anyhow::{Context, Result, bail};
+use serde_json::Value;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
+
+/// The test binary that needs a Salt: `server/tests/salt/`.
+const SALT_TESTS: &str = "salt";
 
 /// A step: its name, what must be installed for it, and what it does.
 struct Step {
@@ -21,7 +26,7 @@ struct Step {
 }
 
 /// In the order of running: what fails fast comes first, and the binaries before those that use them.
-const STEPS: [Step; 8] = [
+const STEPS: [Step; 9] = [
     Step {
         name: "fmt",
         needs: &[],
@@ -51,6 +56,11 @@ const STEPS: [Step; 8] = [
         name: "unit",
         needs: &[],
         run: unit,
+    },
+    Step {
+        name: "salt",
+        needs: &[Need::Salt],
+        run: on_salt,
     },
     Step {
         name: "types",
@@ -228,27 +238,88 @@ fn build(ws: &Workspace) -> Result<Counts> {
     )
 }
 
-/// The native tests, by nextest where it is installed.
+/// The native tests, by nextest where it is installed; those on a real Salt have a step of their own.
 fn unit(ws: &Workspace) -> Result<Counts> {
+    if on_path("cargo-nextest") {
+        return nextest(
+            ws,
+            &["--workspace", "-E", &format!("not binary({SALT_TESTS})")],
+        );
+    }
+    let targets = integration_tests(ws)?;
+    let mut cargo = with_binaries(ws);
+    cargo.args(["test", "--workspace", "--no-fail-fast", "--lib", "--bins"]);
+    for name in targets.iter().filter(|name| *name != SALT_TESTS) {
+        cargo.args(["--test", name]);
+    }
+    libtest(&mut cargo)
+}
+
+/// The tests on a real Salt, which is brought up for them unless it is up already.
+fn on_salt(ws: &Workspace) -> Result<Counts> {
+    let found = salt::up(ws)?;
+    let result = salt_tests(ws);
+    if found == salt::Found::Started {
+        salt::down(ws)?;
+    }
+    result
+}
+
+fn salt_tests(ws: &Workspace) -> Result<Counts> {
+    let binary = ["--package", "saltpeter-server", "--test", SALT_TESTS];
+    if on_path("cargo-nextest") {
+        return nextest(ws, &binary);
+    }
+    // One at a time: libtest knows no groups, and some tests stop minions that others need.
+    libtest(
+        with_binaries(ws)
+            .args(["test", "--no-fail-fast"])
+            .args(binary)
+            .args(["--", "--test-threads=1"]),
+    )
+}
+
+/// Cargo, for tests that start our binaries.
+fn with_binaries(ws: &Workspace) -> Command {
     let mut cargo = ws.cargo();
     cargo
         .env("SALTPETER_BIN", ws.server(Mode::Dev))
-        .env("SALTPETER_WRAPPER", ws.wrapper(Mode::Dev));
-    if !on_path("cargo-nextest") {
-        return libtest(cargo.args(["test", "--workspace", "--no-fail-fast", "--bins", "--tests"]));
-    }
+        .env("SALTPETER_WRAPPER", ws.wrapper(Mode::Dev))
+        .env(saltpeter_salt_lab::VARIABLE, salt::place(ws));
+    cargo
+}
+
+fn nextest(ws: &Workspace, args: &[&str]) -> Result<Counts> {
     // Where .config/nextest.toml has it written.
     let report = ws.root.join("target/nextest/default/junit.xml");
     if report.exists() {
         fs::remove_file(&report).with_context(|| format!("cannot remove {}", report.display()))?;
     }
-    let result = run(cargo.args(["nextest", "run", "--workspace", "--no-fail-fast"]));
+    let result = run(with_binaries(ws)
+        .args(["nextest", "run", "--no-fail-fast"])
+        .args(args));
     // Without a report nothing ran, and nextest's own error says why.
     let Ok(text) = fs::read_to_string(&report) else {
         result?;
         bail!("nextest left no report in {}", report.display());
     };
     agree(counts::of_junit(&text)?, result)
+}
+
+/// The names of the workspace's integration tests.
+fn integration_tests(ws: &Workspace) -> Result<Vec<String>> {
+    let metadata = output(
+        ws.cargo()
+            .args(["metadata", "--no-deps", "--format-version", "1"]),
+    )?;
+    let metadata: Value =
+        serde_json::from_str(&metadata).context("cargo's metadata is not JSON")?;
+    let packages = metadata["packages"].as_array().into_iter().flatten();
+    Ok(packages
+        .flat_map(|package| package["targets"].as_array().into_iter().flatten())
+        .filter(|target| target["kind"][0] == "test")
+        .filter_map(|target| target["name"].as_str().map(str::to_owned))
+        .collect())
 }
 
 fn libtest(command: &mut Command) -> Result<Counts> {

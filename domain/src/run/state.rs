@@ -1,6 +1,7 @@
 //! A run as data, and what can be read off it.
 
 use super::Changed;
+use super::late::Awaiting;
 use crate::job::{Overlap, RunSpec, Timeout};
 use crate::run::timers::KILL_GRACE;
 use saltpeter_protocol::api::{Counts, KillView, MachineRow, OutputLength, RunSummary};
@@ -23,6 +24,8 @@ pub struct Run {
     pub(super) head: RunHead,
     pub(super) machines: BTreeMap<MachineId, MachineRun>,
     pub(super) counts: Counts,
+    /// What is still to be heard of the machines that match; `None`: nothing. Not persisted.
+    pub(super) awaiting: Option<Awaiting>,
 }
 
 /// A run without its machines.
@@ -59,6 +62,9 @@ pub struct MachineRun {
     pub bound: Option<Bound>,
     /// Set once its end was asked for.
     pub kill: Option<KillView>,
+    /// Whether it has yet to answer before its command is started. Not persisted: after a restart it is started like
+    /// any other.
+    pub awaited: bool,
     /// When the wrapper was last heard, or the server restarted. Not persisted.
     pub heard: Option<UnixMillis>,
     /// When the wrapper was last told to kill. Not persisted.
@@ -92,6 +98,7 @@ impl MachineRun {
             pid: None,
             bound: None,
             kill: None,
+            awaited: false,
             heard: None,
             kill_sent: None,
         }
@@ -110,6 +117,7 @@ impl Run {
             head,
             machines,
             counts,
+            awaiting: None,
         }
     }
 

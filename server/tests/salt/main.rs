@@ -1,0 +1,6 @@
+//! On a real Salt, the lab of `cargo xtask salt up`: master, three minions and salt-api. Tests that take one of
+//! them away have `outage` in their names and run alone.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
+mod lab;
