@@ -146,7 +146,7 @@ fn Last(job: Memo<Option<Arc<JobRow>>>) -> impl IntoView {
     };
     let words = move || last.with(|run| run.as_ref().map(last_text));
     view! {
-        <Shown when=move || last.with(Option::is_some) fallback=|| view! { <span class="weak">"–"</span> }>
+        <Shown when=move || last.with(Option::is_some) fallback=|| view! { <span class="weak">"never run"</span> }>
             <a class="last" href=move || href()>
                 <MarkIcon mark />
                 <span class="last-word">{move || words()}</span>
