@@ -6,6 +6,7 @@ use super::output_pane::{OutputPane, Start};
 use super::when::{Lasting, When};
 use crate::actions::{Action, use_actions};
 use crate::client;
+use crate::components::shown::Shown;
 use crate::format;
 use crate::live::use_live;
 use crate::routes;
@@ -106,7 +107,7 @@ pub(crate) fn RunView(
             <RunHead detail within />
             <Matrix detail selected />
             {move || row.get().map(|row| view! { <MachineHead run=id.clone() row /> })}
-            {pane}
+            {move || pane()}
         </section>
     }
     .into_any()
@@ -141,7 +142,7 @@ fn NoMachines(detail: Memo<Arc<RunDetail>>) -> impl IntoView {
             },
         })
     };
-    view! { <p class="empty">{text}</p> }
+    view! { <p class="empty">{move || text()}</p> }
 }
 
 /// Why a run exists.
@@ -235,35 +236,35 @@ fn RunHead(detail: Memo<Arc<RunDetail>>, within: bool) -> impl IntoView {
                         },
                     )
                 }}
-                <span class="state" data-testid="run-state" data-state=word>
+                <span class="state" data-testid="run-state" data-state=move || word()>
                     <MarkIcon mark />
-                    {word}
+                    {move || word()}
                 </span>
             </div>
             <div class="buttons">
-                <Show when=again>
+                <Shown when=again>
                     <button
                         data-testid="run-again"
                         data-key=(!within).then_some("r")
-                        disabled=again_pending
+                        disabled=move || again_pending()
                         on:click=move |_| actions.perform(Action::Again(id()))
                     >
                         {move || {
                             if again_pending() { "Starting…" } else { "Run again where it did not succeed" }
                         }}
                     </button>
-                </Show>
-                <Show when=move || !ended()>
+                </Shown>
+                <Shown when=move || !ended()>
                     <button
                         class="danger"
                         data-testid=if within { "kill-run" } else { "kill" }
                         data-key=(!within).then_some("k")
-                        disabled=killing
+                        disabled=move || killing()
                         on:click=move |_| actions.kill(Action::KillRun(id()))
                     >
                         {move || if killing() { "Killing…" } else { "■ Kill" }}
                     </button>
-                </Show>
+                </Shown>
             </div>
             <p class="facts">
                 <span>
@@ -347,10 +348,10 @@ fn MachineHead(run: RunId, row: MachineRow) -> impl IntoView {
                         <button
                             class="danger small"
                             data-testid="kill-machine"
-                            disabled=killing
+                            disabled=move || killing()
                             on:click=move |_| actions.kill(action.clone())
                         >
-                            {label}
+                            {move || label()}
                         </button>
                     }
                 })}

@@ -3,6 +3,8 @@
 use super::Loaded;
 use crate::client;
 use crate::components::problems::ProblemList;
+use crate::components::rows::Rows;
+use crate::components::shown::Shown;
 use crate::components::when::When;
 use crate::format;
 use crate::live::use_live;
@@ -57,11 +59,11 @@ fn Content(first: Page) -> impl IntoView {
         <section class="card">
             <h2>
                 "Problems"
-                <Show when=move || !none()>
+                <Shown when=move || !none()>
                     <span class="count">{move || problems.with(|problems| problems.len())}</span>
-                </Show>
+                </Shown>
             </h2>
-            <Show
+            <Shown
                 when=move || !none()
                 fallback=|| {
                     view! {
@@ -73,7 +75,7 @@ fn Content(first: Page) -> impl IntoView {
                 }
             >
                 <ProblemList problems />
-            </Show>
+            </Shown>
         </section>
         <section class="card">
             <h2>"Files"</h2>
@@ -92,9 +94,9 @@ fn Content(first: Page) -> impl IntoView {
                         </tr>
                     </thead>
                     <tbody>
-                        <For
+                        <Rows
                             each=move || page.with(|page| page.files.clone())
-                            key=|file| format!("{file:?}")
+                            key=file_key
                             children=|file| view! { <FileRow file /> }
                         />
                     </tbody>
@@ -139,7 +141,7 @@ fn Content(first: Page) -> impl IntoView {
                         </tr>
                     </thead>
                     <tbody>
-                        <For
+                        <Rows
                             each=move || page.with(|page| page.settings.clone())
                             key=setting_key
                             children=|row| view! { <Setting row /> }
@@ -195,6 +197,13 @@ fn Sink(row: SinkRow) -> impl IntoView {
 }
 
 /// Rows are drawn anew when anything in them has changed.
+fn file_key(file: &ConfigFile) -> String {
+    format!(
+        "{} {} {:?} {}",
+        file.name, file.jobs, file.state, file.loaded.0
+    )
+}
+
 fn setting_key(row: &SettingRow) -> String {
     format!(
         "{}\n{}\n{}\n{:?}",
@@ -253,13 +262,18 @@ fn Setting(row: SettingRow) -> impl IntoView {
         }
         .into_any(),
     };
+    let value = if row.value.is_empty() {
+        "–".to_owned()
+    } else {
+        row.value
+    };
     view! {
         <tr data-testid="setting-row">
             <td>
                 <code>{row.key}</code>
             </td>
             <td>
-                <code class="value">{row.value}</code>
+                <code class="value">{value}</code>
             </td>
             <td class="weak">{row.source}</td>
             <td>{effect}</td>
