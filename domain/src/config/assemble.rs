@@ -249,12 +249,12 @@ fn targets(draft: &JobDraft, reader: &mut Reader) -> Option<TargetExpr> {
 
 fn timeout(draft: &JobDraft, reader: &mut Reader) -> Option<Timeout> {
     let hard = match (&draft.timeout, &draft.hard_timeout) {
-        (Some(_), Some(old)) => {
-            reader.error(
+        (Some(hard), Some(old)) => {
+            reader.warn(
                 &old.place,
-                "hard_timeout is the old name of timeout; keep one of them",
+                "hard_timeout is the old name of timeout, which holds; take this line out",
             );
-            return None;
+            Some(hard.value)
         }
         (Some(hard), None) | (None, Some(hard)) => Some(hard.value),
         (None, None) => None,

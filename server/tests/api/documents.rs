@@ -88,6 +88,10 @@ async fn both_clusters_are_told_every_run_from_start_to_end() {
 
     end  1 Completed: 0/0 targets successful
     no_machines  0 
+    start  0 
+
+    end  1 Completed: 0/0 targets successful
+    maintenance db1 0 Target under maintenance
     start  0
     ");
     assert_eq!((es.faults(), os.faults()), (vec![], vec![]));
