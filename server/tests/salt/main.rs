@@ -3,4 +3,8 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
+mod executor;
 mod lab;
+mod site;
+mod transport;
+mod ways;

@@ -10,7 +10,7 @@ mod own {
     pub(super) const PATH: &str = "SP_LAUNCH_PATH";
     /// What the wrapper is to be, `os-arch=SHA-256` for each kind of machine. Empty: whatever is there.
     pub(super) const EXPECTED: &str = "SP_LAUNCH_EXPECTED";
-    /// Where a new wrapper is put together.
+    /// Where a new wrapper is put together. The machine's name is added: two minions may share a host.
     pub(super) const NEW: &str = "SP_LAUNCH_NEW";
 }
 
@@ -21,7 +21,7 @@ const LIMIT: u32 = 25;
 const HEAD: &str = r#"SP_MACHINE_ID='{{ grains["id"] }}'
 export SP_MACHINE_ID
 kind='{{ (grains["kernel"] ~ "-" ~ grains["cpuarch"]) | lower }}'
-path=$SP_LAUNCH_PATH expected=$SP_LAUNCH_EXPECTED new=$SP_LAUNCH_NEW
+path=$SP_LAUNCH_PATH expected=$SP_LAUNCH_EXPECTED new=$SP_LAUNCH_NEW.$SP_MACHINE_ID
 unset SP_LAUNCH_PATH SP_LAUNCH_EXPECTED SP_LAUNCH_NEW
 "#;
 
@@ -69,10 +69,13 @@ if chmod 0755 "$new" && mv -f "$new" "$path"; then :; else rm -f "$new"; exit 24
 const PIECE: &str = r#"umask 077
 mkdir -p "${path%/*}" || exit 247
 decode() { if command -v base64 > /dev/null; then base64 -d; else openssl base64 -d -A; fi; }
-if decode >> "$new"; then exit 0; fi
+if decode | gzip -d >> "$new"; then exit 0; fi
 rm -f "$new"
 exit 247
 "#;
+
+/// Removes what was put together and came to nothing.
+const REMOVE: &str = "rm -f \"$new\"\n";
 
 /// What the script's exit code says. Other codes are the wrapper's own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -175,7 +178,7 @@ pub(super) fn start(
     shell(&cmd, env)
 }
 
-/// The arguments that add `piece`, base64 of a part of the wrapper, to the file `new` beside `path`.
+/// The arguments that add `piece`, a part of the wrapper by gzip and base64, to the file `new` beside `path`.
 pub(super) fn piece(path: &str, new: &str, piece: String) -> Map<String, Value> {
     let mut env = Map::new();
     env.insert(own::PATH.to_owned(), path.into());
@@ -183,6 +186,13 @@ pub(super) fn piece(path: &str, new: &str, piece: String) -> Map<String, Value> 
     let mut kwargs = shell(&format!("{HEAD}{PIECE}"), env);
     kwargs.insert("stdin".to_owned(), piece.into());
     kwargs
+}
+
+/// The arguments that remove the file `new`.
+pub(super) fn remove(new: &str) -> Map<String, Value> {
+    let mut env = Map::new();
+    env.insert(own::NEW.to_owned(), new.into());
+    shell(&format!("{HEAD}{REMOVE}"), env)
 }
 
 /// The template's variables `want`, the hash for the machine's kind, and `new`.
@@ -193,7 +203,7 @@ fn wanted(expected: &[Expected], new: &str) -> String {
         .collect();
     // JSON's texts and mappings are the template's too.
     format!(
-        "{{%- set want = {}[(grains[\"kernel\"] ~ \"-\" ~ grains[\"cpuarch\"]) | lower] %}}{{%- set new = {} %}}",
+        "{{%- set want = {}[(grains[\"kernel\"] ~ \"-\" ~ grains[\"cpuarch\"]) | lower] %}}{{%- set new = {} ~ \".\" ~ grains[\"id\"] %}}",
         Value::Object(hashes),
         json!(new)
     )
