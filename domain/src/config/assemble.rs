@@ -45,6 +45,7 @@ pub(crate) fn assemble(
         overlap: overlap?,
         launch: draft.launch,
         wrapper_path: draft.wrapper_path,
+        wrapper_protocol: draft.wrapper_protocol,
         wrapper_loglevel: draft.wrapper_loglevel,
         wrapper_logdir: draft.wrapper_logdir,
         lockfile: draft.lockfile,

@@ -63,6 +63,7 @@ pub(crate) const COLUMNS: [Column; 34] = [
     config("year"),
     config("use_wrapper"),
     config("wrapper_path"),
+    config("wrapper_protocol"),
     config("wrapper_loglevel"),
     config("wrapper_logdir"),
     config("lockfile"),
