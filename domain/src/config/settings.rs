@@ -45,6 +45,12 @@ pub struct Settings {
     pub opensearch_index: String,
     /// Who starts commands on machines.
     pub executor: Executor,
+    /// Whether machines that lack the server's wrapper are given it.
+    pub distribute_wrapper: bool,
+    /// Directory of the wrappers for other kinds of machines; `None`: the one beside the server is all.
+    pub wrappers_dir: Option<String>,
+    /// Salt's file root, where wrappers are offered to machines; `None`: they are handed over in calls.
+    pub salt_file_root: Option<String>,
     /// The machines of the local executor with their grains.
     pub local_machines: BTreeMap<MachineId, Grains>,
     /// The zone of schedules that name none; `None`: the server's.
@@ -81,6 +87,9 @@ impl Default for Settings {
             opensearch: None,
             opensearch_index: "saltpeter".to_owned(),
             executor: Executor::Auto,
+            distribute_wrapper: true,
+            wrappers_dir: None,
+            salt_file_root: None,
             local_machines: BTreeMap::new(),
             timezone: None,
             data_dir: None,

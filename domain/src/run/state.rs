@@ -1,6 +1,7 @@
 //! A run as data, and what can be read off it.
 
 use super::Changed;
+use super::late::Awaiting;
 use crate::job::RunSpec;
 use saltpeter_protocol::api::{Counts, KillView, MachineRow, OutputLength, RunSummary};
 use saltpeter_protocol::launch::CommandSpec;
@@ -22,6 +23,8 @@ pub struct Run {
     pub(super) head: RunHead,
     pub(super) machines: BTreeMap<MachineId, MachineRun>,
     pub(super) counts: Counts,
+    /// What is still to be heard of the machines that match; `None`: nothing. Not persisted.
+    pub(super) awaiting: Option<Awaiting>,
 }
 
 /// A run without its machines.
@@ -58,6 +61,9 @@ pub struct MachineRun {
     pub bound: Option<Bound>,
     /// Set once its end was asked for.
     pub kill: Option<KillView>,
+    /// Whether it has yet to answer before its command is started. Not persisted: after a restart it is started like
+    /// any other.
+    pub awaited: bool,
     /// When the wrapper was last heard, or the server restarted. Not persisted.
     pub heard: Option<UnixMillis>,
     /// When the wrapper was last told to kill. Not persisted.
@@ -91,6 +97,7 @@ impl MachineRun {
             pid: None,
             bound: None,
             kill: None,
+            awaited: false,
             heard: None,
             kill_sent: None,
         }
@@ -109,6 +116,7 @@ impl Run {
             head,
             machines,
             counts,
+            awaiting: None,
         }
     }
 

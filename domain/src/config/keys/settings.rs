@@ -209,6 +209,39 @@ pub(crate) const SETTINGS_KEYS: &[Key<Settings>] = &[
         |settings| settings.default_wrapper_path.clone(),
     ),
     setting(
+        "distribute_wrapper",
+        "bool",
+        "`true`",
+        AtOnce,
+        "Whether the Salt executors bring the server's wrapper to `default_wrapper_path` on machines that lack it or have another. A job's own `wrapper_path` is never written to.",
+        |settings, node, reader| {
+            set(&mut settings.distribute_wrapper, reader.bool(node));
+        },
+        |settings| settings.distribute_wrapper.to_string(),
+    ),
+    setting(
+        "wrappers_dir",
+        "string",
+        "the wrapper beside the server",
+        Restart,
+        "Directory of the wrappers that machines are given, as `<kernel>-<cpuarch>/saltpeter-wrapper` in the words of Salt's grains and lower case: `linux-x86_64`, `linux-aarch64`.",
+        |settings, node, reader| {
+            settings.wrappers_dir = reader.word(node);
+        },
+        |settings| settings.wrappers_dir.clone().unwrap_or_default(),
+    ),
+    setting(
+        "salt_file_root",
+        "string",
+        "none",
+        Restart,
+        "A directory of Salt's `file_roots`, such as `/srv/salt`, that this server may write to: wrappers are offered in `saltpeter/` there. Without it they are handed over in Salt's calls, which is slower.",
+        |settings, node, reader| {
+            settings.salt_file_root = reader.word(node);
+        },
+        |settings| settings.salt_file_root.clone().unwrap_or_default(),
+    ),
+    setting(
         "default_wrapper_loglevel",
         "`normal`, `debug`, `off`",
         "`normal`",

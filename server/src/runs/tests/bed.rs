@@ -98,6 +98,7 @@ impl MemoryStore {
         for (id, mut machine) in write.machines {
             machine.heard = None;
             machine.kill_sent = None;
+            machine.awaited = false;
             machines.insert(id, machine);
         }
         *run = Run::new(head, machines);
