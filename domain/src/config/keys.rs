@@ -6,6 +6,7 @@
 mod draft;
 mod job;
 mod maintenance;
+mod salt;
 mod settings;
 
 pub(crate) use draft::{At, JobDraft, WrittenTargets};

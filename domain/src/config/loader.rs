@@ -278,23 +278,24 @@ fn note_executor(
     sources: &BTreeMap<&'static str, SourceRef>,
     problems: &mut Vec<Problem>,
 ) {
-    let message = match settings.executor {
-        Executor::Local if settings.local_machines.is_empty() => {
-            "executor: local has no machines; list them under local_machines".to_owned()
-        }
-        Executor::SaltCli | Executor::SaltApi => format!(
-            "executor: {} is not available in this version; wrappers are started on this host, for local_machines alone",
-            settings.executor.as_str()
+    let (severity, message) = match settings.executor {
+        Executor::Local if settings.local_machines.is_empty() => (
+            Severity::Warning,
+            "executor: local has no machines; list them under local_machines",
         ),
-        Executor::Local | Executor::Auto => return,
+        Executor::SaltApi if settings.salt_api_url.is_none() => (
+            Severity::Error,
+            "executor: salt-api needs salt_api_url, such as https://salt.example.org:8000",
+        ),
+        Executor::Local | Executor::Auto | Executor::SaltApi | Executor::SaltCli => return,
     };
     if let Some(source) = sources.get("executor") {
         problems.push(Problem {
             file: Arc::clone(&source.file),
             line: source.line,
             column: source.column,
-            severity: Severity::Warning,
-            message,
+            severity,
+            message: message.to_owned(),
             job: None,
         });
     }

@@ -51,6 +51,20 @@ pub struct Settings {
     pub wrappers_dir: Option<String>,
     /// Salt's file root, where wrappers are offered to machines; `None`: they are handed over in calls.
     pub salt_file_root: Option<String>,
+    /// Address of salt-api; `None`: there is none.
+    pub salt_api_url: Option<String>,
+    /// The user that salt-api knows this server as.
+    pub salt_api_user: String,
+    /// The kind of Salt's external authentication that knows the user.
+    pub salt_api_eauth: String,
+    /// File with the user's password; `None`: it is in the environment.
+    pub salt_api_password_file: Option<String>,
+    /// File of certificate authorities that salt-api's certificate may come from, besides the host's.
+    pub salt_api_ca: Option<String>,
+    /// Directory of the Salt master's configuration; `None`: where `SALT_CONFIG_DIR` says, else `/etc/salt`.
+    pub salt_config_dir: Option<String>,
+    /// The `salt` command: a path, or a name that is looked for in `PATH`.
+    pub salt_command: String,
     /// The machines of the local executor with their grains.
     pub local_machines: BTreeMap<MachineId, Grains>,
     /// The zone of schedules that name none; `None`: the server's.
@@ -90,6 +104,13 @@ impl Default for Settings {
             distribute_wrapper: true,
             wrappers_dir: None,
             salt_file_root: None,
+            salt_api_url: None,
+            salt_api_user: "saltpeter".to_owned(),
+            salt_api_eauth: "pam".to_owned(),
+            salt_api_password_file: None,
+            salt_api_ca: None,
+            salt_config_dir: None,
+            salt_command: "salt".to_owned(),
             local_machines: BTreeMap::new(),
             timezone: None,
             data_dir: None,
@@ -104,12 +125,12 @@ impl Default for Settings {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Executor {
-    /// `local` where `local_machines` is set, else Salt in the way that is found.
+    /// `salt-api` where `salt_api_url` is set, else `salt-cli` on a Salt master, else `local`.
     #[default]
     Auto,
     /// This host alone, one wrapper process for each of `local_machines`.
     Local,
-    /// The `salt` command.
+    /// The Salt master on this host.
     SaltCli,
     /// Salt's REST service.
     SaltApi,

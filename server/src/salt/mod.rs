@@ -3,16 +3,42 @@
 //!
 //! What is called, and what an answer means to a run, is the executor's business (`executor/salt`), not this module's.
 
+pub mod api;
+mod backoff;
+
+mod tally;
+
 use futures::future::BoxFuture;
 use saltpeter_domain::targeting::TargetType;
-use saltpeter_protocol::MachineId;
+use saltpeter_protocol::{MachineId, UnixMillis};
 use serde_json::{Map, Value};
+use std::fmt;
 use std::time::Duration;
 use tokio::sync::mpsc;
+
+/// What stands in a return for text that was too long for Salt's event bus (`max_event_size` of the master).
+pub const TRIMMED: &str = "VALUE_TRIMMED";
 
 /// Salt's number of a job: 20 digits, the time of its making.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Jid(pub String);
+
+impl Jid {
+    /// A number for a job that is made at `now`. Behind the 20 digits it has `_` and a number of its own, which Salt
+    /// allows and does not use itself by default, so that no other job gets the same.
+    pub fn new(now: UnixMillis) -> Self {
+        let instant = chrono::DateTime::from_timestamp_millis(now.0).unwrap_or_default();
+        let digits = instant.format("%Y%m%d%H%M%S%6f");
+        let own = rand::random_range(10_000_000..100_000_000_u32);
+        Self(format!("{digits}_{own}"))
+    }
+}
+
+impl fmt::Display for Jid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
 
 /// Which machines a call is for, in Salt's words.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,7 +71,7 @@ pub struct Call {
     pub args: Vec<Value>,
     /// Its arguments by name.
     pub kwargs: Map<String, Value>,
-    /// The number that Salt is to give the job; `None`: one of Salt's choice.
+    /// The number that Salt is to give the job; `None`: one that is made for it.
     pub jid: Option<Jid>,
     /// How long machines may take to return. The returns end then at the latest.
     pub wait: Duration,
@@ -54,12 +80,13 @@ pub struct Call {
 /// A call that Salt has taken.
 #[derive(Debug)]
 pub struct Called {
-    /// Salt's number of it, where the way tells.
-    pub jid: Option<Jid>,
-    /// The machines that Salt expects to return; `None` where the way tells only at the end. Empty: none match.
-    pub expected: Option<Vec<MachineId>>,
-    /// What comes back, in the order in which it comes. It ends when every expected machine has been heard or
-    /// its silence been found out. Dropping it stops the listening, not the call.
+    /// Salt's number of it.
+    pub jid: Jid,
+    /// The machines that Salt expects to return. Empty: none match.
+    pub expected: Vec<MachineId>,
+    /// What comes back, in the order in which it comes; machines that Salt did not expect may be among it. It ends
+    /// when every expected machine has been heard or its silence been found out. Dropping it stops the listening,
+    /// not the call.
     pub returns: mpsc::Receiver<Heard>,
 }
 
@@ -72,7 +99,7 @@ pub enum Heard {
     Silent(MachineId),
 }
 
-/// What a machine has returned.
+/// What a machine has returned. Text that was too long is [`TRIMMED`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct Return {
     /// The machine.
@@ -89,6 +116,9 @@ pub enum SaltError {
     /// The master or its service is away: worth another try.
     #[error("{0}")]
     Away(String),
+    /// No answer came in time: Salt may have taken the call or not. [`Salt::hear`] tells, where that matters.
+    #[error("{0}")]
+    Unsure(String),
     /// Salt refused: not permitted, bad credentials, client disabled. Another try changes nothing.
     #[error("{0}")]
     Refused(String),
@@ -103,7 +133,7 @@ pub trait Salt: Send + Sync + 'static {
     fn call(&self, call: Call) -> BoxFuture<'_, Result<Called, SaltError>>;
 
     /// Hears the returns of a call that was made before, by an earlier life of this server perhaps. `None` when Salt
-    /// knows no such call.
+    /// knows no such call. Machines that returned before are heard too.
     fn hear<'a>(
         &'a self,
         jid: &'a Jid,

@@ -2,7 +2,7 @@
 
 use super::Effect::{AtOnce, Restart};
 use super::job::{LOG_LEVELS, read_zone};
-use super::{Effect, Key, key};
+use super::{Effect, Key, key, salt};
 use crate::config::raw::{Node, Scalar, ScalarKind, Value};
 use crate::config::reader::Reader;
 use crate::config::settings::{Executor, Grains, Settings};
@@ -18,13 +18,13 @@ const EXECUTORS: [(&str, Executor); 4] = [
 ];
 
 /// Puts a value that was read well into its place.
-fn set<T>(slot: &mut T, value: Option<T>) {
+pub(super) fn set<T>(slot: &mut T, value: Option<T>) {
     if let Some(value) = value {
         *slot = value;
     }
 }
 
-const fn setting(
+pub(super) const fn setting(
     name: &'static str,
     kind: &'static str,
     default: &'static str,
@@ -111,12 +111,19 @@ pub(crate) const SETTINGS_KEYS: &[Key<Settings>] = &[
         "`auto`, `local`, `salt-cli`, `salt-api`",
         "`auto`",
         Restart,
-        "Who starts commands on machines. `auto` is `local` where `local_machines` is set.",
+        "Who starts commands on machines. `auto` is `salt-api` where `salt_api_url` is set, else `salt-cli` where this host has a Salt master's configuration and the `salt` command, else `local`.",
         |settings, node, reader| {
             set(&mut settings.executor, reader.choice(node, &EXECUTORS));
         },
         |settings| settings.executor.as_str().to_owned(),
     ),
+    salt::API_URL,
+    salt::API_USER,
+    salt::API_EAUTH,
+    salt::API_PASSWORD_FILE,
+    salt::API_CA,
+    salt::CONFIG_DIR,
+    salt::COMMAND,
     setting(
         "local_machines",
         "list of names, or mapping of names to grains",
@@ -357,7 +364,7 @@ fn read_address(node: &Node, reader: &mut Reader) -> Option<IpAddr> {
     address
 }
 
-fn read_url(node: &Node, reader: &mut Reader) -> Option<Secret> {
+pub(super) fn read_url(node: &Node, reader: &mut Reader) -> Option<Secret> {
     // Not `expected`: the address may have a password in it, and messages are shown to everybody.
     let text = reader.word(node)?;
     if text.starts_with("http://") || text.starts_with("https://") {

@@ -1,0 +1,197 @@
+//! The one event stream for all calls under way: opened before the first call is published, kept open while there are
+//! calls, opened again when it breaks, and closed when it has been idle for a while.
+
+use super::answers;
+use super::board::Board;
+use super::rest::Rest;
+use super::sse::{Found, Parser};
+use crate::salt::SaltError;
+use crate::salt::backoff::Backoff;
+use reqwest::Response;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// How long the stream stays open without a call under way.
+const IDLE: Duration = Duration::from_mins(1);
+/// How long the stream may take to say its first word after it was opened.
+const BEGIN_LIMIT: Duration = Duration::from_secs(5);
+/// Waits between attempts to open it.
+const REOPEN: Backoff = Backoff::new(Duration::from_millis(250), Duration::from_secs(5));
+
+/// The stream's handle.
+#[derive(Debug)]
+pub(super) struct Events {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    rest: Arc<Rest>,
+    board: Arc<Board>,
+    state: watch::Sender<State>,
+    is_running: Mutex<bool>,
+}
+
+#[derive(Debug, Clone)]
+enum State {
+    Opening,
+    Open,
+    /// It could not be opened, and will be tried again.
+    Lost(SaltError),
+}
+
+/// Why reading has come to an end.
+enum End {
+    Broken(String),
+    Idle,
+}
+
+impl Events {
+    pub(super) fn new(rest: Arc<Rest>, board: Arc<Board>) -> Self {
+        let inner = Inner {
+            rest,
+            board,
+            state: watch::Sender::new(State::Opening),
+            is_running: Mutex::new(false),
+        };
+        Self {
+            inner: Arc::new(inner),
+        }
+    }
+
+    /// Returns when the stream is open. Whoever asks has a place on the board already, which keeps it open.
+    pub(super) async fn open(&self) -> Result<(), SaltError> {
+        let mut state = self.inner.state.subscribe();
+        {
+            let mut is_running = self.inner.running();
+            if !*is_running {
+                *is_running = true;
+                self.inner.state.send_replace(State::Opening);
+                tokio::spawn(Arc::clone(&self.inner).run());
+            }
+        }
+        let settled = state.wait_for(|state| !matches!(state, State::Opening));
+        match settled.await.as_deref() {
+            Ok(State::Lost(error)) => Err(error.clone()),
+            // The sender lives as long as `self`.
+            Ok(State::Open | State::Opening) | Err(_) => Ok(()),
+        }
+    }
+}
+
+impl Inner {
+    fn running(&self) -> MutexGuard<'_, bool> {
+        self.is_running
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn run(self: Arc<Self>) {
+        let mut backoff = REOPEN;
+        let mut was_open = false;
+        loop {
+            match self.begin().await {
+                Ok((response, parser)) => {
+                    backoff.succeeded();
+                    self.state.send_replace(State::Open);
+                    if was_open {
+                        // Whatever was returned while there was no stream.
+                        self.board.all_missed();
+                    }
+                    was_open = true;
+                    match self.read(response, parser).await {
+                        End::Idle => return,
+                        End::Broken(why) => tracing::debug!("Salt's event stream broke: {why}"),
+                    }
+                }
+                Err(error) => {
+                    tracing::debug!("Salt's event stream cannot be opened: {error}");
+                    self.state.send_replace(State::Lost(error));
+                }
+            }
+            tokio::time::sleep(backoff.failed()).await;
+            if self.stopped() {
+                return;
+            }
+            self.state.send_replace(State::Opening);
+        }
+    }
+
+    /// Opens the stream and waits for its first word, from which on nothing is missed.
+    async fn begin(&self) -> Result<(Response, Parser), SaltError> {
+        let mut response = self.rest.events().await?;
+        let mut parser = Parser::default();
+        let first = async {
+            while let Ok(Some(chunk)) = response.chunk().await {
+                if !self.take(&mut parser, &chunk) {
+                    continue;
+                }
+                return true;
+            }
+            false
+        };
+        match tokio::time::timeout(BEGIN_LIMIT, first).await {
+            Ok(true) => Ok((response, parser)),
+            Ok(false) | Err(_) => Err(SaltError::Away(format!(
+                "the event stream of salt-api at {} does not begin; a proxy before it must not hold back answers",
+                self.rest.shown()
+            ))),
+        }
+    }
+
+    async fn read(&self, mut response: Response, mut parser: Parser) -> End {
+        loop {
+            tokio::select! {
+                chunk = response.chunk() => match chunk {
+                    Ok(Some(chunk)) => {
+                        self.take(&mut parser, &chunk);
+                    }
+                    Ok(None) => return End::Broken("salt-api closed it".to_owned()),
+                    Err(error) => return End::Broken(error.without_url().to_string()),
+                },
+                () = self.idle() => {
+                    if self.stopped() {
+                        return End::Idle;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Passes on what has come. Whether anything was found that tells that the stream has begun.
+    fn take(&self, parser: &mut Parser, chunk: &[u8]) -> bool {
+        let mut has_begun = false;
+        for found in parser.feed(chunk, |jid| self.board.is_wanted(jid)) {
+            match found {
+                Found::Begun => has_begun = true,
+                Found::Return { jid, body } => match answers::event(&body) {
+                    Some(of) => self.board.returned(&jid, &of),
+                    None => tracing::warn!("a return of job {jid} cannot be read"),
+                },
+                Found::TooLong { jid } => self.board.missed(&jid),
+            }
+        }
+        has_begun
+    }
+
+    /// Resolves when there has been no call for a while.
+    async fn idle(&self) {
+        let mut count = self.board.count();
+        loop {
+            let none = count.wait_for(|count| *count == 0).await.is_ok();
+            let some = count.wait_for(|count| *count > 0);
+            if !none || tokio::time::timeout(IDLE, some).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Stops unless somebody has come to listen.
+    fn stopped(&self) -> bool {
+        let mut is_running = self.running();
+        let is_needed = *self.board.count().borrow() > 0;
+        *is_running = is_needed;
+        !is_needed
+    }
+}
