@@ -1,9 +1,9 @@
 //! The composition root: the only file that knows every part.
 
 use crate::clock::{Clock, SystemClock};
-use crate::config_watch::ConfigWatch;
+use crate::config_watch::{Config, ConfigWatch};
 use crate::dispatch::{DispatchParts, Dispatcher, Journal};
-use crate::executor::{Executor, LocalExecutor};
+use crate::executor::{Executor, LocalExecutor, SaltExecutor};
 use crate::fanout::{self, Board, Fanout};
 use crate::http;
 use crate::joblog::{JobLog, JobLogWriter};
@@ -12,6 +12,7 @@ use crate::machines::{Hub, Limits, RunKey};
 use crate::ops::{self, Ops};
 use crate::pauses::Pauses;
 use crate::runs::Runs;
+use crate::salt::api::{Credentials, PASSWORD_VARIABLE, Password, SaltApi};
 use crate::scheduler::Scheduler;
 use crate::settings::{Flags, InForce, host_zone};
 use crate::store::Store;
@@ -21,8 +22,10 @@ use crate::ws::live::Live;
 use crate::ws::machines;
 use anyhow::{Context as _, Result, bail};
 use axum::serve::ListenerExt as _;
+use saltpeter_domain::Settings;
+use saltpeter_domain::secret::Secret;
 use std::fs::{DirBuilder, File, TryLockError};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -135,9 +138,7 @@ pub async fn boot(options: Options) -> Result<Running> {
     )
     .await?;
     let machines_addr = machines_listener.local_addr()?;
-    // The only one of this version; the configuration's problems say so where another was chosen.
-    let executor: Arc<dyn Executor> =
-        Arc::new(LocalExecutor::new(config.clone(), machines_addr.ip()));
+    let executor = executor(&config, &settings, machines_addr.ip(), &clock)?;
     let (job_log, job_log_writer) = JobLog::new(Path::new(&settings.logdir), output.clone());
     let journal: Journal = Arc::new(move |entry| job_log.write(entry));
     let dispatcher = Dispatcher::new(DispatchParts {
@@ -263,6 +264,32 @@ pub async fn boot(options: Options) -> Result<Running> {
         job_log,
         _lock: lock,
     })
+}
+
+/// Who starts wrappers, as the settings have it.
+fn executor(
+    config: &Config,
+    settings: &Settings,
+    listens_on: IpAddr,
+    clock: &Arc<dyn Clock>,
+) -> Result<Arc<dyn Executor>> {
+    let Some(url) = &settings.salt_api_url else {
+        return Ok(Arc::new(LocalExecutor::new(config.clone(), listens_on)));
+    };
+    let password = match &settings.salt_api_password_file {
+        Some(file) => Password::File(PathBuf::from(file)),
+        None => Password::Given(Secret::new(
+            std::env::var(PASSWORD_VARIABLE).unwrap_or_default(),
+        )),
+    };
+    let credentials = Credentials {
+        user: settings.salt_api_user.clone(),
+        eauth: settings.salt_api_eauth.clone(),
+        password,
+    };
+    let ca = settings.salt_api_ca.as_deref().map(Path::new);
+    let salt = Arc::new(SaltApi::new(url, credentials, ca, Arc::clone(clock))?);
+    Ok(Arc::new(SaltExecutor::new(config.clone(), salt)))
 }
 
 /// The writing of the jobs' logs. It outlives the other tasks: the last entries come when they end.

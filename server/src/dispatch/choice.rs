@@ -26,16 +26,13 @@ pub(super) struct Matched {
     silent: BTreeSet<MachineId>,
     /// Those that are expected to answer.
     awaited: BTreeSet<MachineId>,
-    /// Whether others than those may still answer.
-    more: bool,
 }
 
 impl Matched {
-    /// Nothing has been heard yet; `expected` are to answer, or nobody knows who is.
-    pub(super) fn expecting(expected: Option<Vec<MachineId>>) -> Self {
+    /// Nothing has been heard yet, and `expected` are to answer. Others may.
+    pub(super) fn expecting(expected: Vec<MachineId>) -> Self {
         Self {
-            more: expected.is_none(),
-            awaited: expected.unwrap_or_default().into_iter().collect(),
+            awaited: expected.into_iter().collect(),
             ..Self::default()
         }
     }
@@ -55,7 +52,6 @@ impl Matched {
 
     /// Nothing more will be heard: who has not answered is silent. Returns those.
     pub(super) fn close(&mut self) -> Vec<MachineId> {
-        self.more = false;
         let awaited = std::mem::take(&mut self.awaited);
         self.silent.extend(awaited.iter().cloned());
         awaited.into_iter().collect()
@@ -63,7 +59,7 @@ impl Matched {
 
     /// Whether every machine has been heard.
     pub(super) fn is_complete(&self) -> bool {
-        self.awaited.is_empty() && !self.more
+        self.awaited.is_empty()
     }
 
     /// Whether any machine responds.
@@ -82,11 +78,8 @@ impl Choice<'_> {
         let (silent, awaited) = (wanted(&matched.silent), wanted(&matched.awaited));
         let (maintenance, up) = self.part(wanted(&matched.up));
         let Some(number) = self.number.map(|number| number.get() as usize) else {
-            let open = if matched.more || !awaited.is_empty() {
-                u32::MAX
-            } else {
-                0
-            };
+            // While somebody is awaited, others that match may be heard as well.
+            let open = if awaited.is_empty() { 0 } else { u32::MAX };
             return Resolution {
                 machines: up,
                 silent,

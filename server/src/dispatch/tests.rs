@@ -22,7 +22,7 @@ fn maintenance(names: &str) -> Maintenance {
 
 fn matched(up: &str, silent: &str, awaited: &str) -> Matched {
     let all = [ids(up), ids(silent), ids(awaited)].concat();
-    let mut matched = Matched::expecting(Some(all));
+    let mut matched = Matched::expecting(all);
     for machine in ids(up) {
         matched.hear(&Answer::Up(machine));
     }
@@ -116,7 +116,7 @@ fn a_subset_that_is_not_full_is_topped_up_by_late_ones() {
 
 #[test]
 fn whoever_answers_twice_counts_once() {
-    let mut matched = Matched::expecting(None);
+    let mut matched = Matched::expecting(ids("a b"));
     let up = Answer::Up(ids("a")[0].clone());
     assert!(matched.hear(&up));
     assert!(!matched.hear(&up));

@@ -81,7 +81,7 @@ impl Executor for LocalExecutor {
             let settings = &self.config.current().settings;
             let up = targets.select(&settings.local_machines)?;
             Ok(Matching {
-                expected: Some(up.clone()),
+                expected: up.clone(),
                 answers: futures::stream::iter(up).map(Answer::Up).boxed(),
             })
         })

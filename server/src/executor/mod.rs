@@ -16,8 +16,8 @@ use tokio::sync::mpsc;
 
 /// The machines that an expression matches, as they become known.
 pub struct Matching {
-    /// All that match, where the executor knows them before they have answered.
-    pub expected: Option<Vec<MachineId>>,
+    /// All that match, as far as the executor knows before they have answered.
+    pub expected: Vec<MachineId>,
     /// Their answers as they come. It ends when nothing more is to be waited for; expected machines that have not been
     /// heard then are silent.
     pub answers: BoxStream<'static, Answer>,

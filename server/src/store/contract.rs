@@ -132,6 +132,7 @@ async fn a_run_comes_back_as_it_was() {
         machines: vec![machine("a"), machine("b")],
         silent: vec![machine("s")],
         maintenance: vec![machine("m")],
+        ..Resolution::default()
     };
     apply(&bed.store, &mut run, Input::Resolved(resolution)).await;
     let hello = Input::Hello {

@@ -3,4 +3,6 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
+mod executor;
 mod lab;
+mod site;

@@ -133,9 +133,9 @@ impl Batch<'_> {
         }
         let call = Call {
             target: Target::list(machines),
-            function: "file.remove",
-            args: vec![new.into()],
-            kwargs: Map::new(),
+            function: "cmd.run_all",
+            args: Vec::new(),
+            kwargs: script::remove(new),
             jid: None,
             wait: REMOVE_WITHIN,
         };

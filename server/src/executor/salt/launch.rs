@@ -159,7 +159,9 @@ impl Batch<'_> {
             };
             match self.salt.call(call).await {
                 // Of two wrappers, the first to say hello is the one.
-                Err(SaltError::Away(_)) if Instant::now() + AWAY_PAUSE < until => {
+                Err(SaltError::Away(_) | SaltError::Unsure(_))
+                    if Instant::now() + AWAY_PAUSE < until =>
+                {
                     tokio::time::sleep(AWAY_PAUSE).await;
                 }
                 other => break other,
@@ -174,18 +176,15 @@ impl Batch<'_> {
                 None
             }
             Ok(called) => {
-                if let Some(expected) = &called.expected {
-                    let expected: BTreeSet<&MachineId> = expected.iter().collect();
-                    let gone: Vec<MachineId> = machines
-                        .iter()
-                        .filter(|machine| !expected.contains(machine))
-                        .cloned()
-                        .collect();
-                    for machine in gone {
-                        machines.remove(&machine);
-                        let message = "Salt does not know this machine any more: its key was removed or it was renamed. See salt-key -L.";
-                        self.failed(machine, message.to_owned()).await;
-                    }
+                let expected: BTreeSet<&MachineId> = called.expected.iter().collect();
+                let (known, gone): (BTreeSet<MachineId>, BTreeSet<MachineId>) =
+                    std::mem::take(machines)
+                        .into_iter()
+                        .partition(|machine| expected.contains(machine));
+                *machines = known;
+                for machine in gone {
+                    let message = "Salt does not know this machine any more: its key was removed or it was renamed. See salt-key -L.";
+                    self.failed(machine, message.to_owned()).await;
                 }
                 Some(called)
             }

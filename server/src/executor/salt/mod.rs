@@ -51,7 +51,7 @@ impl SaltExecutor {
 impl From<SaltError> for ExecutorError {
     fn from(error: SaltError) -> Self {
         match error {
-            SaltError::Away(message) => Self::Away(message),
+            SaltError::Away(message) | SaltError::Unsure(message) => Self::Away(message),
             SaltError::Refused(message) => Self::Failed(message),
         }
     }

@@ -87,9 +87,8 @@ impl SaltExecutor {
     ) -> Result<BTreeMap<MachineId, bool>, ExecutorError> {
         let asking = async {
             let matching = self.ping(targets, PREVIEW_WITHIN).await?;
-            let all_known = matching.expected.is_some();
-            let expected = matching.expected.unwrap_or_default();
-            let mut machines: BTreeMap<MachineId, bool> = expected
+            let mut machines: BTreeMap<MachineId, bool> = matching
+                .expected
                 .into_iter()
                 .map(|machine| (machine, false))
                 .collect();
@@ -100,7 +99,7 @@ impl SaltExecutor {
                     Answer::Up(machine) => machines.insert(machine, true),
                     Answer::Silent(machine) => machines.insert(machine, false),
                 };
-                if all_known && machines.values().all(|up| *up) {
+                if machines.values().all(|up| *up) {
                     break;
                 }
             }

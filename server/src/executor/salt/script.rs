@@ -10,7 +10,7 @@ mod own {
     pub(super) const PATH: &str = "SP_LAUNCH_PATH";
     /// What the wrapper is to be, `os-arch=SHA-256` for each kind of machine. Empty: whatever is there.
     pub(super) const EXPECTED: &str = "SP_LAUNCH_EXPECTED";
-    /// Where a new wrapper is put together.
+    /// Where a new wrapper is put together. The machine's name is added: two minions may share a host.
     pub(super) const NEW: &str = "SP_LAUNCH_NEW";
 }
 
@@ -21,7 +21,7 @@ const LIMIT: u32 = 25;
 const HEAD: &str = r#"SP_MACHINE_ID='{{ grains["id"] }}'
 export SP_MACHINE_ID
 kind='{{ (grains["kernel"] ~ "-" ~ grains["cpuarch"]) | lower }}'
-path=$SP_LAUNCH_PATH expected=$SP_LAUNCH_EXPECTED new=$SP_LAUNCH_NEW
+path=$SP_LAUNCH_PATH expected=$SP_LAUNCH_EXPECTED new=$SP_LAUNCH_NEW.$SP_MACHINE_ID
 unset SP_LAUNCH_PATH SP_LAUNCH_EXPECTED SP_LAUNCH_NEW
 "#;
 
@@ -75,6 +75,9 @@ if decode >> "$new"; then exit 0; fi
 rm -f "$new"
 exit 247
 "#;
+
+/// Removes what was put together and came to nothing.
+const REMOVE: &str = "rm -f \"$new\"\n";
 
 /// What the script's exit code says. Other codes are the wrapper's own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -187,6 +190,13 @@ pub(super) fn piece(path: &str, new: &str, piece: String) -> Map<String, Value> 
     kwargs
 }
 
+/// The arguments that remove the file `new`.
+pub(super) fn remove(new: &str) -> Map<String, Value> {
+    let mut env = Map::new();
+    env.insert(own::NEW.to_owned(), new.into());
+    shell(&format!("{HEAD}{REMOVE}"), env)
+}
+
 /// The template's variables `want`, the hash for the machine's kind, and `new`.
 fn wanted(expected: &[Expected], new: &str) -> String {
     let hashes: Map<String, Value> = expected
@@ -195,7 +205,7 @@ fn wanted(expected: &[Expected], new: &str) -> String {
         .collect();
     // JSON's texts and mappings are the template's too.
     format!(
-        "{{%- set want = {}[(grains[\"kernel\"] ~ \"-\" ~ grains[\"cpuarch\"]) | lower] %}}{{%- set new = {} %}}",
+        "{{%- set want = {}[(grains[\"kernel\"] ~ \"-\" ~ grains[\"cpuarch\"]) | lower] %}}{{%- set new = {} ~ \".\" ~ grains[\"id\"] %}}",
         Value::Object(hashes),
         json!(new)
     )
