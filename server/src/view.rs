@@ -65,6 +65,7 @@ pub fn effective(job: &Job, settings: &Settings, zone: Tz) -> Vec<ConfigEntry> {
             &(spec.launch == LaunchWay::Wrapper).to_string(),
         ),
         entry("wrapper_path", &spec.wrapper.path),
+        entry("wrapper_protocol", spec.wrapper.protocol.as_str()),
         entry("wrapper_loglevel", spec.wrapper.loglevel.as_str()),
         entry("wrapper_logdir", &spec.wrapper.logdir),
         entry("lockfile", &text(&spec.wrapper.lockfile)),

@@ -47,6 +47,7 @@ pub(crate) fn assemble(
         missed_window: draft.missed_window.unwrap_or(DEFAULT_MISSED_WINDOW),
         launch: draft.launch,
         wrapper_path: draft.wrapper_path,
+        wrapper_protocol: draft.wrapper_protocol,
         wrapper_loglevel: draft.wrapper_loglevel,
         wrapper_logdir: draft.wrapper_logdir,
         lockfile: draft.lockfile,

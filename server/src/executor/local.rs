@@ -105,7 +105,7 @@ impl Executor for LocalExecutor {
                         };
                         if let Err(error) = started {
                             // Nobody listens any more when the server stops.
-                            let _ = news.send(LaunchNews::Failed(launch.machine, error)).await;
+                            let _ = news.send(LaunchNews::ended(launch.machine, error)).await;
                         }
                     }
                 })

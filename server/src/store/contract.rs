@@ -4,7 +4,9 @@ use super::read::query;
 use super::{Store, StoreError};
 use crate::runs::{CreateError, NewRun, RunStore, RunWrite};
 use saltpeter_domain::RunSpec;
-use saltpeter_domain::job::{LaunchWay, Overlap, Timeout, WrapperLogLevel, WrapperSettings};
+use saltpeter_domain::job::{
+    LaunchWay, Overlap, Timeout, WrapperLogLevel, WrapperProtocol, WrapperSettings,
+};
 use saltpeter_domain::run::{Input, Resolution, Run, Speaker};
 use saltpeter_domain::{Secret, TargetExpr, TargetType};
 use saltpeter_protocol::api::Pause;
@@ -67,6 +69,7 @@ fn spec() -> RunSpec {
         launch: LaunchWay::Wrapper,
         wrapper: WrapperSettings {
             path: "saltpeter-wrapper".to_owned(),
+            protocol: WrapperProtocol::Auto,
             loglevel: WrapperLogLevel::Normal,
             logdir: "/var/log/sp_wrapper".to_owned(),
             lockfile: None,

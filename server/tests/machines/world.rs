@@ -3,7 +3,9 @@
 use futures::{SinkExt as _, StreamExt as _};
 use saltpeter_domain::RunSpec;
 use saltpeter_domain::TargetExpr;
-use saltpeter_domain::job::{LaunchWay, Overlap, Timeout, WrapperLogLevel, WrapperSettings};
+use saltpeter_domain::job::{
+    LaunchWay, Overlap, Timeout, WrapperLogLevel, WrapperProtocol, WrapperSettings,
+};
 use saltpeter_domain::run::{LogEntry, Resolution};
 use saltpeter_domain::targeting::TargetType;
 use saltpeter_protocol::machine::SUBPROTOCOL_V2;
@@ -287,6 +289,7 @@ fn spec() -> RunSpec {
         launch: LaunchWay::Wrapper,
         wrapper: WrapperSettings {
             path: "saltpeter-wrapper".to_owned(),
+            protocol: WrapperProtocol::Auto,
             loglevel: WrapperLogLevel::Normal,
             logdir: "/var/log/sp_wrapper".to_owned(),
             lockfile: None,

@@ -5,7 +5,7 @@ use super::draft::{At, JobDraft};
 use super::{Key, key};
 use crate::config::raw::Node;
 use crate::config::reader::Reader;
-use crate::job::{LaunchWay, MissedPolicy, Overlap, WrapperLogLevel};
+use crate::job::{LaunchWay, MissedPolicy, Overlap, WrapperLogLevel, WrapperProtocol};
 use crate::schedule::{Field, parse_zone};
 use crate::targeting::TargetType;
 use chrono_tz::Tz;
@@ -15,6 +15,12 @@ pub(super) const LOG_LEVELS: [(&str, WrapperLogLevel); 3] = [
     ("normal", WrapperLogLevel::Normal),
     ("debug", WrapperLogLevel::Debug),
     ("off", WrapperLogLevel::Off),
+];
+
+const PROTOCOLS: [(&str, WrapperProtocol); 3] = [
+    ("auto", WrapperProtocol::Auto),
+    ("1", WrapperProtocol::V1),
+    ("2", WrapperProtocol::V2),
 ];
 
 const OVERLAPS: [(&str, Overlap); 4] = [
@@ -320,6 +326,22 @@ pub(crate) const JOB_KEYS: &[Key<JobDraft>] = &[
         "The path of the wrapper on the machines.",
         |job, node, reader| {
             job.wrapper_path = reader.word(node);
+        },
+    ),
+    key(
+        "wrapper_protocol",
+        "`auto`, `1`, `2`",
+        "`auto`",
+        AtOnce,
+        "Where the wrapper gets the command from. `2`: from this server, once it has shown its token, as this \
+         implementation's wrapper does. `1`: from the environment it is started with, as wrappers of the earlier \
+         implementation do; command and `env` are then in Salt's job cache and on its event bus, for anyone to read \
+         there. `auto`: it is started without the command, and again with it when it says that `SP_COMMAND` is \
+         missing, which costs another call.",
+        |job, node, reader| {
+            if let Some(protocol) = reader.choice(node, &PROTOCOLS) {
+                job.wrapper_protocol = protocol;
+            }
         },
     ),
     key(

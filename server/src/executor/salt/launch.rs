@@ -59,11 +59,16 @@ impl SaltExecutor {
             launches.into_iter().map(|launch| launch.machine).collect();
         let batch = Batch {
             salt: &*self.salt,
-            launch,
             path,
-            binaries: self.binaries_for(path).await,
+            binaries: if launch.command.is_none() {
+                self.binaries_for(path).await
+            } else {
+                // A wrapper that is told the command is not one of this server's.
+                Vec::new()
+            },
             source: Arc::clone(&self.binaries),
             news,
+            launch,
         };
         batch.start(machines).await;
     }
@@ -188,7 +193,7 @@ impl Batch<'_> {
 
     pub(super) async fn failed(&self, machine: MachineId, message: String) {
         let error = ExecutorError::Failed(message);
-        self.tell(LaunchNews::Failed(machine, error)).await;
+        self.tell(LaunchNews::ended(machine, error)).await;
     }
 
     pub(super) async fn tell(&self, news: LaunchNews) {

@@ -26,11 +26,13 @@ unset SP_LAUNCH_PATH SP_LAUNCH_EXPECTED SP_LAUNCH_NEW
 "#;
 
 /// Leaves with 240 and the machine's kind when the wrapper is to be brought first. A machine that cannot tell the hash
-/// starts what is there.
+/// starts what is there; so does one where a script is there: an operator's own, or of the earlier implementation, which
+/// its way back needs.
 const VERIFY: &str = r#"want=
 for one in $expected; do
   case $one in "$kind="*) want=${one##*=} ;; esac
 done
+case $(head -c 2 "$path" 2> /dev/null) in '#!') want= ;; esac
 if [ -n "$want" ]; then
   have=
   if [ -f "$path" ]; then

@@ -8,7 +8,9 @@ use crate::runs::{
     ToMachine,
 };
 use futures::future::BoxFuture;
-use saltpeter_domain::job::{LaunchWay, Overlap, Timeout, WrapperLogLevel, WrapperSettings};
+use saltpeter_domain::job::{
+    LaunchWay, Overlap, Timeout, WrapperLogLevel, WrapperProtocol, WrapperSettings,
+};
 use saltpeter_domain::run::{LogEntry, LogEvent, MachineExit, Resolution, Run, RunHead, Speaker};
 use saltpeter_domain::{RunSpec, TargetExpr, TargetType};
 use saltpeter_protocol::machine::v2::{Exit, Progress, WrapperId};
@@ -405,6 +407,7 @@ fn spec(overlap: Overlap) -> RunSpec {
         launch: LaunchWay::Wrapper,
         wrapper: WrapperSettings {
             path: "saltpeter-wrapper".to_owned(),
+            protocol: WrapperProtocol::Auto,
             loglevel: WrapperLogLevel::Normal,
             logdir: "/var/log/sp_wrapper".to_owned(),
             lockfile: None,
