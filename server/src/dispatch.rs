@@ -5,27 +5,23 @@ mod direct;
 mod resolve;
 #[cfg(test)]
 mod tests;
+mod wrappers;
 
 use crate::clock::Clock;
 use crate::config_watch::Config;
-use crate::executor::{Executor, ExecutorError, LaunchNews};
+use crate::executor::Executor;
 use crate::machines::RunKey;
-use crate::runs::{Dispatch, Dispatched, LaunchOrder, ResolveOrder, RunHandle};
+use crate::runs::{Dispatch, LaunchOrder, ResolveOrder, RunHandle};
 use crate::store::output::OutputLog;
 use saltpeter_domain::job::LaunchWay;
 use saltpeter_domain::run::LogEntry;
-use saltpeter_protocol::launch::{DEFAULT_RETAIN, Launch};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 /// How long launches that are under way when the server stops may take to end.
 const STOP_GRACE: Duration = Duration::from_secs(1);
-
-/// News of launches that may wait to be passed on.
-const NEWS: usize = 256;
 
 /// Where the entries of the jobs' logs go.
 pub type Journal = Arc<dyn Fn(LogEntry) + Send + Sync>;
@@ -150,42 +146,6 @@ impl Inner {
         if spec.launch == LaunchWay::Executor {
             return self.run_direct(order, reply).await;
         }
-        let host = self.executor.server_host(spec.server_host.as_deref());
-        let url = format!("ws://{host}:{}", self.machines_port);
-        let launches = order.machines.into_iter().map(|machine| Launch {
-            url: url.clone(),
-            job: order.job.clone(),
-            run: order.run.clone(),
-            machine,
-            token: Some(self.key.token(&order.run)),
-            tls_pin: None,
-            log_level: spec.wrapper.loglevel,
-            log_dir: Some(spec.wrapper.logdir.clone()),
-            retain: DEFAULT_RETAIN,
-            command: None,
-        });
-        let (news, mut heard) = mpsc::channel(NEWS);
-        let launching = self
-            .executor
-            .launch(launches.collect(), &spec.wrapper.path, news);
-        let listening = async {
-            while let Some(news) = heard.recv().await {
-                match news {
-                    LaunchNews::GoesOn(machines) => {
-                        reply.report(Dispatched::LaunchGoesOn { machines }).await;
-                    }
-                    LaunchNews::Failed(
-                        machine,
-                        ExecutorError::Away(message) | ExecutorError::Failed(message),
-                    ) => {
-                        tracing::warn!(run = %order.run, %machine, "the wrapper was not started: {message}");
-                        reply
-                            .report(Dispatched::LaunchFailed { machine, message })
-                            .await;
-                    }
-                }
-            }
-        };
-        futures::join!(launching, listening);
+        self.start_wrappers(order, reply).await;
     }
 }

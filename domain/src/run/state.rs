@@ -2,10 +2,9 @@
 
 use super::Changed;
 use super::late::Awaiting;
-use crate::job::{Overlap, RunSpec, Timeout};
-use crate::run::timers::KILL_GRACE;
+use crate::job::RunSpec;
 use saltpeter_protocol::api::{Counts, KillView, MachineRow, OutputLength, RunSummary};
-use saltpeter_protocol::launch::{CommandSpec, LockRule, TimeLimit};
+use saltpeter_protocol::launch::CommandSpec;
 use saltpeter_protocol::machine::v2::WrapperId;
 use saltpeter_protocol::{
     JobName, MachineId, MachineOutcome, MachineState, RunCause, RunId, RunState, UnixMillis,
@@ -197,23 +196,7 @@ impl Run {
 
     /// What a wrapper is told to run.
     pub fn command(&self) -> CommandSpec {
-        let spec = &self.head.spec;
-        CommandSpec {
-            command: spec.command.clone(),
-            cwd: spec.cwd.clone(),
-            user: spec.user.clone(),
-            env: spec
-                .env
-                .iter()
-                .map(|(name, value)| (name.clone(), value.expose().to_owned()))
-                .collect(),
-            time_limit: time_limit(spec.timeout),
-            overlap: match (spec.overlap, &spec.wrapper.lockfile) {
-                (Overlap::Allow, _) => LockRule::Shared,
-                (_, Some(file)) => LockRule::ExclusiveAt { file: file.clone() },
-                (_, None) => LockRule::Exclusive,
-            },
-        }
+        self.head.spec.command()
     }
 
     /// Puts `machine` into `state` and keeps the counts right.
@@ -248,12 +231,6 @@ impl Run {
         changed.machines.insert(machine.clone());
         self.machines.insert(machine, MachineRun::new(state));
     }
-}
-
-fn time_limit(timeout: Timeout) -> Option<TimeLimit> {
-    let soft = timeout.term_after()?;
-    let hard = timeout.kill_after().unwrap_or(soft + KILL_GRACE);
-    Some(TimeLimit { soft, hard })
 }
 
 fn count_of<'a>(counts: &'a mut Counts, state: &MachineState) -> &'a mut u32 {

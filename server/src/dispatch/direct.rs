@@ -2,7 +2,7 @@
 //! hello, tells that they live and how they end, and carries kills the other way. Its number is that of the executor's
 //! call, which is so stored before the call is made, and found again after a restart.
 
-use super::{Inner, NEWS};
+use super::Inner;
 use crate::executor::{Before, Direct, DirectNews};
 use crate::runs::{HelloAnswer, LaunchOrder, MachineInput, RunHandle, ToMachine};
 use crate::store::output::Chunk;
@@ -17,6 +17,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use tokio::sync::mpsc;
 
+/// News of commands that may wait to be passed on.
+const NEWS: usize = 256;
 /// How often the run is told that commands live.
 const ALIVE_EVERY: Duration = Duration::from_secs(5);
 /// Words of the run to a machine that may wait.
@@ -64,7 +66,7 @@ impl Inner {
             made: order.created,
             number: group.number,
             machines: going.iter().cloned().collect(),
-            command: order.command.clone(),
+            command: order.spec.command(),
             before: group.before,
             kills,
         };

@@ -105,7 +105,7 @@ impl Executor for LocalExecutor {
                         };
                         if let Err(error) = started {
                             // Nobody listens any more when the server stops.
-                            let _ = news.send(LaunchNews::Failed(launch.machine, error)).await;
+                            let _ = news.send(LaunchNews::ended(launch.machine, error)).await;
                         }
                     }
                 })
@@ -140,13 +140,17 @@ impl Executor for LocalExecutor {
         Box::pin(async move {
             let settings = &self.config.current().settings;
             let verdicts = targets.explain(&settings.local_machines, maintenance, now)?;
-            let row = |(machine, verdict)| TargetRow {
-                machine,
-                verdict: match verdict {
-                    Verdict::Taken => TargetVerdict::Included,
-                    Verdict::Maintenance => TargetVerdict::Maintenance,
-                    Verdict::NotMatched { .. } => TargetVerdict::NotMatched,
-                },
+            let row = |(machine, verdict)| {
+                let (verdict, reason) = match verdict {
+                    Verdict::Taken => (TargetVerdict::Included, None),
+                    Verdict::Maintenance => (TargetVerdict::Maintenance, None),
+                    Verdict::NotMatched { reason } => (TargetVerdict::NotMatched, Some(reason)),
+                };
+                TargetRow {
+                    machine,
+                    verdict,
+                    reason,
+                }
             };
             Ok(verdicts.into_iter().map(row).collect())
         })

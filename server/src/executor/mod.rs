@@ -1,5 +1,6 @@
 //! Who starts wrappers on machines: the port, and its adapters.
 
+pub mod choose;
 mod local;
 pub mod salt;
 
@@ -10,7 +11,7 @@ use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 use saltpeter_domain::{Maintenance, TargetExpr};
 use saltpeter_protocol::api::TargetRow;
-use saltpeter_protocol::launch::{CommandSpec, Launch};
+use saltpeter_protocol::launch::{CommandSpec, Launch, var};
 use saltpeter_protocol::machine::v2::Exit;
 use saltpeter_protocol::{MachineId, UnixMillis};
 use tokio::sync::mpsc;
@@ -51,6 +52,21 @@ pub enum LaunchNews {
     GoesOn(Vec<MachineId>),
     /// The machine's wrapper was not started.
     Failed(MachineId, ExecutorError),
+    /// The same, because it was not given the command: it is of the earlier implementation, which takes the command
+    /// from its environment.
+    WantsCommand(MachineId, ExecutorError),
+}
+
+impl LaunchNews {
+    /// A wrapper has ended instead of starting; `error` has what it said.
+    fn ended(machine: MachineId, error: ExecutorError) -> Self {
+        // Every wrapper of version 1 needs the variable; none of version 2 knows a reason to speak of it.
+        if error.to_string().contains(var::COMMAND) {
+            Self::WantsCommand(machine, error)
+        } else {
+            Self::Failed(machine, error)
+        }
+    }
 }
 
 /// A command for an executor to run itself.

@@ -31,7 +31,6 @@ impl Actor {
                         job: head.job.clone(),
                         created: head.created,
                         spec: head.spec.clone(),
-                        command: self.run.command(),
                         earlier: self.earlier(&machines),
                         machines,
                     };

@@ -5,7 +5,6 @@ use futures::future::BoxFuture;
 use saltpeter_domain::RunSpec;
 use saltpeter_domain::run::{Changed, LogEntry, MachineRun, Run};
 use saltpeter_protocol::api::{Counts, KillView};
-use saltpeter_protocol::launch::CommandSpec;
 use saltpeter_protocol::machine::v2::WrapperId;
 use saltpeter_protocol::{JobName, MachineId, RunCause, RunId, RunState, UnixMillis};
 use std::collections::{BTreeMap, BTreeSet};
@@ -57,8 +56,6 @@ pub struct LaunchOrder {
     pub created: UnixMillis,
     /// The job as it was then.
     pub spec: Arc<RunSpec>,
-    /// What wrappers are told to run.
-    pub command: CommandSpec,
     /// The machines.
     pub machines: Vec<MachineId>,
     /// Who speaks for those of them that were launched by an earlier life of this server.
@@ -143,6 +140,10 @@ pub enum CreateError {
 pub trait RunStore: Send + Sync + 'static {
     /// Writes a run down under a name of its own. At most one exists for each job and scheduled instant.
     fn create_run(&self, new: NewRun) -> BoxFuture<'_, Result<Run, CreateError>>;
+
+    /// Notes that a job's instant is done with, without a run: that what came due by then is not missed.
+    fn pass_over(&self, job: JobName, instant: UnixMillis)
+    -> BoxFuture<'_, Result<(), StoreError>>;
 
     /// Writes what has changed, all of it or nothing.
     fn save(&self, write: RunWrite) -> BoxFuture<'_, Result<(), StoreError>>;

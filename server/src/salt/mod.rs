@@ -1,12 +1,19 @@
 //! Salt, as this server uses it: call a function on machines and hear what they return. The port, and its two
-//! ways: Salt's REST service and the `salt` command.
+//! ways: Salt's REST service, and the master on this host.
 //!
 //! What is called, and what an answer means to a run, is the executor's business (`executor/salt`), not this module's.
 
+mod answers;
 pub mod api;
 mod backoff;
-
+mod board;
+pub mod cli;
+mod connection;
+mod events;
+mod sse;
 mod tally;
+
+pub use connection::{Connection, EventStream, Way};
 
 use futures::future::BoxFuture;
 use saltpeter_domain::targeting::TargetType;

@@ -60,11 +60,16 @@ impl SaltExecutor {
             launches.into_iter().map(|launch| launch.machine).collect();
         let batch = Batch {
             salt: &*self.salt,
-            launch,
             path,
-            binaries: self.binaries_for(path).await,
+            binaries: if launch.command.is_none() {
+                self.binaries_for(path).await
+            } else {
+                // A wrapper that is told the command is not one of this server's.
+                Vec::new()
+            },
             source: Arc::clone(&self.binaries),
             news,
+            launch,
         };
         batch.start(machines).await;
     }
@@ -102,15 +107,14 @@ impl Batch<'_> {
                     }
                     Some(heard) => if let Some(returned) = own(&mut machines, heard) {
                         match Verdict::of(&returned, self.path) {
-                            Verdict::Started => {}
                             Verdict::Bring { kind } => {
                                 if bare.is_empty() {
                                     gathered = Instant::now() + GATHER;
                                 }
                                 bare.push((returned.machine, kind));
                             }
-                            // Nothing was fetched by this call.
-                            Verdict::NotServed => {}
+                            // Nothing was to be fetched by this call.
+                            Verdict::Started | Verdict::NotServed => {}
                             Verdict::Failed(message) => {
                                 self.failed(returned.machine, message).await;
                             }
@@ -188,7 +192,7 @@ impl Batch<'_> {
 
     pub(super) async fn failed(&self, machine: MachineId, message: String) {
         let error = ExecutorError::Failed(message);
-        self.tell(LaunchNews::Failed(machine, error)).await;
+        self.tell(LaunchNews::ended(machine, error)).await;
     }
 
     pub(super) async fn tell(&self, news: LaunchNews) {

@@ -27,7 +27,7 @@ pub(super) fn read(returned: Return, killed: bool, command: &CommandSpec) -> Dir
         Some(TRIMMED) => format!(
             "[The {name} is too long for Salt's event bus, and Salt has dropped it. A wrapper would have brought it: take use_wrapper out.]\n"
         ),
-        Some(text) if text.is_empty() => String::new(),
+        Some("") => String::new(),
         // Salt has taken the last line's end away.
         Some(text) => format!("{text}\n"),
         None => String::new(),

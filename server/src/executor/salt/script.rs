@@ -26,11 +26,13 @@ unset SP_LAUNCH_PATH SP_LAUNCH_EXPECTED SP_LAUNCH_NEW
 "#;
 
 /// Leaves with 240 and the machine's kind when the wrapper is to be brought first. A machine that cannot tell the hash
-/// starts what is there.
+/// starts what is there; so does one where a script is there: an operator's own, or of the earlier implementation, which
+/// its way back needs.
 const VERIFY: &str = r#"want=
 for one in $expected; do
   case $one in "$kind="*) want=${one##*=} ;; esac
 done
+case $(head -c 2 "$path" 2> /dev/null) in '#!') want= ;; esac
 if [ -n "$want" ]; then
   have=
   if [ -f "$path" ]; then
@@ -165,7 +167,7 @@ pub(super) fn start(
     for (name, value) in launch.to_env() {
         // Each machine knows its own name.
         if name != var::MACHINE {
-            env.insert(name.to_owned(), value.into());
+            env.insert(name, value.into());
         }
     }
     let list: Vec<String> = expected
@@ -175,7 +177,7 @@ pub(super) fn start(
     env.insert(own::PATH.to_owned(), path.into());
     env.insert(own::EXPECTED.to_owned(), list.join(" ").into());
     env.insert(own::NEW.to_owned(), new.unwrap_or_default().into());
-    shell(&cmd, env)
+    shell(&cmd, &env)
 }
 
 /// The arguments that add `piece`, a part of the wrapper by gzip and base64, to the file `new` beside `path`.
@@ -183,7 +185,7 @@ pub(super) fn piece(path: &str, new: &str, piece: String) -> Map<String, Value> 
     let mut env = Map::new();
     env.insert(own::PATH.to_owned(), path.into());
     env.insert(own::NEW.to_owned(), new.into());
-    let mut kwargs = shell(&format!("{HEAD}{PIECE}"), env);
+    let mut kwargs = shell(&format!("{HEAD}{PIECE}"), &env);
     kwargs.insert("stdin".to_owned(), piece.into());
     kwargs
 }
@@ -192,7 +194,7 @@ pub(super) fn piece(path: &str, new: &str, piece: String) -> Map<String, Value> 
 pub(super) fn remove(new: &str) -> Map<String, Value> {
     let mut env = Map::new();
     env.insert(own::NEW.to_owned(), new.into());
-    shell(&format!("{HEAD}{REMOVE}"), env)
+    shell(&format!("{HEAD}{REMOVE}"), &env)
 }
 
 /// The template's variables `want`, the hash for the machine's kind, and `new`.
@@ -216,7 +218,7 @@ fn installed() -> String {
     )
 }
 
-fn shell(cmd: &str, env: Map<String, Value>) -> Map<String, Value> {
+fn shell(cmd: &str, env: &Map<String, Value>) -> Map<String, Value> {
     let kwargs = json!({
         "cmd": cmd,
         "env": env,
