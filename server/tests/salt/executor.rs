@@ -343,3 +343,41 @@ async fn ten_jobs_at_once_do_not_wait_for_each_other() {
     }
     println!("ten at once: {:?}", begun.elapsed());
 }
+
+#[tokio::test]
+async fn a_start_costs_little_beyond_salts_own_answers() {
+    const ROUNDS: usize = 5;
+    let site = site(
+        "quick~: {schedule: '0 0 1 1 *', targets: '*', command: 'true'}",
+        &[],
+    );
+    let server = site.serve().await;
+    server.run("quick~").await;
+    let salt = crate::ways::Way::Api.connect(&site.lab);
+    let mut plain = Vec::new();
+    let mut ours = Vec::new();
+    for _ in 0..ROUNDS {
+        let begun = Instant::now();
+        for function in ["test.ping", "cmd.run_all"] {
+            let mut call = crate::ways::call("*", function);
+            if function == "cmd.run_all" {
+                call.kwargs.insert("cmd".to_owned(), "true".into());
+            }
+            let mut called = salt.call(call).await.unwrap();
+            while called.returns.recv().await.is_some() {}
+        }
+        plain.push(begun.elapsed());
+        let (_, detail) = server.run("quick~").await;
+        let created = detail.summary.created;
+        let started = detail
+            .machines
+            .iter()
+            .filter_map(|row| row.state.started_at());
+        ours.push(started.max().unwrap().since(created));
+    }
+    plain.sort_unstable();
+    ours.sort_unstable();
+    println!(
+        "Salt's own ping and command: {plain:?}; from a run's beginning to the command's start everywhere: {ours:?}"
+    );
+}

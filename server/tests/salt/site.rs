@@ -3,6 +3,7 @@
 use saltpeter_protocol::RunId;
 use saltpeter_protocol::api::RunDetail;
 use saltpeter_testkit::{Client, SaltLab, Site};
+use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -72,7 +73,11 @@ pub(crate) fn site(jobs: &str, settings: &[Setting]) -> SaltSite {
     let mut more = String::new();
     let description = lab.description();
     if !settings.contains(&Setting::NoFileRoot) {
-        more += &format!("  salt_file_root: {}\n", description.file_root.display());
+        let _ = writeln!(
+            more,
+            "  salt_file_root: {}",
+            description.file_root.display()
+        );
     }
     for setting in settings {
         match setting {
@@ -107,7 +112,7 @@ impl SaltSite {
     pub(crate) async fn serve(&self) -> SaltServer {
         let server = self.site.serve().await.unwrap();
         SaltServer {
-            client: server.client.clone(),
+            client: server.client,
             server,
             own: self.own.clone(),
         }

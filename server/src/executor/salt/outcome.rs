@@ -27,10 +27,9 @@ pub(super) fn read(returned: Return, killed: bool, command: &CommandSpec) -> Dir
         Some(TRIMMED) => format!(
             "[The {name} is too long for Salt's event bus, and Salt has dropped it. A wrapper would have brought it: take use_wrapper out.]\n"
         ),
-        Some("") => String::new(),
+        None | Some("") => String::new(),
         // Salt has taken the last line's end away.
         Some(text) => format!("{text}\n"),
-        None => String::new(),
     };
     let code = value.get("retcode").and_then(Value::as_i64);
     let (stdout, stderr) = (text("stdout"), text("stderr"));

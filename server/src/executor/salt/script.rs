@@ -235,3 +235,31 @@ fn shell(cmd: &str, env: &Map<String, Value>) -> Map<String, Value> {
         _ => Map::new(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_minions_template_meets_only_what_is_meant_for_it() {
+        for part in [VERIFY, START, INSTALL, PIECE, REMOVE] {
+            for mark in ["{{", "{%", "{#"] {
+                assert!(!part.contains(mark), "{mark} in {part}");
+            }
+        }
+        assert_eq!(HEAD.matches("{{").count(), 2);
+    }
+
+    #[test]
+    fn a_path_cannot_leave_its_place_in_the_template() {
+        let expected = [Expected {
+            kind: "linux-x86_64".to_owned(),
+            hash: "00".to_owned(),
+        }];
+        let text = wanted(&expected, "/a\" ~ salt[\"x\"]() ~ \"");
+        assert!(
+            text.contains(r#"set new = "/a\" ~ salt[\"x\"]() ~ \"" ~ "." ~"#),
+            "{text}"
+        );
+    }
+}

@@ -88,6 +88,9 @@ fn config(dir: &TempDir) -> Config {
     let text = "saltpeter_config:\n  start_window: 1\n  wrappers_dir: /no/such/directory\n\
         all: {schedule: '0 0 1 1 *', targets: '*', command: 'true', env: {KEY: hidden-value}}\n\
         two: {schedule: '0 0 1 1 *', targets: '*', command: 'true', number_of_targets: 2}\n";
+    let ten =
+        (0..10).map(|n| format!("j{n}: {{schedule: '0 0 1 1 *', targets: a, command: 'true'}}\n"));
+    let text = format!("{text}{}", ten.collect::<String>());
     std::fs::write(path.join("jobs.yaml"), text).unwrap();
     let clock = Arc::new(SystemClock);
     ConfigWatch::load(path, chrono_tz::Tz::UTC, clock)
@@ -319,7 +322,7 @@ async fn launched(
                 machine,
                 ExecutorError::Failed(message) | ExecutorError::Away(message),
             ) => failed.push((machine, message)),
-            LaunchNews::GoesOn(_) => {}
+            LaunchNews::GoesOn(_) | LaunchNews::WantsCommand(..) => {}
         }
     }
     let calls = salt.calls.lock().unwrap();
@@ -366,6 +369,35 @@ async fn a_launch_that_is_refused_fails_for_all() {
         failed,
         [(id("a"), "No.".to_owned()), (id("b"), "No.".to_owned())]
     );
+}
+
+#[tokio::test]
+async fn ten_runs_do_not_wait_for_each_others_calls() {
+    const ANSWER: Duration = Duration::from_millis(300);
+    let bed = bed(|call, answers| {
+        let (ping, answers) = (call.function == "test.ping", answers.clone());
+        tokio::spawn(async move {
+            tokio::time::sleep(ANSWER).await;
+            let heard = if ping {
+                returned("a", json!(true))
+            } else {
+                code("a", 0)
+            };
+            let _ = answers.send(heard).await;
+        });
+        Ok(ids("a"))
+    })
+    .await;
+    let begun = Instant::now();
+    let mut runs = Vec::new();
+    for n in 0..10 {
+        runs.push(bed.start(&format!("j{n}")).await);
+    }
+    for run in &runs {
+        bed.until(run, |detail| starting(detail, "a")).await;
+    }
+    // One after the other they would take ten times as long.
+    assert!(begun.elapsed() < ANSWER * 5, "{:?}", begun.elapsed());
 }
 
 #[tokio::test]
