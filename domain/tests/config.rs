@@ -252,7 +252,7 @@ two:
     assert_eq!(set.problems, []);
     let job = |name: &str| &set.jobs[&JobName::new(name).unwrap()];
     assert_eq!(set.jobs.len(), 2);
-    assert_eq!(job("one").timeout, Timeout::After(Duration::from_secs(60)));
+    assert_eq!(job("one").timeout, Timeout::After(Duration::from_mins(1)));
     let two = job("two");
     assert_eq!(two.timeout, Timeout::After(Duration::from_secs(90)));
     // The earlier one goes before the later.

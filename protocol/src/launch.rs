@@ -17,6 +17,8 @@ pub mod var {
     pub const JOB: &str = "SP_JOB_NAME";
     /// The run. Required.
     pub const RUN: &str = "SP_JOB_INSTANCE";
+    /// The same under its first name, by which commands in the field know it. Set for the command alone.
+    pub const RUN_FOR_COMMANDS: &str = "SP_JOB_INSTANCE_NAME";
     /// The machine's name towards the server; the host's name when absent.
     pub const MACHINE: &str = "SP_MACHINE_ID";
     /// The run's token (version 2).

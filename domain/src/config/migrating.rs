@@ -14,6 +14,7 @@ use chrono_tz::Tz;
 use saltpeter_protocol::UnixMillis;
 use serde::Serialize;
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -56,7 +57,7 @@ pub fn migration_notes(
         set,
         now,
         file: Arc::from(""),
-        notes: Vec::new(),
+        found: Vec::new(),
     };
     let mut settings: Option<(Arc<str>, Place)> = None;
     for (name, change) in files {
@@ -64,7 +65,7 @@ pub fn migration_notes(
             continue;
         };
         notes.file = Arc::from(name.as_str());
-        if name.ends_with(".yml") {
+        if has_extension(name, "yml") {
             notes.add(
                 &Place::START,
                 "this file was not read, for its name does not end in .yaml; here it is",
@@ -93,7 +94,7 @@ pub fn migration_notes(
         }
     }
     notes.absent_settings(settings);
-    notes.notes
+    notes.found
 }
 
 struct Notes<'a> {
@@ -101,12 +102,12 @@ struct Notes<'a> {
     now: UnixMillis,
     /// The file that is being looked at.
     file: Arc<str>,
-    notes: Vec<MigrationNote>,
+    found: Vec<MigrationNote>,
 }
 
 impl Notes<'_> {
     fn add(&mut self, place: &Place, message: impl Into<String>) {
-        self.notes.push(MigrationNote {
+        self.found.push(MigrationNote {
             file: Arc::clone(&self.file),
             line: place.line,
             column: place.column,
@@ -180,7 +181,7 @@ impl Notes<'_> {
     }
 
     fn wrapper(&mut self, place: &Place, value: &Node) {
-        if text(value).is_some_and(|path| path.ends_with(".py")) {
+        if text(value).is_some_and(|path| has_extension(path, "py")) {
             self.add(
                 place,
                 "wrappers of the earlier implementation go on working; Saltpeter's own loses no output and is told its command in secret. Take the line out once it is on the machines",
@@ -279,6 +280,12 @@ fn keys(entry: &Entry) -> impl Iterator<Item = &Entry> {
     entries
         .iter()
         .filter(|entry| entry.value.value != Value::Null)
+}
+
+fn has_extension(path: &str, extension: &str) -> bool {
+    Path::new(path)
+        .extension()
+        .is_some_and(|found| found == extension)
 }
 
 fn text(node: &Node) -> Option<&str> {
