@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
+mod api_only;
 mod lab;
 mod transport;
 mod ways;
