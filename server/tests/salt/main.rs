@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 mod api_only;
+mod cli_only;
 mod lab;
 mod transport;
 mod ways;

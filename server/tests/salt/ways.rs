@@ -103,8 +103,6 @@ pub(crate) async fn returns(mut called: Called) -> Vec<Heard> {
         }
     };
     let limit = WAIT + Duration::from_secs(15);
-    tokio::time::timeout(limit, all)
-        .await
-        .expect("the returns do not end");
+    tokio::time::timeout(limit, all).await.unwrap();
     heard
 }
