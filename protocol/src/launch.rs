@@ -17,8 +17,8 @@ pub mod var {
     pub const JOB: &str = "SP_JOB_NAME";
     /// The run. Required.
     pub const RUN: &str = "SP_JOB_INSTANCE";
-    /// The run once more, by the name that it had first; commands may use it.
-    pub const RUN_OF_OLD: &str = "SP_JOB_INSTANCE_NAME";
+    /// The run once more, under its first name, by which commands in the field know it.
+    pub const RUN_FOR_COMMANDS: &str = "SP_JOB_INSTANCE_NAME";
     /// The machine's name towards the server; the host's name when absent.
     pub const MACHINE: &str = "SP_MACHINE_ID";
     /// The run's token (version 2).
@@ -229,7 +229,7 @@ impl Launch {
             optional(var::RETAIN, Some(self.retain.as_secs().to_string()));
         }
         if let Some(spec) = &self.command {
-            optional(var::RUN_OF_OLD, Some(self.run.to_string()));
+            optional(var::RUN_FOR_COMMANDS, Some(self.run.to_string()));
             optional(var::COMMAND, Some(spec.command.clone()));
             optional(var::CWD, spec.cwd.clone());
             optional(var::USER, spec.user.clone());

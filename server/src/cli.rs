@@ -102,6 +102,9 @@ Exit codes: 0 no error (there may be warnings), 1 errors were found, 2 the direc
         /// Directory of the job files [default: that of --configdir]
         #[arg(value_name = "CONFIGDIR")]
         dir: Option<PathBuf>,
+        /// Say too what the earlier implementation did otherwise with these files
+        #[arg(long)]
+        migrating: bool,
         /// Print the problems as JSON
         #[arg(long)]
         json: bool,
@@ -157,9 +160,15 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     match cli.command {
         None => serve(cli.serve.into()),
-        Some(Command::Check { dir, json }) => {
-            commands::check(&dir.unwrap_or(cli.serve.config_dir), json)
-        }
+        Some(Command::Check {
+            dir,
+            migrating,
+            json,
+        }) => commands::check(&commands::Check {
+            dir: dir.unwrap_or(cli.serve.config_dir),
+            migrating,
+            json,
+        }),
         Some(Command::Next {
             expression,
             after,

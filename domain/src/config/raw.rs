@@ -148,7 +148,7 @@ fn explain(text: &str, error: &Error) -> SyntaxError {
         Error::MultipleDocuments { .. } => {
             "a second document ('---') begins here; a file is one mapping".to_owned()
         }
-        ref other if is_too_much_replay(other) => {
+        other if is_too_much_replay(other) => {
             "what the aliases up to here stand for is too much; write less by way of aliases"
                 .to_owned()
         }

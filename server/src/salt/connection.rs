@@ -4,6 +4,7 @@
 use super::answers;
 use super::board::{Board, Listening};
 use super::events::Events;
+use super::gate::Gate;
 use super::tally::Tally;
 use super::{Call, Called, Jid, Salt, SaltError, Target};
 use crate::clock::Clock;
@@ -44,6 +45,7 @@ pub struct Connection<W> {
     way: Arc<W>,
     board: Arc<Board>,
     events: Events<W>,
+    gate: Gate,
     clock: Arc<dyn Clock>,
 }
 
@@ -57,6 +59,7 @@ impl<W: Way> Connection<W> {
             way,
             board,
             events,
+            gate: Gate::new(),
             clock,
         }
     }
@@ -67,11 +70,10 @@ impl<W: Way> Connection<W> {
         let deadline = Instant::now() + call.wait;
         // Before the call is published, so that no return is missed.
         let listening = self.board.listen(&jid);
-        self.events.open().await?;
-        let answer = self
-            .way
-            .publish(call.function, low_state(&call, &jid))
-            .await?;
+        self.gate.pass(Instant::now())?;
+        let answer = self.answer(&call, &jid).await;
+        self.gate.note(&answer, Instant::now());
+        let answer = answer?;
         let expected = answers::expected(&answer)?;
         let (tally, returns) = Tally::new(&expected);
         self.follow(&jid, listening, tally, deadline);
@@ -80,6 +82,12 @@ impl<W: Way> Connection<W> {
             expected,
             returns,
         })
+    }
+
+    async fn answer(&self, call: &Call, jid: &Jid) -> Result<Value, SaltError> {
+        self.events.open().await?;
+        let low = low_state(call, jid);
+        self.way.publish(call.function, low).await
     }
 
     async fn take_up(&self, jid: &Jid, wait: Duration) -> Result<Option<Called>, SaltError> {

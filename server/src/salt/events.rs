@@ -167,10 +167,13 @@ impl<W: Way> Inner<W> {
         for found in parser.feed(chunk, |jid| self.board.is_wanted(jid)) {
             match found {
                 Found::Begun => has_begun = true,
-                Found::Return { jid, body } => match answers::event(&body) {
-                    Some(of) => self.board.returned(&jid, &of),
-                    None => tracing::warn!("a return of job {jid} cannot be read"),
-                },
+                Found::Return { jid, body } => {
+                    if let Some(of) = answers::event(&body) {
+                        self.board.returned(&jid, &of);
+                    } else {
+                        tracing::warn!("a return of job {jid} cannot be read");
+                    }
+                }
                 Found::TooLong { jid } => self.board.missed(&jid),
             }
         }

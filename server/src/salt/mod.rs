@@ -10,6 +10,7 @@ mod board;
 pub mod cli;
 mod connection;
 mod events;
+mod gate;
 mod sse;
 mod tally;
 

@@ -136,7 +136,7 @@ mod tests {
     fn others_bodies_are_not_kept() {
         let mut parser = Parser::default();
         parser.feed(b"retry: 400\ntag: salt/job/2/ret/web1\ndata: ", |_| false);
-        parser.feed(&[b'x'; 100_000], |_| false);
+        parser.feed("x".repeat(100_000).as_bytes(), |_| false);
         assert_eq!(parser.line.capacity(), 0);
     }
 
@@ -145,8 +145,9 @@ mod tests {
         let mut parser = Parser::default();
         parser.feed(b"retry: 400\ntag: salt/job/1/ret/web1\ndata: ", |_| true);
         let mut found = Vec::new();
-        for _ in 0..=LINE_MAX / 65_536 {
-            found.extend(parser.feed(&[b'x'; 65_536], |_| true));
+        let piece = "x".repeat(65_536);
+        for _ in 0..=LINE_MAX / piece.len() {
+            found.extend(parser.feed(piece.as_bytes(), |_| true));
         }
         found.extend(parser.feed(b"\n\ntag: salt/job/1/ret/web2\ndata: 6\n\n", |_| true));
         let too_long = Found::TooLong {

@@ -43,6 +43,9 @@ pub(super) enum Trouble {
     /// The cluster knows nothing of these credentials, or does not let them in.
     #[error("{0}")]
     Refused(String),
+    /// The cluster has nothing at this address.
+    #[error("{0}")]
+    NotFound(String),
     /// Anything else. It may pass.
     #[error("{0}")]
     Other(String),
@@ -94,7 +97,7 @@ impl Cluster {
         let asked = send(self.request(Method::GET, &path)?).await;
         match asked {
             Ok(_) => Ok(()),
-            Err(Trouble::Other(said)) if said.starts_with("404") => {
+            Err(Trouble::NotFound(_)) => {
                 send(self.request(Method::PUT, &path)?.json(&template(prefix))).await?;
                 tracing::info!(template = prefix, "created the index template");
                 Ok(())
@@ -131,6 +134,7 @@ async fn send(request: RequestBuilder) -> Result<Bytes, Trouble> {
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Trouble::Refused(format!(
             "{said} (check the user and password in the address, or the API key, and what they may write to)"
         )),
+        StatusCode::NOT_FOUND => Trouble::NotFound(said),
         _ => Trouble::Other(said),
     })
 }

@@ -241,6 +241,11 @@ async fn nothing_shows_a_secret() {
         let body = String::from_utf8(world.get(&path).await.body).unwrap();
         assert!(!body.contains("hunter2"), "{path}: {body}");
     }
+    let config = world.get("/config").await.json();
+    assert_eq!(
+        config["maintenance"],
+        json!({"global": false, "machines": []})
+    );
     let detail = world.get("/api/v1/jobs/hello~").await.json();
     assert_eq!(detail["upcoming"].as_array().unwrap().len(), 10);
     let preview = detail["preview"]["Ok"].as_array().unwrap();

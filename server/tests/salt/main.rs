@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
+mod api_only;
+mod cli_only;
 mod executor;
 mod lab;
 mod site;

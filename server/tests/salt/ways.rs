@@ -2,12 +2,14 @@
 
 use saltpeter_domain::targeting::TargetType;
 use saltpeter_protocol::MachineId;
-use saltpeter_server::clock::SystemClock;
+use saltpeter_server::clock::{Clock, SystemClock};
 use saltpeter_server::salt::api::{Credentials, Password, SaltApi};
+use saltpeter_server::salt::cli::SaltCli;
 use saltpeter_server::salt::{Call, Called, Heard, Salt, Target};
 use saltpeter_testkit::SaltLab;
 use serde_json::{Map, Value};
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +20,7 @@ pub(crate) const WAIT: Duration = Duration::from_secs(30);
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Way {
     Api,
+    Cli,
 }
 
 impl Way {
@@ -25,6 +28,11 @@ impl Way {
     pub(crate) fn connect(self, lab: &SaltLab) -> Arc<dyn Salt> {
         match self {
             Self::Api => Arc::new(api(lab, credentials(lab))),
+            Self::Cli => {
+                let lab = lab.description();
+                let salt = lab.salt.to_string_lossy();
+                Arc::new(SaltCli::new(Path::new(&lab.config_dir), &salt, clock()).unwrap())
+            }
         }
     }
 }
@@ -42,7 +50,11 @@ pub(crate) fn credentials(lab: &SaltLab) -> Credentials {
 /// The lab's salt-api.
 pub(crate) fn api(lab: &SaltLab, credentials: Credentials) -> SaltApi {
     let url = &lab.description().api_url;
-    SaltApi::new(url, credentials, None, Arc::new(SystemClock)).unwrap()
+    SaltApi::new(url, credentials, None, clock()).unwrap()
+}
+
+fn clock() -> Arc<dyn Clock> {
+    Arc::new(SystemClock)
 }
 
 /// A call on the machines whose names match `glob`.
@@ -66,6 +78,15 @@ pub(crate) fn with(call: Call, kwargs: &Value) -> Call {
     Call { kwargs, ..call }
 }
 
+/// The machines that have returned, in order, with their values.
+pub(crate) fn values(heard: &[Heard]) -> BTreeMap<String, Value> {
+    let returned = heard.iter().filter_map(|heard| match heard {
+        Heard::Returned(of) => Some((of.machine.to_string(), of.value.clone())),
+        Heard::Silent(_) => None,
+    });
+    returned.collect()
+}
+
 /// The machines' names in order.
 pub(crate) fn names(machines: &[MachineId]) -> Vec<String> {
     let mut names: Vec<String> = machines.iter().map(ToString::to_string).collect();
@@ -82,8 +103,6 @@ pub(crate) async fn returns(mut called: Called) -> Vec<Heard> {
         }
     };
     let limit = WAIT + Duration::from_secs(15);
-    tokio::time::timeout(limit, all)
-        .await
-        .expect("the returns do not end");
+    tokio::time::timeout(limit, all).await.unwrap();
     heard
 }

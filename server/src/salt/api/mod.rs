@@ -4,6 +4,8 @@ mod link;
 mod refusal;
 mod rest;
 mod session;
+#[cfg(test)]
+mod tests;
 
 pub use rest::Rest;
 pub use session::{Credentials, Password};

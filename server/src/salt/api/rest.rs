@@ -3,7 +3,6 @@
 use super::link::{Answer, Link, LinkError};
 use super::refusal;
 use super::session::{Session, Token};
-use crate::salt::backoff::Backoff;
 use crate::salt::connection::{EventStream, Way};
 use crate::salt::{Jid, SaltError};
 use futures::future::BoxFuture;
@@ -22,8 +21,6 @@ const CALL_LIMIT: Duration = Duration::from_secs(10);
 const LOOKUP_LIMIT: Duration = Duration::from_secs(10);
 /// How long the event stream may take to begin.
 const EVENTS_LIMIT: Duration = Duration::from_secs(10);
-/// How long calls are held back after one that the master did not answer.
-const AWAY_BACKOFF: Backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(5));
 /// How long the job cache is left alone after it was refused.
 const LOOKUP_PAUSE: Duration = Duration::from_mins(5);
 
@@ -32,15 +29,7 @@ const LOOKUP_PAUSE: Duration = Duration::from_mins(5);
 pub struct Rest {
     link: Link,
     session: Session,
-    gate: Mutex<Gate>,
     lookups_refused: Mutex<Option<(Instant, SaltError)>>,
-}
-
-/// Holds calls back while the master is away; one at a time tries.
-#[derive(Debug)]
-struct Gate {
-    backoff: Backoff,
-    closed: Option<(Instant, SaltError)>,
 }
 
 /// Why there is no good answer.
@@ -54,14 +43,9 @@ enum Failure {
 
 impl Rest {
     pub(super) fn new(link: Link, session: Session) -> Self {
-        let gate = Gate {
-            backoff: AWAY_BACKOFF,
-            closed: None,
-        };
         Self {
             link,
             session,
-            gate: Mutex::new(gate),
             lookups_refused: Mutex::default(),
         }
     }
@@ -71,7 +55,6 @@ impl Rest {
     }
 
     async fn take_call(&self, function: &str, low: Value) -> Result<Value, SaltError> {
-        self.pass()?;
         let body = Value::Array(vec![low]);
         let published = async {
             let response = self
@@ -87,14 +70,12 @@ impl Rest {
                 CALL_LIMIT.as_secs()
             )))),
         };
-        let result = result.map_err(|failure| match failure {
+        result.map_err(|failure| match failure {
             Failure::Salt(error) => error,
             Failure::Link(error @ LinkError::Unsent { .. }) => SaltError::Away(error.to_string()),
             Failure::Link(error @ LinkError::Broken { .. }) => SaltError::Unsure(error.to_string()),
             Failure::Denied(why) => self.denied(function, &why),
-        });
-        self.note(&result);
-        result
+        })
     }
 
     async fn look_up(&self, jid: &Jid) -> Result<Value, SaltError> {
@@ -130,15 +111,12 @@ impl Rest {
 
     async fn open_events(&self) -> Result<Response, SaltError> {
         let opened = self.authorised(|| self.link.request(Method::GET, "events"));
-        let response = match tokio::time::timeout(EVENTS_LIMIT, opened).await {
-            Ok(response) => response,
-            Err(_) => {
-                return Err(SaltError::Away(format!(
-                    "salt-api at {} did not open its event stream within {} s",
-                    self.shown(),
-                    EVENTS_LIMIT.as_secs()
-                )));
-            }
+        let Ok(response) = tokio::time::timeout(EVENTS_LIMIT, opened).await else {
+            return Err(SaltError::Away(format!(
+                "salt-api at {} did not open its event stream within {} s",
+                self.shown(),
+                EVENTS_LIMIT.as_secs()
+            )));
         };
         let response = response.map_err(|failure| match failure {
             Failure::Denied(why) => self.denied("the event stream", &why),
@@ -227,35 +205,6 @@ impl Rest {
             "Salt does not permit {what} to the user {}; permit it in external_auth of the Salt master, under {} ({why})",
             credentials.user, credentials.eauth
         ))
-    }
-
-    /// Whether a call may be tried now. After a failure one is let through, and the others wait for what it finds.
-    fn pass(&self) -> Result<(), SaltError> {
-        let mut gate = lock(&self.gate);
-        let now = Instant::now();
-        match &mut gate.closed {
-            Some((until, error)) if now < *until => Err(error.clone()),
-            Some((until, _)) => {
-                *until = now + CALL_LIMIT;
-                Ok(())
-            }
-            None => Ok(()),
-        }
-    }
-
-    fn note<T>(&self, result: &Result<T, SaltError>) {
-        let mut gate = lock(&self.gate);
-        match result {
-            Err(SaltError::Away(why) | SaltError::Unsure(why)) => {
-                let wait = gate.backoff.failed();
-                // For those who are held back it is certain that their call was not taken.
-                gate.closed = Some((Instant::now() + wait, SaltError::Away(why.clone())));
-            }
-            Ok(_) | Err(SaltError::Refused(_)) => {
-                gate.backoff.succeeded();
-                gate.closed = None;
-            }
-        }
     }
 }
 

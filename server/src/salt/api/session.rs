@@ -18,6 +18,8 @@ use tokio::time::Instant;
 const LOGIN_LIMIT: Duration = Duration::from_secs(10);
 /// A token is renewed when a tenth of its life, or this much, is left.
 const SPARE_MAX: Duration = Duration::from_mins(5);
+/// A token is renewed after this much in any case.
+const LIFE_MAX: Duration = Duration::from_hours(24);
 /// After a login that failed others wait, so that no account is locked for it.
 const LOGIN_BACKOFF: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(30));
 
@@ -222,9 +224,10 @@ impl Session {
             })?;
         // By this host's own clock: Salt's may be another.
         let life = Duration::try_from_secs_f64(login.expire - login.start).unwrap_or_default();
+        let life = life.min(LIFE_MAX);
         Ok(Token {
             text: Arc::new(Secret::new(login.token)),
-            renew_at: asked_at + (life - SPARE_MAX.min(life / 10)),
+            renew_at: asked_at + life.saturating_sub(SPARE_MAX.min(life / 10)),
         })
     }
 }
