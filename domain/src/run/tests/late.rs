@@ -1,11 +1,13 @@
 //! Machines that are heard after the run has begun on others.
 
 use super::{machine_outcome, outcome};
+use crate::job::LaunchWay;
 use crate::run::samples::{
     STARTED, T0, at, exited, hello, kill, launched, machine, names, resolving, state, v2,
 };
 use crate::run::{AWAITED_LIMIT, Input, Late, LogEvent, Refused, Resolution, Run};
 use crate::run::{Effect, Step};
+use saltpeter_protocol::machine::v2::Progress;
 use saltpeter_protocol::{MachineOutcome, MachineState, RunOutcome, RunState};
 
 /// A run that has begun on `up` and waits for `awaited`.
@@ -146,4 +148,27 @@ fn a_launch_that_goes_on_has_its_window_anew() {
     succeed(&mut run, "a");
     let step = run.apply(goes_on, at(21)).unwrap();
     assert!(step.changed.is_empty());
+}
+
+#[test]
+fn commands_without_a_wrapper_are_looked_for_after_a_restart() {
+    let mut head = resolving(0).head().clone();
+    let mut spec = (*head.spec).clone();
+    spec.launch = LaunchWay::Executor;
+    head.spec = std::sync::Arc::new(spec);
+    let mut run = Run::new(head, std::collections::BTreeMap::new());
+    let resolution = Resolution {
+        machines: names(&["a", "b", "c"]),
+        ..Resolution::default()
+    };
+    run.apply(Input::Resolved(resolution), T0).unwrap();
+    run.apply(hello("a", v2(1), STARTED), T0).unwrap();
+    run.apply(hello("b", v2(1), Progress::New), T0).unwrap();
+    let step = run.apply(Input::Recovered, at(9)).unwrap();
+    assert_eq!(launched(&step), ["a", "b", "c"]);
+    succeed(&mut run, "a");
+    assert_eq!(
+        launched(&run.apply(Input::Recovered, at(9)).unwrap()),
+        ["b", "c"]
+    );
 }
