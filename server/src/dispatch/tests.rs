@@ -104,9 +104,9 @@ fn a_subset_that_is_not_full_is_topped_up_by_late_ones() {
         Answer::Up(ids("b")[0].clone()),
         Answer::Silent(ids("c")[0].clone()),
     ];
-    heard.iter().for_each(|answer| {
+    for answer in &heard {
         matched.hear(answer);
-    });
+    }
     let late = choice.late(heard);
     assert_eq!((late.up, late.silent), (ids("b"), vec![]));
     assert_eq!(matched.close(), ids("d"));
