@@ -70,7 +70,7 @@ pub(super) const API_CA: Key<Settings> = setting(
 pub(super) const CONFIG_DIR: Key<Settings> = setting(
     "salt_config_dir",
     "path",
-    "`SALT_CONFIG_DIR`, else `/etc/salt`",
+    "where `SALT_CONFIG_DIR` says, else `/etc/salt`",
     Restart,
     "Directory of the Salt master's configuration, for `salt-cli`.",
     |settings, node, reader| {
@@ -102,7 +102,7 @@ fn read_service(node: &Node, reader: &mut Reader) -> Option<String> {
     if has_credentials {
         reader.error(
             &node.place,
-            "expected an address without user and password in it; they have keys of their own",
+            "salt_api_url: expected an address without user and password in it; salt_api_user and salt_api_password_file are for them",
         );
         return None;
     }
