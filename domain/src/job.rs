@@ -1,11 +1,13 @@
 //! A job as validated, and the part of it that a run takes along.
 
 use crate::config::Settings;
+use crate::run::KILL_GRACE;
 use crate::schedule::Schedule;
 use crate::secret::{self, Secret};
 use crate::targeting::TargetExpr;
 use saltpeter_protocol::JobName;
 pub use saltpeter_protocol::launch::WrapperLogLevel;
+use saltpeter_protocol::launch::{CommandSpec, LockRule, TimeLimit};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -40,10 +42,16 @@ pub struct Job {
     pub env: BTreeMap<String, Secret>,
     /// What happens when it is due while an earlier run is still going.
     pub overlap: Overlap,
+    /// What happens to fires that nobody could see to in time.
+    pub missed: MissedPolicy,
+    /// How far back `missed` makes up for them.
+    pub missed_window: Duration,
     /// How the command is started on a machine.
     pub launch: LaunchWay,
     /// Path of the wrapper on the machines; `None`: the global default.
     pub wrapper_path: Option<String>,
+    /// Which version of the machine protocol the wrapper speaks.
+    pub wrapper_protocol: WrapperProtocol,
     /// What the wrapper logs; `None`: the global default.
     pub wrapper_loglevel: Option<WrapperLogLevel>,
     /// Where the wrapper logs; `None`: the global default.
@@ -80,6 +88,7 @@ impl Job {
                     .wrapper_path
                     .clone()
                     .unwrap_or_else(|| settings.default_wrapper_path.clone()),
+                protocol: self.wrapper_protocol,
                 loglevel: self
                     .wrapper_loglevel
                     .unwrap_or(settings.default_wrapper_loglevel),
@@ -132,17 +141,72 @@ pub struct RunSpec {
     pub server_host: Option<String>,
 }
 
+impl RunSpec {
+    /// What a wrapper is told to run.
+    pub fn command(&self) -> CommandSpec {
+        CommandSpec {
+            command: self.command.clone(),
+            cwd: self.cwd.clone(),
+            user: self.user.clone(),
+            env: self
+                .env
+                .iter()
+                .map(|(name, value)| (name.clone(), value.expose().to_owned()))
+                .collect(),
+            time_limit: time_limit(self.timeout),
+            overlap: match (self.overlap, &self.wrapper.lockfile) {
+                (Overlap::Allow, _) => LockRule::Shared,
+                (_, Some(file)) => LockRule::ExclusiveAt { file: file.clone() },
+                (_, None) => LockRule::Exclusive,
+            },
+        }
+    }
+}
+
+fn time_limit(timeout: Timeout) -> Option<TimeLimit> {
+    let soft = timeout.term_after()?;
+    let hard = timeout.kill_after().unwrap_or(soft + KILL_GRACE);
+    Some(TimeLimit { soft, hard })
+}
+
 /// What a wrapper needs for itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WrapperSettings {
     /// Path of its binary on the machine.
     pub path: String,
+    /// Which version of the machine protocol it speaks.
+    #[serde(default)]
+    pub protocol: WrapperProtocol,
     /// What it logs.
     pub loglevel: WrapperLogLevel,
     /// Directory of its logs.
     pub logdir: String,
     /// Its lock file; `None`: one of its choice.
     pub lockfile: Option<String>,
+}
+
+/// Which version of the machine protocol a wrapper speaks, and so where it gets the command from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WrapperProtocol {
+    /// It is started without the command; one that asks for it is started again with it.
+    #[default]
+    Auto,
+    /// Version 1: the command is in the environment it is started with.
+    V1,
+    /// Version 2: the server tells the command to the wrapper that has shown its token, and nobody else sees it.
+    V2,
+}
+
+impl WrapperProtocol {
+    /// The word that the configuration uses.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::V1 => "1",
+            Self::V2 => "2",
+        }
+    }
 }
 
 /// How long a command may run. Durations are whole seconds, at least one.
@@ -222,6 +286,32 @@ impl Overlap {
         }
     }
 }
+
+/// What happens to the fires of a job that nobody could see to in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum MissedPolicy {
+    /// They stay missed.
+    #[default]
+    Skip,
+    /// One run makes up for all of them, unless a fire is just due.
+    Once,
+    /// Each gets its run, one after the other.
+    All,
+}
+
+impl MissedPolicy {
+    /// The word that stands for it in a file.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Skip => "skip",
+            Self::Once => "once",
+            Self::All => "all",
+        }
+    }
+}
+
+/// How far back missed fires are made up for where a job does not say.
+pub const DEFAULT_MISSED_WINDOW: Duration = Duration::from_hours(24);
 
 /// How a command is started on a machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]

@@ -17,6 +17,8 @@ pub mod var {
     pub const JOB: &str = "SP_JOB_NAME";
     /// The run. Required.
     pub const RUN: &str = "SP_JOB_INSTANCE";
+    /// The run once more, under its first name, by which commands in the field know it.
+    pub const RUN_FOR_COMMANDS: &str = "SP_JOB_INSTANCE_NAME";
     /// The machine's name towards the server; the host's name when absent.
     pub const MACHINE: &str = "SP_MACHINE_ID";
     /// The run's token (version 2).
@@ -199,18 +201,22 @@ impl LaunchError {
 }
 
 impl Launch {
-    /// The environment that starts a version 2 wrapper; with `command` set, also what version 1 needs.
-    pub fn to_env(&self) -> Vec<(&'static str, String)> {
+    /// The environment that starts a version 2 wrapper; with `command` set, also what version 1 needs. A name that
+    /// comes twice has its last value.
+    pub fn to_env(&self) -> Vec<(String, String)> {
         let mut env = vec![
-            (var::URL, self.url.clone()),
-            (var::JOB, self.job.to_string()),
-            (var::RUN, self.run.to_string()),
-            (var::MACHINE, self.machine.to_string()),
-            (var::LOG_LEVEL, self.log_level.as_str().to_owned()),
+            (var::URL.to_owned(), self.url.clone()),
+            (var::JOB.to_owned(), self.job.to_string()),
+            (var::RUN.to_owned(), self.run.to_string()),
+            (var::MACHINE.to_owned(), self.machine.to_string()),
+            (
+                var::LOG_LEVEL.to_owned(),
+                self.log_level.as_str().to_owned(),
+            ),
         ];
-        let mut optional = |name, value: Option<String>| {
+        let mut optional = |name: &str, value: Option<String>| {
             if let Some(value) = value {
-                env.push((name, value));
+                env.push((name.to_owned(), value));
             }
         };
         optional(
@@ -223,18 +229,33 @@ impl Launch {
             optional(var::RETAIN, Some(self.retain.as_secs().to_string()));
         }
         if let Some(spec) = &self.command {
+            optional(var::RUN_FOR_COMMANDS, Some(self.run.to_string()));
             optional(var::COMMAND, Some(spec.command.clone()));
             optional(var::CWD, spec.cwd.clone());
             optional(var::USER, spec.user.clone());
-            let timeout = spec.time_limit.map_or(0, |limit| limit.soft.as_secs());
-            optional(var::TIMEOUT, Some(timeout.to_string()));
-            match &spec.overlap {
-                LockRule::Exclusive => {}
-                LockRule::ExclusiveAt { file } => optional(var::LOCKFILE, Some(file.clone())),
-                LockRule::Shared => optional(var::ALLOW_OVERLAP, Some("true".to_owned())),
+            // Version 1 ends a command with a timeout of 0 at once.
+            let timeout = spec.time_limit.map(|limit| limit.soft.as_secs());
+            optional(var::TIMEOUT, timeout.map(|seconds| seconds.to_string()));
+            // Version 1 takes no lock unless it is told to.
+            let shared = spec.overlap == LockRule::Shared;
+            optional(var::ALLOW_OVERLAP, Some(shared.to_string()));
+            if let LockRule::ExclusiveAt { file } = &spec.overlap {
+                optional(var::LOCKFILE, Some(file.clone()));
             }
+            // A version 1 wrapper hands its own environment on.
+            env.extend(spec.env.clone());
         }
         env
+    }
+
+    /// The same for a version 1 wrapper: the command goes along, and the token stands in the address too, which is
+    /// where such a wrapper takes it from without knowing. A version 2 wrapper works with this as well.
+    pub fn for_version_1(mut self, command: CommandSpec) -> Self {
+        if let Some(token) = &self.token {
+            self.url = format!("{}/?token={}", self.url, token.expose());
+        }
+        self.command = Some(command);
+        self
     }
 
     /// Reads a launch from an environment. `host_name` stands in for an absent machine id; `grace` is

@@ -8,17 +8,19 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use saltpeter_protocol::launch::{
-    CommandSpec, Launch, LaunchError, LockRule, TimeLimit, WrapperLogLevel, var,
+    CommandSpec, DEFAULT_RETAIN, Launch, LaunchError, LockRule, TimeLimit, WrapperLogLevel, var,
 };
 use saltpeter_protocol::machine::Stream;
 use saltpeter_protocol::machine::v2::{Encoding, FrameError, HEADER_LEN, MAX_CHUNK, OutputFrame};
 use saltpeter_protocol::{JobName, MachineId, RunId, Token, UnixMillis};
+use std::borrow::Borrow;
 use std::collections::{BTreeMap, HashMap};
+use std::hash::Hash;
 use std::time::Duration;
 
 const GRACE: Duration = Duration::from_secs(5);
 
-fn read(env: &HashMap<&str, String>) -> Result<Launch, LaunchError> {
+fn read<N: Borrow<str> + Eq + Hash>(env: &HashMap<N, String>) -> Result<Launch, LaunchError> {
     Launch::from_env(|name| env.get(name).cloned(), "this-host", GRACE)
 }
 
@@ -88,7 +90,7 @@ fn stream() -> impl Strategy<Value = Stream> {
 proptest! {
     #[test]
     fn a_launch_comes_back_from_its_environment(launch in launch()) {
-        let env: HashMap<&str, String> = launch.to_env().into_iter().collect();
+        let env: HashMap<String, String> = launch.to_env().into_iter().collect();
         prop_assert_eq!(read(&env).unwrap(), launch);
     }
 
@@ -102,7 +104,7 @@ proptest! {
             var::ALLOW_OVERLAP, var::LOCKFILE,
         ];
         let env = names.into_iter().zip(values).filter_map(|(n, v)| Some((n, v?))).collect();
-        if let Err(e) = read(&env) {
+        if let Err(e) = read::<&str>(&env) {
             prop_assert!(e.to_string().starts_with("SP_"), "{}", e);
         }
     }
@@ -151,6 +153,42 @@ proptest! {
             prop_assert_eq!(frame.encode(), bytes);
         }
     }
+}
+
+#[test]
+fn a_version_1_wrapper_finds_all_it_needs_in_its_environment() {
+    let job = JobName::new("backup").unwrap();
+    let launch = Launch {
+        url: "ws://server:8889".into(),
+        run: RunId::compose(&job, UnixMillis(0), 1),
+        job,
+        machine: MachineId::new("db1").unwrap(),
+        token: Some(Token::from_bytes([7; 32])),
+        tls_pin: None,
+        log_level: WrapperLogLevel::Normal,
+        log_dir: None,
+        retain: DEFAULT_RETAIN,
+        command: None,
+    };
+    let env: HashMap<String, String> = launch
+        .for_version_1(CommandSpec {
+            command: "dump".into(),
+            cwd: None,
+            user: None,
+            env: BTreeMap::from([("DEPTH".to_owned(), "3".to_owned())]),
+            time_limit: None,
+            overlap: LockRule::Exclusive,
+        })
+        .to_env()
+        .into_iter()
+        .collect();
+    let url = format!("ws://server:8889/?token={}", "07".repeat(32));
+    assert_eq!(env[var::URL], url);
+    assert_eq!(env[var::COMMAND], "dump");
+    assert_eq!(env["DEPTH"], "3");
+    // Its own defaults would be no lock, and an end at once.
+    assert_eq!(env[var::ALLOW_OVERLAP], "false");
+    assert!(!env.contains_key(var::TIMEOUT));
 }
 
 #[test]

@@ -3,12 +3,14 @@
 mod commands;
 
 use crate::boot::{self, Options};
+use crate::clock::SystemClock;
 use crate::settings::Flags;
 use crate::{VERSION, telemetry};
 use clap::{ArgAction, Parser, Subcommand};
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 /// Exit code of a command that found something wrong with what it was asked about, and of a server
 /// that could not start or came down by itself.
@@ -100,6 +102,9 @@ Exit codes: 0 no error (there may be warnings), 1 errors were found, 2 the direc
         /// Directory of the job files [default: that of --configdir]
         #[arg(value_name = "CONFIGDIR")]
         dir: Option<PathBuf>,
+        /// Say too what the earlier implementation did otherwise with these files
+        #[arg(long)]
+        migrating: bool,
         /// Print the problems as JSON
         #[arg(long)]
         json: bool,
@@ -155,9 +160,15 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     match cli.command {
         None => serve(cli.serve.into()),
-        Some(Command::Check { dir, json }) => {
-            commands::check(&dir.unwrap_or(cli.serve.config_dir), json)
-        }
+        Some(Command::Check {
+            dir,
+            migrating,
+            json,
+        }) => commands::check(&commands::Check {
+            dir: dir.unwrap_or(cli.serve.config_dir),
+            migrating,
+            json,
+        }),
         Some(Command::Next {
             expression,
             after,
@@ -187,7 +198,7 @@ fn serve(options: Options) -> ExitCode {
         }
     };
     let outcome = runtime.block_on(async {
-        let running = boot::boot(options).await?;
+        let running = boot::boot(options, Arc::new(SystemClock)).await?;
         running.lifecycle().watch_signals()?;
         running.wait().await
     });

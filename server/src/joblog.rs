@@ -5,12 +5,12 @@
 //! entry tries again.
 
 mod format;
-mod reduce;
+pub(crate) mod reduce;
 
 use crate::store::output::{OutputError, OutputLog};
 use reduce::Reducer;
 use saltpeter_domain::run::{LogEntry, LogEvent, MaintenanceScope};
-use saltpeter_protocol::{JobName, MachineId, MachineOutcome, RunId, UnixMillis};
+use saltpeter_protocol::{JobName, MachineId, MachineOutcome, RunId, RunOutcome, UnixMillis};
 use std::io;
 use std::path::{Path, PathBuf};
 use tokio::fs::{File, OpenOptions};
@@ -114,8 +114,13 @@ impl JobLogWriter {
         let at = entry.at;
         match &entry.event {
             LogEvent::RunStarted { run } => self.lines(&entry.job, &format::started(run, at)).await,
-            LogEvent::RunFinished { run, .. } => {
-                self.lines(&entry.job, &format::finished(run, at)).await
+            LogEvent::RunFinished { run, outcome, .. } => {
+                let mut text = String::new();
+                if let RunOutcome::ResolveFailed { message } = outcome {
+                    text = format::unresolved(run, message, at);
+                }
+                text.push_str(&format::finished(run, at));
+                self.lines(&entry.job, &text).await
             }
             LogEvent::Overlap { active } => {
                 self.lines(&entry.job, &format::overlap(active, at)).await
@@ -133,6 +138,8 @@ impl JobLogWriter {
                 self.lines(&entry.job, &format::maintenance(run, machines, at))
                     .await
             }
+            // The block of its end tells all of it; a line here would come between those of others.
+            LogEvent::MachineStarted { .. } => Ok(()),
             LogEvent::MachineEnded {
                 run,
                 machine,

@@ -18,6 +18,7 @@ const ASK_EVERY: Duration = Duration::from_millis(20);
 #[derive(Debug, Clone, Copy)]
 pub struct Client {
     server: SocketAddr,
+    patience: Duration,
 }
 
 /// An answer.
@@ -51,7 +52,15 @@ impl Answer {
 impl Client {
     /// A client of the server at this address.
     pub fn new(server: SocketAddr) -> Self {
-        Self { server }
+        Self {
+            server,
+            patience: PATIENCE,
+        }
+    }
+
+    /// One that waits for longer, or less long, than [`PATIENCE`].
+    pub fn patient(self, patience: Duration) -> Self {
+        Self { patience, ..self }
     }
 
     /// GET.
@@ -122,7 +131,8 @@ impl Client {
         run: &RunId,
         wanted: impl Fn(&RunDetail) -> bool,
     ) -> Result<RunDetail> {
-        let deadline = Instant::now() + PATIENCE;
+        let patience = self.patience;
+        let deadline = Instant::now() + patience;
         loop {
             let detail = self.run(run).await?;
             if wanted(&detail) {
@@ -130,7 +140,7 @@ impl Client {
             }
             ensure!(
                 Instant::now() < deadline,
-                "the run did not get there in {PATIENCE:?}: {detail:#?}"
+                "the run did not get there in {patience:?}: {detail:#?}"
             );
             tokio::time::sleep(ASK_EVERY).await;
         }

@@ -49,7 +49,7 @@ pub(crate) fn on_salt(ws: &Workspace) -> Result<()> {
         let entry = entry?;
         fs::copy(entry.path(), config.join(entry.file_name()))?;
     }
-    fs::write(config.join("zz-lab.yaml"), settings(ws, &lab))
+    fs::write(config.join("zz-lab.yaml"), settings(&lab, &data))
         .with_context(|| format!("cannot write to {}", config.display()))?;
 
     println!(
@@ -68,19 +68,21 @@ pub(crate) fn on_salt(ws: &Workspace) -> Result<()> {
 }
 
 /// The settings that are known only when the lab is up.
-fn settings(ws: &Workspace, lab: &Lab) -> String {
+fn settings(lab: &Lab, demo: &Path) -> String {
     // A JSON string is a YAML string with nothing left to quote.
     let quoted = |path: &Path| Value::from(path.display().to_string());
     format!(
         "# Written by `cargo xtask demo --salt`, each time anew.\n\
          saltpeter_config:\n  executor: salt-api\n  salt_api_url: {}\n  salt_api_user: {}\n  salt_api_eauth: {}\n  \
-         salt_api_password_file: {}\n  default_wrapper_path: {}\n  default_wrapper_logdir: {}\n",
+         salt_api_password_file: {}\n  salt_file_root: {}\n  default_saltpeter_server_host: 127.0.0.1\n  \
+         # The first run brings the wrapper there.\n  default_wrapper_path: {}\n  default_wrapper_logdir: {}\n",
         lab.api_url,
         lab.api_user,
         lab.api_eauth,
         quoted(&lab.api_password_file),
-        quoted(&ws.wrapper(Mode::Dev)),
-        quoted(&ws.target.join("salt/demo/wrapper-logs")),
+        quoted(&lab.file_root),
+        quoted(&demo.join("machines/saltpeter-wrapper")),
+        quoted(&demo.join("wrapper-logs")),
     )
 }
 

@@ -1,6 +1,6 @@
 //! What `saltpeter check` answers.
 
-use super::{JobSet, Problem, Severity};
+use super::{JobSet, MigrationNote, Problem, Severity};
 use serde::Serialize;
 use std::fmt::Write as _;
 
@@ -17,6 +17,9 @@ pub struct CheckReport {
     pub warnings: usize,
     /// All of them, ordered by file and place.
     pub problems: Vec<Problem>,
+    /// What the earlier implementation did otherwise; `None` when that was not asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub notes: Option<Vec<MigrationNote>>,
 }
 
 impl CheckReport {
@@ -33,6 +36,15 @@ impl CheckReport {
             errors,
             warnings: set.problems.len() - errors,
             problems: set.problems.clone(),
+            notes: None,
+        }
+    }
+
+    /// The report with these notes in it.
+    pub fn with_notes(self, notes: Vec<MigrationNote>) -> Self {
+        Self {
+            notes: Some(notes),
+            ..self
         }
     }
 
@@ -41,14 +53,24 @@ impl CheckReport {
         self.errors == 0
     }
 
-    /// One problem a line.
+    /// One problem or note a line.
     pub fn lines(&self) -> String {
-        self.problems
-            .iter()
-            .fold(String::new(), |mut lines, problem| {
+        let problems = self.problems.iter().map(|problem| {
+            let place = (&problem.file, problem.line, problem.column);
+            (place, problem.to_string())
+        });
+        let notes = self.notes.iter().flatten().map(|note| {
+            let place = (&note.file, note.line, note.column);
+            (place, note.to_string())
+        });
+        let mut lines: Vec<_> = problems.chain(notes).collect();
+        lines.sort_by_key(|(place, _)| *place);
+        lines
+            .into_iter()
+            .fold(String::new(), |mut text, (_, line)| {
                 // Writing into a String cannot fail.
-                let _ = writeln!(lines, "{problem}");
-                lines
+                let _ = writeln!(text, "{line}");
+                text
             })
     }
 
@@ -59,8 +81,11 @@ impl CheckReport {
             1 => format!("1 {noun}"),
             many => format!("{many} {noun}s"),
         };
+        let notes = self.notes.as_ref().map_or(String::new(), |notes| {
+            format!(", {}", count(notes.len(), "note"))
+        });
         format!(
-            "{}, {}: {}, {}",
+            "{}, {}: {}, {}{notes}",
             count(self.files, "file"),
             count(self.jobs, "job"),
             count(self.errors, "error"),

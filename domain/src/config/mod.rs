@@ -9,21 +9,25 @@ mod diff;
 mod edit;
 pub mod keys;
 mod loader;
+mod migrating;
 mod nearest;
 mod raw;
 mod reader;
 mod reference;
 mod settings;
 mod show;
+mod sinks;
 mod validate;
 
 pub use check::CheckReport;
 pub use diff::{JobSetDiff, SettingChange, changed_settings};
 pub use edit::{EditError, edit_maintenance};
 pub use loader::{FileChange, Loader, MAX_FILE_BYTES, is_config_file};
+pub use migrating::{MigrationNote, migration_notes};
 pub use reference::reference;
 pub use settings::{Executor, Grains, Settings};
 pub use show::ShownSetting;
+pub use sinks::SinkAccess;
 
 pub(crate) use nearest::nearest;
 

@@ -1,5 +1,6 @@
 //! The global settings, `saltpeter_config`.
 
+use super::sinks::SinkAccess;
 use crate::job::WrapperLogLevel;
 use crate::secret::Secret;
 use chrono_tz::Tz;
@@ -39,12 +40,24 @@ pub struct Settings {
     pub elasticsearch: Option<Secret>,
     /// Prefix of its indices.
     pub elasticsearch_index: String,
+    /// How it is reached.
+    pub elasticsearch_access: SinkAccess,
     /// Address of an `OpenSearch` server, which may hold a password; `None`: none.
     pub opensearch: Option<Secret>,
     /// Prefix of its indices.
     pub opensearch_index: String,
+    /// How it is reached.
+    pub opensearch_access: SinkAccess,
+    /// Bytes of documents that may wait on disk for each of the two.
+    pub documents_spool: u64,
     /// Who starts commands on machines.
     pub executor: Executor,
+    /// Whether machines that lack the server's wrapper are given it.
+    pub distribute_wrapper: bool,
+    /// Directory of the wrappers for other kinds of machines; `None`: the one beside the server is all.
+    pub wrappers_dir: Option<String>,
+    /// Salt's file root, where wrappers are offered to machines; `None`: they are handed over in calls.
+    pub salt_file_root: Option<String>,
     /// Address of salt-api; `None`: there is none.
     pub salt_api_url: Option<String>,
     /// The user that salt-api knows this server as.
@@ -76,6 +89,9 @@ pub struct Settings {
 /// What is known of a machine: Salt's grains, or those written under `local_machines`. Always a JSON object.
 pub type Grains = serde_json::Map<String, serde_json::Value>;
 
+/// Bytes in a mebibyte.
+pub(crate) const MIB: u64 = 1024 * 1024;
+
 impl Default for Settings {
     fn default() -> Self {
         Self {
@@ -92,9 +108,15 @@ impl Default for Settings {
             default_wrapper_logdir: "/var/log/sp_wrapper".to_owned(),
             elasticsearch: None,
             elasticsearch_index: "saltpeter".to_owned(),
+            elasticsearch_access: SinkAccess::default(),
             opensearch: None,
             opensearch_index: "saltpeter".to_owned(),
+            opensearch_access: SinkAccess::default(),
+            documents_spool: 256 * MIB,
             executor: Executor::Auto,
+            distribute_wrapper: true,
+            wrappers_dir: None,
+            salt_file_root: None,
             salt_api_url: None,
             salt_api_user: "saltpeter".to_owned(),
             salt_api_eauth: "pam".to_owned(),

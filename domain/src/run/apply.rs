@@ -9,6 +9,21 @@ use saltpeter_protocol::{
     LaunchErrorKind, MachineId, MachineOutcome, MachineState, RunOutcome, RunState, UnixMillis,
 };
 
+/// The outcomes of machines that match and do not run the command.
+pub(super) fn not_taken(
+    silent: Vec<MachineId>,
+    maintenance: Vec<MachineId>,
+) -> impl Iterator<Item = (MachineId, MachineOutcome)> {
+    let silent = silent.into_iter().map(|machine| {
+        let message = "Target did not respond.".to_owned();
+        (machine, MachineOutcome::Unreachable { message })
+    });
+    let maintenance = maintenance
+        .into_iter()
+        .map(|machine| (machine, MachineOutcome::Maintenance));
+    silent.chain(maintenance)
+}
+
 impl Run {
     /// What is to be done about a run that has just been written down.
     pub fn begun(&self) -> Vec<Effect> {
@@ -27,7 +42,9 @@ impl Run {
         match input {
             Input::Begin => self.begin(now),
             Input::Resolved(resolution) => self.resolved(resolution, now),
+            Input::Late(late) => self.late(late, now),
             Input::ResolveFailed { message } => self.resolve_failed(message, now),
+            Input::LaunchGoesOn { machines } => Ok(self.launch_goes_on(&machines, now)),
             Input::LaunchFailed { machine, message } => self.launch_failed(&machine, message, now),
             Input::Hello {
                 machine,
@@ -76,43 +93,30 @@ impl Run {
         self.head.state = RunState::Running;
         let mut step = Step::default();
         step.changed.run = true;
-        let run = self.head.id.clone();
-        if !resolution.maintenance.is_empty() {
-            let scope = MaintenanceScope::Machines {
-                run: run.clone(),
-                machines: resolution.maintenance.clone(),
-            };
-            step.effects
-                .push(self.log(LogEvent::Maintenance { scope }, now));
-        }
+        self.log_maintenance(&resolution.maintenance, now, &mut step);
         for machine in resolution.machines {
             self.add_machine(machine, MachineState::Waiting, &mut step.changed);
         }
-        let outcomes = resolution
-            .silent
-            .into_iter()
-            .map(|machine| {
-                let message = "The machine matches and does not respond.".to_owned();
-                (machine, MachineOutcome::Unreachable { message })
-            })
-            .chain(
-                resolution
-                    .maintenance
-                    .into_iter()
-                    .map(|machine| (machine, MachineOutcome::Maintenance)),
-            );
-        for (machine, outcome) in outcomes {
+        for (machine, outcome) in not_taken(resolution.silent, resolution.maintenance) {
             if !self.machines.contains_key(&machine) {
                 self.add_machine(machine.clone(), MachineState::Waiting, &mut step.changed);
                 self.end_machine(&machine, None, outcome, now, &mut step);
             }
         }
-        if self.machines.is_empty() {
-            step.effects
-                .push(self.log(LogEvent::NoTargets { run }, now));
-        }
+        self.await_machines(resolution.awaited, resolution.open, now, &mut step.changed);
         self.proceed(now, &mut step);
         Ok(step)
+    }
+
+    pub(super) fn log_maintenance(&self, machines: &[MachineId], now: UnixMillis, step: &mut Step) {
+        if !machines.is_empty() {
+            let scope = MaintenanceScope::Machines {
+                run: self.head.id.clone(),
+                machines: machines.to_vec(),
+            };
+            step.effects
+                .push(self.log(LogEvent::Maintenance { scope }, now));
+        }
     }
 
     fn resolve_failed(&mut self, message: String, now: UnixMillis) -> Result<Step, Refused> {
@@ -122,6 +126,20 @@ impl Run {
         let mut step = Step::default();
         self.finish(RunOutcome::ResolveFailed { message }, now, &mut step);
         Ok(step)
+    }
+
+    fn launch_goes_on(&mut self, machines: &[MachineId], now: UnixMillis) -> Step {
+        let mut step = Step::default();
+        for id in machines {
+            if let Some(machine) = self.machines.get_mut(id)
+                && machine.bound.is_none()
+                && let MachineState::Starting { since } = &mut machine.state
+            {
+                *since = now;
+                step.changed.machines.insert(id.clone());
+            }
+        }
+        step
     }
 
     fn launch_failed(
@@ -280,6 +298,7 @@ impl Run {
             outcome: outcome.clone(),
         };
         let attempted = outcome.exit_code().is_some();
+        self.forget_awaited(machine);
         self.set_state(
             machine,
             MachineState::Ended {
@@ -309,17 +328,23 @@ impl Run {
             let next: Vec<MachineId> = self
                 .machines
                 .iter()
-                .filter(|(_, machine)| machine.state == MachineState::Waiting)
+                .filter(|(_, machine)| machine.state == MachineState::Waiting && !machine.awaited)
                 .map(|(id, _)| id.clone())
                 .take(room as usize)
                 .collect();
             for id in &next {
                 self.set_state(id, MachineState::Starting { since: now }, &mut step.changed);
+                let event = LogEvent::MachineStarted {
+                    run: self.head.id.clone(),
+                    machine: id.clone(),
+                };
+                step.effects.push(self.log(event, now));
             }
             if !next.is_empty() {
                 step.effects.push(Effect::Launch(next));
             }
         } else if going == 0
+            && self.awaiting.is_none()
             && let Some(outcome) = self.outcome()
         {
             self.finish(outcome, now, step);
@@ -327,6 +352,11 @@ impl Run {
     }
 
     pub(super) fn finish(&mut self, outcome: RunOutcome, now: UnixMillis, step: &mut Step) {
+        if outcome == RunOutcome::NoTargets {
+            let run = self.head.id.clone();
+            step.effects
+                .push(self.log(LogEvent::NoTargets { run }, now));
+        }
         self.head.state = RunState::Ended {
             at: now,
             outcome: outcome.clone(),
@@ -335,14 +365,16 @@ impl Run {
         let event = LogEvent::RunFinished {
             run: self.head.id.clone(),
             outcome: outcome.clone(),
+            counts: self.counts,
         };
         step.effects.push(self.log(event, now));
         step.effects.push(Effect::Finished(outcome));
     }
 
-    fn log(&self, event: LogEvent, at: UnixMillis) -> Effect {
+    pub(super) fn log(&self, event: LogEvent, at: UnixMillis) -> Effect {
         Effect::Log(LogEntry {
             job: self.head.job.clone(),
+            group: self.head.spec.group.clone(),
             at,
             event,
         })

@@ -11,10 +11,18 @@ pub enum Input {
     Begin,
     /// The executor has said which machines match.
     Resolved(Resolution),
+    /// The executor has heard from machines that were awaited when the others were resolved.
+    Late(Late),
     /// The executor could not say which machines match.
     ResolveFailed {
         /// A sentence for the operator.
         message: String,
+    },
+    /// The starting of these machines' wrappers goes on (a wrapper is being brought there, say), and so their time
+    /// to connect begins anew.
+    LaunchGoesOn {
+        /// The machines.
+        machines: Vec<MachineId>,
     },
     /// The executor could not start a machine's wrapper.
     LaunchFailed {
@@ -89,6 +97,23 @@ pub struct Resolution {
     pub silent: Vec<MachineId>,
     /// Those that match and are under maintenance.
     pub maintenance: Vec<MachineId>,
+    /// Those that match and have not answered yet. They wait, and nobody waits for them.
+    pub awaited: Vec<MachineId>,
+    /// How many machines may be added that are not named yet.
+    pub open: u32,
+}
+
+/// What was heard of machines after the run has begun on others.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Late {
+    /// Those that have answered.
+    pub up: Vec<MachineId>,
+    /// Those that have not, and are not waited for any longer.
+    pub silent: Vec<MachineId>,
+    /// Those that have answered and are under maintenance.
+    pub maintenance: Vec<MachineId>,
+    /// How many machines may still be added that are not named yet.
+    pub open: u32,
 }
 
 /// How a command ended, as its wrapper reported it.

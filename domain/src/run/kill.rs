@@ -33,6 +33,7 @@ impl Run {
                 self.finish(RunOutcome::Killed, now, &mut step);
                 return Ok(step);
             }
+            self.close_places();
             self.machines
                 .iter()
                 .filter(|(_, machine)| !machine.state.is_ended())

@@ -8,6 +8,7 @@ mod effect;
 mod hello;
 mod input;
 mod kill;
+mod late;
 mod outcome;
 mod state;
 mod timers;
@@ -20,6 +21,7 @@ mod samples;
 mod tests;
 
 pub use effect::{Changed, Effect, LogEntry, LogEvent, MaintenanceScope, Refused, Step};
-pub use input::{Input, MachineExit, Resolution};
+pub use input::{Input, Late, MachineExit, Resolution};
+pub use late::AWAITED_LIMIT;
 pub use state::{Bound, MachineRun, Run, RunHead, Speaker};
 pub use timers::{KILL_GRACE, KILL_REPEAT, SILENCE, START_WINDOW};

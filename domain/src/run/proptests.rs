@@ -1,7 +1,7 @@
 //! Any inputs in any order, with the server dying in between: one outcome for each machine, no panic.
 
 use super::samples::{at, exited, head, hello, kill, machine, names, started, v1_exit, v2};
-use super::{Effect, Input, MachineExit, MachineRun, Resolution, Run, RunHead, Speaker};
+use super::{Effect, Input, Late, MachineExit, MachineRun, Resolution, Run, RunHead, Speaker};
 use proptest::prelude::*;
 use saltpeter_protocol::api::{Counts, KillView};
 use saltpeter_protocol::machine::v2::{Exit, Progress};
@@ -26,14 +26,25 @@ fn any_input() -> impl Strategy<Value = Input> {
     let text = || Just("why".to_owned());
     prop_oneof![
         1 => Just(Input::Begin),
-        2 => (0usize..=3, any::<bool>(), any::<bool>()).prop_map(|(n, silent, maintenance)| {
-            let (run, rest) = NAMES.split_at(n);
-            Input::Resolved(Resolution {
-                machines: names(run),
-                silent: if silent { names(rest) } else { Vec::new() },
-                maintenance: if maintenance { names(rest) } else { Vec::new() },
-            })
+        2 => (0usize..=3, any::<bool>(), any::<bool>(), any::<bool>(), 0u32..3).prop_map(
+            |(n, silent, maintenance, awaited, open)| {
+                let (run, rest) = NAMES.split_at(n);
+                let given = |given| if given { names(rest) } else { Vec::new() };
+                Input::Resolved(Resolution {
+                    machines: names(run),
+                    silent: given(silent),
+                    maintenance: given(maintenance),
+                    awaited: given(awaited),
+                    open,
+                })
+            }
+        ),
+        3 => (prop::collection::vec(name(), 0..3), 0usize..3, 0u32..3).prop_map(|(heard, of, open)| {
+            let mut late = Late { open, ..Late::default() };
+            [&mut late.up, &mut late.silent, &mut late.maintenance][of].extend(names(&heard));
+            Input::Late(late)
         }),
+        1 => name().prop_map(|n| Input::LaunchGoesOn { machines: names(&[n]) }),
         1 => text().prop_map(|message| Input::ResolveFailed { message }),
         1 => (name(), text()).prop_map(|(n, message)| Input::LaunchFailed { machine: machine(n), message }),
         6 => (name(), speaker, progress).prop_map(|(n, speaker, progress)| hello(n, speaker, progress)),
@@ -146,18 +157,21 @@ fn check(before: &Run, run: &Run, effects: &[Effect]) {
         .values()
         .all(|machine| machine.state.is_ended());
     match run.state() {
-        RunState::Running => assert!(!all_ended),
+        RunState::Running => assert!(!all_ended || run.awaiting.is_some()),
         RunState::Ended { .. } => assert!(all_ended),
         RunState::Queued | RunState::Resolving => assert!(run.machines().is_empty()),
     }
     // The counts are right, and the batch is never exceeded by a launch.
-    assert_eq!(*run, Run::new(run.head().clone(), run.machines().clone()));
+    let mut anew = Run::new(run.head().clone(), run.machines().clone());
+    anew.awaiting = run.awaiting;
+    assert_eq!(*run, anew);
     assert_eq!(total(run.counts()), run.counts().total);
     for effect in effects {
         if let Effect::Launch(machines) = effect {
             for id in machines {
                 let state = &run.machines()[id].state;
                 assert!(matches!(state, MachineState::Starting { .. }), "{state:?}");
+                assert!(!run.machines()[id].awaited, "it has not answered");
             }
         }
         if let Effect::Finished(outcome) = effect {
@@ -166,7 +180,8 @@ fn check(before: &Run, run: &Run, effects: &[Effect]) {
     }
     // Something that waits for nobody has a deadline.
     let going = run.counts().starting + run.counts().running + run.counts().lost_contact;
-    assert_eq!(run.next_deadline().is_some(), going > 0);
+    let waits = going > 0 || run.awaiting.is_some();
+    assert_eq!(run.next_deadline().is_some(), waits);
 }
 
 proptest! {

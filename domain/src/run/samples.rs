@@ -1,7 +1,9 @@
 //! What the tests of this module are made of.
 
 use super::{Effect, Input, MachineExit, Resolution, Run, RunHead, Speaker, Step};
-use crate::job::{LaunchWay, Overlap, RunSpec, Timeout, WrapperLogLevel, WrapperSettings};
+use crate::job::{
+    LaunchWay, Overlap, RunSpec, Timeout, WrapperLogLevel, WrapperProtocol, WrapperSettings,
+};
 use crate::targeting::{TargetExpr, TargetType};
 use saltpeter_protocol::machine::v2::{Exit, Progress, WrapperId};
 use saltpeter_protocol::{JobName, MachineId, MachineState, RunCause, RunId, RunState, UnixMillis};
@@ -39,6 +41,7 @@ pub(super) fn spec(batch_size: u32) -> RunSpec {
         launch: LaunchWay::Wrapper,
         wrapper: WrapperSettings {
             path: "saltpeter-wrapper".to_owned(),
+            protocol: WrapperProtocol::Auto,
             loglevel: WrapperLogLevel::Normal,
             logdir: "/var/log/sp_wrapper".to_owned(),
             lockfile: None,

@@ -1,10 +1,10 @@
 //! A run as data, and what can be read off it.
 
 use super::Changed;
-use crate::job::{Overlap, RunSpec, Timeout};
-use crate::run::timers::KILL_GRACE;
+use super::late::Awaiting;
+use crate::job::RunSpec;
 use saltpeter_protocol::api::{Counts, KillView, MachineRow, OutputLength, RunSummary};
-use saltpeter_protocol::launch::{CommandSpec, LockRule, TimeLimit};
+use saltpeter_protocol::launch::CommandSpec;
 use saltpeter_protocol::machine::v2::WrapperId;
 use saltpeter_protocol::{
     JobName, MachineId, MachineOutcome, MachineState, RunCause, RunId, RunState, UnixMillis,
@@ -23,6 +23,8 @@ pub struct Run {
     pub(super) head: RunHead,
     pub(super) machines: BTreeMap<MachineId, MachineRun>,
     pub(super) counts: Counts,
+    /// What is still to be heard of the machines that match; `None`: nothing. Not persisted.
+    pub(super) awaiting: Option<Awaiting>,
 }
 
 /// A run without its machines.
@@ -59,6 +61,9 @@ pub struct MachineRun {
     pub bound: Option<Bound>,
     /// Set once its end was asked for.
     pub kill: Option<KillView>,
+    /// Whether it has yet to answer before its command is started. Not persisted: after a restart it is started like
+    /// any other.
+    pub awaited: bool,
     /// When the wrapper was last heard, or the server restarted. Not persisted.
     pub heard: Option<UnixMillis>,
     /// When the wrapper was last told to kill. Not persisted.
@@ -92,6 +97,7 @@ impl MachineRun {
             pid: None,
             bound: None,
             kill: None,
+            awaited: false,
             heard: None,
             kill_sent: None,
         }
@@ -110,6 +116,7 @@ impl Run {
             head,
             machines,
             counts,
+            awaiting: None,
         }
     }
 
@@ -189,23 +196,7 @@ impl Run {
 
     /// What a wrapper is told to run.
     pub fn command(&self) -> CommandSpec {
-        let spec = &self.head.spec;
-        CommandSpec {
-            command: spec.command.clone(),
-            cwd: spec.cwd.clone(),
-            user: spec.user.clone(),
-            env: spec
-                .env
-                .iter()
-                .map(|(name, value)| (name.clone(), value.expose().to_owned()))
-                .collect(),
-            time_limit: time_limit(spec.timeout),
-            overlap: match (spec.overlap, &spec.wrapper.lockfile) {
-                (Overlap::Allow, _) => LockRule::Shared,
-                (_, Some(file)) => LockRule::ExclusiveAt { file: file.clone() },
-                (_, None) => LockRule::Exclusive,
-            },
-        }
+        self.head.spec.command()
     }
 
     /// Puts `machine` into `state` and keeps the counts right.
@@ -240,12 +231,6 @@ impl Run {
         changed.machines.insert(machine.clone());
         self.machines.insert(machine, MachineRun::new(state));
     }
-}
-
-fn time_limit(timeout: Timeout) -> Option<TimeLimit> {
-    let soft = timeout.term_after()?;
-    let hard = timeout.kill_after().unwrap_or(soft + KILL_GRACE);
-    Some(TimeLimit { soft, hard })
 }
 
 fn count_of<'a>(counts: &'a mut Counts, state: &MachineState) -> &'a mut u32 {

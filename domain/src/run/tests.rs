@@ -1,4 +1,5 @@
 mod ends;
+mod late;
 
 use super::samples::{
     STARTED, T0, at, exited, hello, launched, machine, names, resolved, resolving, running,
@@ -81,6 +82,7 @@ fn silent_machines_and_those_under_maintenance_end_at_once() {
         machines: names(&["a"]),
         silent: names(&["s"]),
         maintenance: names(&["m"]),
+        ..Resolution::default()
     };
     let step = run.apply(Input::Resolved(resolution), T0).unwrap();
     assert_eq!(machine_outcome(&run, "s").exit_code(), Some(255));

@@ -69,12 +69,14 @@ impl Run {
     /// moves it to later).
     pub fn next_deadline(&self) -> Option<UnixMillis> {
         let going = self.counts.starting + self.counts.running + self.counts.lost_contact;
+        let awaited = self.awaiting.map(|awaiting| awaiting.until);
         if going == 0 {
-            return None;
+            return awaited;
         }
         self.machines
             .values()
             .filter_map(|machine| machine.deadline(self.head.reconnect_grace))
+            .chain(awaited)
             .min()
     }
 
@@ -95,6 +97,7 @@ impl Run {
                 other => self.set_state(&id, other, &mut step.changed),
             }
         }
+        self.give_up_awaited(now, &mut step);
         self.proceed(now, &mut step);
         step
     }

@@ -5,11 +5,11 @@ use crate::clock::{Clock as _, SystemClock};
 use crate::config_dir::ConfigDir;
 use crate::settings::host_zone;
 use chrono::DateTime;
-use saltpeter_domain::config::{CheckReport, Loader};
+use saltpeter_domain::config::{CheckReport, Loader, migration_notes};
 use saltpeter_domain::schedule::{NextTimes, parse_zone};
 use saltpeter_protocol::UnixMillis;
 use serde::Serialize;
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// What `saltpeter next` was asked.
@@ -55,18 +55,29 @@ fn next_times(ask: &Next) -> Result<NextTimes, String> {
         .map_err(|error| format!("{:?}: {error}", ask.expression))
 }
 
+/// What `saltpeter check` was asked.
+pub(super) struct Check {
+    pub(super) dir: PathBuf,
+    pub(super) migrating: bool,
+    pub(super) json: bool,
+}
+
 /// Prints what is wrong with a configuration directory.
-pub(super) fn check(dir: &Path, json: bool) -> ExitCode {
-    let changes = match ConfigDir::new(dir).changes() {
+pub(super) fn check(ask: &Check) -> ExitCode {
+    let changes = match ConfigDir::new(&ask.dir).changes() {
         Ok(changes) => changes,
         Err(error) => {
-            eprintln!("saltpeter check: {}: {error}", dir.display());
+            eprintln!("saltpeter check: {}: {error}", ask.dir.display());
             return ExitCode::from(MISUSED);
         }
     };
-    let loaded = Loader::new(host_zone()).apply(changes, SystemClock.now());
-    let report = CheckReport::new(&loaded);
-    if json {
+    let now = SystemClock.now();
+    let loaded = Loader::new(host_zone()).apply(changes.iter().cloned(), now);
+    let mut report = CheckReport::new(&loaded);
+    if ask.migrating {
+        report = report.with_notes(migration_notes(&changes, &loaded, now));
+    }
+    if ask.json {
         print_json(&report);
     } else {
         print!("{}", report.lines());

@@ -1,6 +1,6 @@
 //! The local executor: one real wrapper process on this host for each machine name of `local_machines`.
 
-use super::{Executor, ExecutorError, Launched, Matched};
+use super::{Answer, Executor, ExecutorError, LaunchNews, Matching};
 use crate::config_watch::Config;
 use futures::StreamExt as _;
 use futures::future::BoxFuture;
@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 use tokio::process::Command;
+use tokio::sync::mpsc;
 
 /// Wrapper processes that are being started at a time.
 const STARTS_AT_ONCE: usize = 16;
@@ -52,7 +53,7 @@ impl LocalExecutor {
 
 impl From<NeedsSalt> for ExecutorError {
     fn from(error: NeedsSalt) -> Self {
-        Self(error.to_string())
+        Self::Failed(error.to_string())
     }
 }
 
@@ -75,37 +76,40 @@ impl Executor for LocalExecutor {
     fn resolve<'a>(
         &'a self,
         targets: &'a TargetExpr,
-    ) -> BoxFuture<'a, Result<Matched, ExecutorError>> {
+    ) -> BoxFuture<'a, Result<Matching, ExecutorError>> {
         Box::pin(async move {
             let settings = &self.config.current().settings;
             let up = targets.select(&settings.local_machines)?;
-            Ok(Matched {
-                up,
-                silent: Vec::new(),
+            Ok(Matching {
+                expected: up.clone(),
+                answers: futures::stream::iter(up).map(Answer::Up).boxed(),
             })
         })
     }
 
-    fn launch<'a>(&'a self, launches: Vec<Launch>, path: &'a str) -> BoxFuture<'a, Vec<Launched>> {
+    fn launch<'a>(
+        &'a self,
+        launches: Vec<Launch>,
+        path: &'a str,
+        news: mpsc::Sender<LaunchNews>,
+    ) -> BoxFuture<'a, ()> {
         Box::pin(async move {
-            let wrapper = match wrapper(Path::new(path), std::env::current_exe().ok().as_deref()) {
-                Ok(wrapper) => wrapper,
-                Err(error) => {
-                    let failed = |launch: Launch| (launch.machine, Err(error.clone()));
-                    return launches.into_iter().map(failed).collect();
-                }
-            };
+            let wrapper = wrapper(Path::new(path), std::env::current_exe().ok().as_deref());
             futures::stream::iter(launches)
-                .map(|launch| {
-                    let wrapper = &wrapper;
+                .for_each_concurrent(STARTS_AT_ONCE, |launch| {
+                    let (wrapper, news) = (&wrapper, &news);
                     async move {
-                        let started = start(wrapper, &launch).await;
-                        (launch.machine, started)
+                        let started = match wrapper {
+                            Ok(wrapper) => start(wrapper, &launch).await,
+                            Err(error) => Err(error.clone()),
+                        };
+                        if let Err(error) = started {
+                            // Nobody listens any more when the server stops.
+                            let _ = news.send(LaunchNews::ended(launch.machine, error)).await;
+                        }
                     }
                 })
-                .buffer_unordered(STARTS_AT_ONCE)
-                .collect()
-                .await
+                .await;
         })
     }
 
@@ -125,13 +129,17 @@ impl Executor for LocalExecutor {
         Box::pin(async move {
             let settings = &self.config.current().settings;
             let verdicts = targets.explain(&settings.local_machines, maintenance, now)?;
-            let row = |(machine, verdict)| TargetRow {
-                machine,
-                verdict: match verdict {
-                    Verdict::Taken => TargetVerdict::Included,
-                    Verdict::Maintenance => TargetVerdict::Maintenance,
-                    Verdict::NotMatched { .. } => TargetVerdict::NotMatched,
-                },
+            let row = |(machine, verdict)| {
+                let (verdict, reason) = match verdict {
+                    Verdict::Taken => (TargetVerdict::Included, None),
+                    Verdict::Maintenance => (TargetVerdict::Maintenance, None),
+                    Verdict::NotMatched { reason } => (TargetVerdict::NotMatched, Some(reason)),
+                };
+                TargetRow {
+                    machine,
+                    verdict,
+                    reason,
+                }
             };
             Ok(verdicts.into_iter().map(row).collect())
         })
@@ -145,7 +153,7 @@ fn wrapper(configured: &Path, server: Option<&Path>) -> Result<PathBuf, Executor
         return Ok(configured.to_owned());
     }
     if configured != Path::new(&Settings::default().default_wrapper_path) {
-        return Err(ExecutorError(format!(
+        return Err(ExecutorError::Failed(format!(
             "there is no wrapper at {}; correct wrapper_path or default_wrapper_path",
             configured.display()
         )));
@@ -155,7 +163,7 @@ fn wrapper(configured: &Path, server: Option<&Path>) -> Result<PathBuf, Executor
         .map(|dir| dir.join("saltpeter-wrapper"));
     match beside {
         Some(beside) if beside.is_file() => Ok(beside),
-        _ => Err(ExecutorError(format!(
+        _ => Err(ExecutorError::Failed(format!(
             "there is no wrapper at {}, nor beside the server; install saltpeter-wrapper there, or set default_wrapper_path",
             configured.display()
         ))),
@@ -178,7 +186,8 @@ async fn start(wrapper: &Path, launch: &Launch) -> Result<(), ExecutorError> {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .kill_on_drop(true);
-    let error = |problem: String| ExecutorError(format!("{}: {problem}", wrapper.display()));
+    let error =
+        |problem: String| ExecutorError::Failed(format!("{}: {problem}", wrapper.display()));
     let child = command
         .spawn()
         .map_err(|e| error(format!("cannot be started: {e}")))?;

@@ -2,31 +2,71 @@
 
 pub mod choose;
 mod local;
+pub mod salt;
 
 pub use local::LocalExecutor;
+pub use salt::SaltExecutor;
 
 use futures::future::BoxFuture;
+use futures::stream::BoxStream;
 use saltpeter_domain::{Maintenance, TargetExpr};
 use saltpeter_protocol::api::TargetRow;
-use saltpeter_protocol::launch::Launch;
+use saltpeter_protocol::launch::{Launch, var};
 use saltpeter_protocol::{MachineId, UnixMillis};
+use tokio::sync::mpsc;
 
-/// The machines that an expression matches.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Matched {
-    /// Those that respond.
-    pub up: Vec<MachineId>,
-    /// Those that do not.
-    pub silent: Vec<MachineId>,
+/// The machines that an expression matches, as they become known.
+pub struct Matching {
+    /// All that match, as far as the executor knows before they have answered.
+    pub expected: Vec<MachineId>,
+    /// Their answers as they come. It ends when nothing more is to be waited for; expected machines that have not been
+    /// heard then are silent.
+    pub answers: BoxStream<'static, Answer>,
+}
+
+/// What was heard of a machine that matches.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// It responds.
+    Up(MachineId),
+    /// It does not.
+    Silent(MachineId),
 }
 
 /// Why the machines could not be found out, or the wrapper not be started: a sentence for the operator.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct ExecutorError(pub String);
+pub enum ExecutorError {
+    /// The executor's way to the machines is away for the moment: worth another try.
+    #[error("{0}")]
+    Away(String),
+    /// Another try changes nothing.
+    #[error("{0}")]
+    Failed(String),
+}
 
-/// What became of one launch.
-pub type Launched = (MachineId, Result<(), ExecutorError>);
+/// What is heard of the launches that are under way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LaunchNews {
+    /// Something is being done for these machines that takes its time, such as bringing the wrapper there.
+    GoesOn(Vec<MachineId>),
+    /// The machine's wrapper was not started.
+    Failed(MachineId, ExecutorError),
+    /// The same, because it was not given the command: it is of the earlier implementation, which takes the command
+    /// from its environment.
+    WantsCommand(MachineId, ExecutorError),
+}
+
+impl LaunchNews {
+    /// A wrapper has ended instead of starting; `error` has what it said.
+    fn ended(machine: MachineId, error: ExecutorError) -> Self {
+        // Every wrapper of version 1 needs the variable; none of version 2 knows a reason to speak of it.
+        if error.to_string().contains(var::COMMAND) {
+            Self::WantsCommand(machine, error)
+        } else {
+            Self::Failed(machine, error)
+        }
+    }
+}
 
 /// Finds machines and starts wrappers on them.
 pub trait Executor: Send + Sync + 'static {
@@ -40,16 +80,22 @@ pub trait Executor: Send + Sync + 'static {
     fn resolve<'a>(
         &'a self,
         targets: &'a TargetExpr,
-    ) -> BoxFuture<'a, Result<Matched, ExecutorError>>;
+    ) -> BoxFuture<'a, Result<Matching, ExecutorError>>;
 
-    /// Starts a wrapper for each launch; `path` is the wrapper's on the machines. Success means that it
-    /// was started; whether it works shows when it reports.
-    fn launch<'a>(&'a self, launches: Vec<Launch>, path: &'a str) -> BoxFuture<'a, Vec<Launched>>;
+    /// Starts a wrapper for each launch; `path` is the wrapper's on the machines. What is heard meanwhile goes to
+    /// `news` as it comes. A machine of which nothing is said was started, or will show by its silence that it was not.
+    fn launch<'a>(
+        &'a self,
+        launches: Vec<Launch>,
+        path: &'a str,
+        news: mpsc::Sender<LaunchNews>,
+    ) -> BoxFuture<'a, ()>;
 
     /// All machines it knows, in order.
     fn known_machines(&self) -> BoxFuture<'_, Vec<MachineId>>;
 
-    /// What a run at `now` would do with each known machine.
+    /// What a run at `now` would do with each machine that it knows or, where that is all it can say, with each that
+    /// matches.
     fn explain<'a>(
         &'a self,
         targets: &'a TargetExpr,

@@ -75,12 +75,15 @@ async fn config(State(ops): State<Ops>) -> Answer<Json<Value>> {
             (row.name.into(), Value::Object(keys))
         })
         .collect();
+    let maintenance = json!({
+        "global": overview.maintenance.global,
+        "machines": overview.maintenance.machines,
+    });
     Ok(Json(json!({
         "saltpeter_config": settings,
-        "saltpeter_maintenance": {
-            "global": overview.maintenance.global,
-            "machines": overview.maintenance.machines,
-        },
+        "saltpeter_maintenance": maintenance,
+        // Under its first name too.
+        "maintenance": maintenance,
         "crons": crons,
     })))
 }

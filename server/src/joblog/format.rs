@@ -26,6 +26,13 @@ pub(super) fn overlap(active: &RunId, at: UnixMillis) -> String {
     )
 }
 
+pub(super) fn unresolved(run: &RunId, message: &str, at: UnixMillis) -> String {
+    format!(
+        "!!!!!! Targets not resolved for {run} at {} !!!!!!\n{message}\n",
+        time(at)
+    )
+}
+
 pub(super) fn no_targets(run: &RunId) -> String {
     format!("!!!!!! No targets matched for {run} !!!!!!\n")
 }

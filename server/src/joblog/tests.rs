@@ -1,9 +1,10 @@
 use super::*;
 use crate::store::output::Chunk;
 use bytes::Bytes;
+use saltpeter_protocol::LaunchErrorKind;
+use saltpeter_protocol::api::Counts;
 use saltpeter_protocol::machine::Stream;
 use saltpeter_protocol::machine::v2::Encoding;
-use saltpeter_protocol::{LaunchErrorKind, RunOutcome};
 use std::fmt::Write as _;
 
 /// 2025-11-04T10:00:00Z.
@@ -20,6 +21,7 @@ fn machine(name: &str) -> MachineId {
 fn entry(after: i64, event: LogEvent) -> LogEntry {
     LogEntry {
         job: JobName::new("backup").unwrap(),
+        group: "night".to_owned(),
         at: UnixMillis(BEGIN.0 + after),
         event,
     }
@@ -109,6 +111,7 @@ async fn a_run_is_told_from_start_to_finish() {
                     LogEvent::RunFinished {
                         run: run(),
                         outcome: RunOutcome::Failed,
+                        counts: Counts::default(),
                     },
                 ),
             ],
@@ -158,6 +161,24 @@ async fn what_did_not_run_is_told_too_and_the_file_grows() {
     ###### Overlap detected on backup_1762250400 at 2025-11-04 10:00:01.000000+00:00 ################
     ###### Maintenance detected on backup at 2025-11-04 10:00:02.000000+00:00 ################
     Global maintenance mode active
+    ");
+}
+
+#[tokio::test]
+async fn why_the_machines_could_not_be_found_is_told() {
+    let f = Fixture::new().await;
+    let finished = LogEvent::RunFinished {
+        run: run(),
+        outcome: RunOutcome::ResolveFailed {
+            message: "The master does not answer.".to_owned(),
+        },
+        counts: Counts::default(),
+    };
+    let text = f.log("logs", vec![entry(0, finished)]).await;
+    insta::assert_snapshot!(text, @r"
+    !!!!!! Targets not resolved for backup_1762250400 at 2025-11-04 10:00:00.000000+00:00 !!!!!!
+    The master does not answer.
+    ###### Finished backup_1762250400 at 2025-11-04 10:00:00.000000+00:00 ################
     ");
 }
 

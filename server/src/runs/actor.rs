@@ -325,7 +325,9 @@ fn input_name(input: &Input) -> &'static str {
     match input {
         Input::Begin => "begin",
         Input::Resolved(_) => "resolved",
+        Input::Late(_) => "late answers",
         Input::ResolveFailed { .. } => "resolve failed",
+        Input::LaunchGoesOn { .. } => "launch goes on",
         Input::LaunchFailed { .. } => "launch failed",
         Input::Hello { .. } => "hello",
         Input::Started { .. } => "started",

@@ -15,6 +15,7 @@ impl Actor {
                     let order = ResolveOrder {
                         run: head.id.clone(),
                         job: head.job.clone(),
+                        created: head.created,
                         spec: head.spec.clone(),
                         only: head.only.clone(),
                     };

@@ -1,7 +1,7 @@
 //! How others talk to a run.
 
 use super::Runs;
-use saltpeter_domain::run::{Input, MachineExit, Refused, Resolution, Speaker};
+use saltpeter_domain::run::{Input, Late, MachineExit, Refused, Resolution, Speaker};
 use saltpeter_protocol::launch::CommandSpec;
 use saltpeter_protocol::machine::v2::{LeaveReason, Progress};
 use saltpeter_protocol::{MachineId, RunId, UnixMillis};
@@ -52,10 +52,17 @@ pub enum MachineInput {
 pub enum Dispatched {
     /// The machines that match.
     Resolved(Resolution),
+    /// Machines that were awaited.
+    Late(Late),
     /// They could not be found out.
     ResolveFailed {
         /// A sentence for the operator.
         message: String,
+    },
+    /// The starting of these machines' wrappers goes on.
+    LaunchGoesOn {
+        /// The machines.
+        machines: Vec<MachineId>,
     },
     /// A machine's wrapper could not be started.
     LaunchFailed {
@@ -185,7 +192,9 @@ impl RunHandle {
     pub async fn report(&self, report: Dispatched) {
         let input = match report {
             Dispatched::Resolved(resolution) => Input::Resolved(resolution),
+            Dispatched::Late(late) => Input::Late(late),
             Dispatched::ResolveFailed { message } => Input::ResolveFailed { message },
+            Dispatched::LaunchGoesOn { machines } => Input::LaunchGoesOn { machines },
             Dispatched::LaunchFailed { machine, message } => {
                 Input::LaunchFailed { machine, message }
             }

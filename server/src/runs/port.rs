@@ -16,10 +16,12 @@ pub use crate::store::StoreError;
 /// through `reply`.
 pub trait Dispatch: Send + Sync + 'static {
     /// Finds out which machines a run takes: matching, up, not under maintenance, `number_of_targets` of them,
-    /// and within `only`. Answered by [`super::Dispatched::Resolved`] or `ResolveFailed`.
+    /// and within `only`. Answered by [`super::Dispatched::Resolved`], after which machines that were slow to answer
+    /// may come as [`super::Dispatched::Late`], or by `ResolveFailed`.
     fn resolve(&self, order: ResolveOrder, reply: RunHandle);
 
-    /// Starts the wrappers of `order.machines`. A failure is answered by [`super::Dispatched::LaunchFailed`];
+    /// Starts the wrappers of `order.machines`. A failure is answered by [`super::Dispatched::LaunchFailed`], what takes
+    /// longer by `LaunchGoesOn`;
     /// success shows in the wrapper's hello. May be asked for the same machine again after a restart.
     fn launch(&self, order: LaunchOrder, reply: RunHandle);
 
@@ -34,7 +36,9 @@ pub struct ResolveOrder {
     pub run: RunId,
     /// Its job.
     pub job: JobName,
-    /// The job as it was when the run was written down.
+    /// When it was written down.
+    pub created: UnixMillis,
+    /// The job as it was then.
     pub spec: Arc<RunSpec>,
     /// The only machines it may take.
     pub only: Option<BTreeSet<MachineId>>,
@@ -122,6 +126,10 @@ pub enum CreateError {
 pub trait RunStore: Send + Sync + 'static {
     /// Writes a run down under a name of its own. At most one exists for each job and scheduled instant.
     fn create_run(&self, new: NewRun) -> BoxFuture<'_, Result<Run, CreateError>>;
+
+    /// Notes that a job's instant is done with, without a run: that what came due by then is not missed.
+    fn pass_over(&self, job: JobName, instant: UnixMillis)
+    -> BoxFuture<'_, Result<(), StoreError>>;
 
     /// Writes what has changed, all of it or nothing.
     fn save(&self, write: RunWrite) -> BoxFuture<'_, Result<(), StoreError>>;

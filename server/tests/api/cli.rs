@@ -58,6 +58,27 @@ fn check_prints_each_problem_with_its_place_and_exits_by_it() {
 }
 
 #[test]
+fn a_directory_of_the_earlier_implementation_is_good_and_what_is_different_is_noted_when_asked() {
+    let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/earlier");
+    let plain = saltpeter(&["check", dir]);
+    let asked = saltpeter(&["check", "--migrating", dir]);
+    assert_eq!(
+        (plain.status.code(), asked.status.code()),
+        (Some(0), Some(0))
+    );
+    let notes = |output: &Output| text(&output.stdout).matches(": note: ").count();
+    assert_eq!(notes(&plain), 0);
+    let lines = text(&asked.stdout);
+    assert!(
+        lines.contains("saltpeter.yaml:3:1: note: api_ws_bind_addr is not set"),
+        "{lines}"
+    );
+    let json = saltpeter(&["check", "--migrating", "--json", dir]);
+    let report: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
+    assert_eq!(report["notes"].as_array().unwrap().len(), notes(&asked));
+}
+
+#[test]
 fn next_prints_fire_times_or_one_clear_line() {
     let arguments = [
         "next",

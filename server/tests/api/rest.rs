@@ -241,6 +241,11 @@ async fn nothing_shows_a_secret() {
         let body = String::from_utf8(world.get(&path).await.body).unwrap();
         assert!(!body.contains("hunter2"), "{path}: {body}");
     }
+    let config = world.get("/config").await.json();
+    assert_eq!(
+        config["maintenance"],
+        json!({"global": false, "machines": []})
+    );
     let detail = world.get("/api/v1/jobs/hello~").await.json();
     assert_eq!(detail["upcoming"].as_array().unwrap().len(), 10);
     let preview = detail["preview"]["Ok"].as_array().unwrap();
@@ -249,6 +254,9 @@ async fn nothing_shows_a_secret() {
         .map(|row| row["verdict"].as_str().unwrap())
         .collect();
     assert_eq!(verdicts, ["not_matched", "included", "included"]);
+    let reason = preview[0]["reason"].as_str().unwrap();
+    assert!(reason.contains("does not match"), "{reason}");
+    assert!(preview[1].get("reason").is_none(), "{}", preview[1]);
     assert_eq!(detail["source"], "jobs.yaml:2");
     let config = world.get("/api/v1/config").await.json();
     let settings = config["settings"].as_array().unwrap();

@@ -12,11 +12,11 @@ async fn every_minion_answers_and_has_its_grains() {
         .await
         .unwrap();
     assert_eq!(roles, json!(["webserver", "frontend"]));
-    let port = lab
-        .call("db1", "pillar.get", json!({"key": "service:port"}))
+    let datacenter = lab
+        .call("db1", "grains.get", json!({"key": "datacenter"}))
         .await
         .unwrap();
-    assert_eq!(port, json!(5432));
+    assert_eq!(datacenter, json!("north"));
 }
 
 #[tokio::test]

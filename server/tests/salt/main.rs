@@ -5,6 +5,8 @@
 
 mod api_only;
 mod cli_only;
+mod executor;
 mod lab;
+mod site;
 mod transport;
 mod ways;

@@ -61,6 +61,9 @@ pub(crate) async fn start(spec: &CommandSpec) -> Result<Started, String> {
             ));
         }
     }
+    if let Some(run) = std::env::var_os(var::RUN) {
+        child.env(var::RUN_FOR_COMMANDS, run);
+    }
     child.envs(&spec.env);
     for name in OURS {
         if !spec.env.contains_key(name) {

@@ -31,6 +31,7 @@ async fn the_command_sees_its_environment_and_not_the_token() {
     let env = whole.stdout();
     assert!(env.contains("PGPASSWORD=s3cret\n"), "{env}");
     assert!(env.contains("SP_JOB_INSTANCE=env-"), "{env}");
+    assert!(env.contains("SP_JOB_INSTANCE_NAME=env-"), "{env}");
     assert!(!env.contains(TOKEN), "{env}");
     for name in [var::TOKEN, var::URL, var::TLS_PIN, var::COMMAND] {
         assert!(!env.contains(&format!("{name}=")), "{env}");

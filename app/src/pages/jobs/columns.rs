@@ -32,7 +32,7 @@ const fn config(key: &'static str) -> Column {
 }
 
 /// Every column there is, in the order in which they stand.
-pub(crate) const COLUMNS: [Column; 34] = [
+pub(crate) const COLUMNS: [Column; 35] = [
     own("group", "Group"),
     own("schedule", "Schedule"),
     own("next", "Next"),
@@ -63,6 +63,7 @@ pub(crate) const COLUMNS: [Column; 34] = [
     config("year"),
     config("use_wrapper"),
     config("wrapper_path"),
+    config("wrapper_protocol"),
     config("wrapper_loglevel"),
     config("wrapper_logdir"),
     config("lockfile"),

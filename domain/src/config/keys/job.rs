@@ -5,7 +5,7 @@ use super::draft::{At, JobDraft};
 use super::{Key, key};
 use crate::config::raw::Node;
 use crate::config::reader::Reader;
-use crate::job::{LaunchWay, Overlap, WrapperLogLevel};
+use crate::job::{LaunchWay, MissedPolicy, Overlap, WrapperLogLevel, WrapperProtocol};
 use crate::schedule::{Field, parse_zone};
 use crate::targeting::TargetType;
 use chrono_tz::Tz;
@@ -17,11 +17,23 @@ pub(super) const LOG_LEVELS: [(&str, WrapperLogLevel); 3] = [
     ("off", WrapperLogLevel::Off),
 ];
 
+const PROTOCOLS: [(&str, WrapperProtocol); 3] = [
+    ("auto", WrapperProtocol::Auto),
+    ("1", WrapperProtocol::V1),
+    ("2", WrapperProtocol::V2),
+];
+
 const OVERLAPS: [(&str, Overlap); 4] = [
     ("skip", Overlap::Skip),
     ("queue", Overlap::Queue),
     ("allow", Overlap::Allow),
     ("replace", Overlap::Replace),
+];
+
+const MISSED_POLICIES: [(&str, MissedPolicy); 3] = [
+    ("skip", MissedPolicy::Skip),
+    ("once", MissedPolicy::Once),
+    ("all", MissedPolicy::All),
 ];
 
 const TARGET_TYPES: [(&str, TargetType); 9] = [
@@ -268,6 +280,29 @@ pub(crate) const JOB_KEYS: &[Key<JobDraft>] = &[
         },
     ),
     key(
+        "missed",
+        "`skip`, `once`, `all`",
+        "`skip`",
+        AtOnce,
+        "What happens to fires that nobody could see to in time, because the server was down or its host asleep: they stay missed, \
+         one run makes up for all of them, or each gets its run, one after the other. Each is in the history in any case.",
+        |job, node, reader| {
+            if let Some(policy) = reader.choice(node, &MISSED_POLICIES) {
+                job.missed = policy;
+            }
+        },
+    ),
+    key(
+        "missed_window",
+        "seconds",
+        "`86400`",
+        AtOnce,
+        "How far back `missed` makes up for fires; earlier ones stay missed.",
+        |job, node, reader| {
+            job.missed_window = reader.seconds(node);
+        },
+    ),
+    key(
         "use_wrapper",
         "bool",
         "`true`",
@@ -291,6 +326,22 @@ pub(crate) const JOB_KEYS: &[Key<JobDraft>] = &[
         "The path of the wrapper on the machines.",
         |job, node, reader| {
             job.wrapper_path = reader.word(node);
+        },
+    ),
+    key(
+        "wrapper_protocol",
+        "`auto`, `1`, `2`",
+        "`auto`",
+        AtOnce,
+        "Where the wrapper gets the command from. `2`: from this server, once it has shown its token, as this \
+         implementation's wrapper does. `1`: from the environment it is started with, as wrappers of the earlier \
+         implementation do; command and `env` are then in Salt's job cache and on its event bus, for anyone to read \
+         there. `auto`: it is started without the command, and again with it when it says that `SP_COMMAND` is \
+         missing, which costs another call.",
+        |job, node, reader| {
+            if let Some(protocol) = reader.choice(node, &PROTOCOLS) {
+                job.wrapper_protocol = protocol;
+            }
         },
     ),
     key(

@@ -70,7 +70,7 @@ pub(super) const API_CA: Key<Settings> = setting(
 pub(super) const CONFIG_DIR: Key<Settings> = setting(
     "salt_config_dir",
     "path",
-    "where `SALT_CONFIG_DIR` says, else `/etc/salt`",
+    "the environment's `SALT_CONFIG_DIR`, else `/etc/salt`",
     Restart,
     "Directory of the Salt master's configuration, for `salt-cli`.",
     |settings, node, reader| {

@@ -8,7 +8,9 @@ use crate::runs::{
     ToMachine,
 };
 use futures::future::BoxFuture;
-use saltpeter_domain::job::{LaunchWay, Overlap, Timeout, WrapperLogLevel, WrapperSettings};
+use saltpeter_domain::job::{
+    LaunchWay, Overlap, Timeout, WrapperLogLevel, WrapperProtocol, WrapperSettings,
+};
 use saltpeter_domain::run::{LogEntry, LogEvent, MachineExit, Resolution, Run, RunHead, Speaker};
 use saltpeter_domain::{RunSpec, TargetExpr, TargetType};
 use saltpeter_protocol::machine::v2::{Exit, Progress, WrapperId};
@@ -58,10 +60,11 @@ impl MemoryStore {
     fn create(&self, new: NewRun) -> Result<Run, CreateError> {
         self.working()?;
         let mut runs = self.runs.lock().unwrap();
-        if let RunCause::Schedule { .. } = new.cause
+        let instant = new.cause.instant();
+        if instant.is_some()
             && let Some(same) = runs
                 .iter()
-                .find(|run| *run.job() == new.job && run.head().cause == new.cause)
+                .find(|run| *run.job() == new.job && run.head().cause.instant() == instant)
         {
             return Err(CreateError::AlreadyStarted(same.id().clone()));
         }
@@ -96,6 +99,7 @@ impl MemoryStore {
         for (id, mut machine) in write.machines {
             machine.heard = None;
             machine.kill_sent = None;
+            machine.awaited = false;
             machines.insert(id, machine);
         }
         *run = Run::new(head, machines);
@@ -107,6 +111,10 @@ impl MemoryStore {
 impl RunStore for MemoryStore {
     fn create_run(&self, new: NewRun) -> BoxFuture<'_, Result<Run, CreateError>> {
         Box::pin(async { self.create(new) })
+    }
+
+    fn pass_over(&self, _: JobName, _: UnixMillis) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(async { self.working() })
     }
 
     fn save(&self, write: RunWrite) -> BoxFuture<'_, Result<(), StoreError>> {
@@ -399,6 +407,7 @@ fn spec(overlap: Overlap) -> RunSpec {
         launch: LaunchWay::Wrapper,
         wrapper: WrapperSettings {
             path: "saltpeter-wrapper".to_owned(),
+            protocol: WrapperProtocol::Auto,
             loglevel: WrapperLogLevel::Normal,
             logdir: "/var/log/sp_wrapper".to_owned(),
             lockfile: None,

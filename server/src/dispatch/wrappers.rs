@@ -1,0 +1,96 @@
+//! Starting the wrappers of a batch: without the command, and once more with it where a wrapper of the earlier
+//! implementation asks for it.
+
+use super::Inner;
+use crate::executor::LaunchNews;
+use crate::runs::{Dispatched, LaunchOrder, RunHandle};
+use futures::StreamExt as _;
+use futures::stream::FuturesUnordered;
+use saltpeter_domain::job::WrapperProtocol;
+use saltpeter_protocol::launch::{DEFAULT_RETAIN, Launch};
+use saltpeter_protocol::{MachineId, RunId};
+use std::collections::BTreeSet;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+/// News of launches that may wait to be passed on.
+const NEWS: usize = 256;
+
+/// For how long machines whose wrappers ask for the command are gathered.
+const GATHER: Duration = Duration::from_millis(150);
+
+impl Inner {
+    /// Starts the wrappers of `order.machines`. Returns when nothing more will be heard of their starts.
+    pub(super) async fn start_wrappers(&self, order: LaunchOrder, reply: &RunHandle) {
+        let spec = &order.spec;
+        let host = self.executor.server_host(spec.server_host.as_deref());
+        let url = format!("ws://{host}:{}", self.machines_port);
+        let launch = |machine| Launch {
+            url: url.clone(),
+            job: order.job.clone(),
+            run: order.run.clone(),
+            machine,
+            token: Some(self.key.token(&order.run)),
+            tls_pin: None,
+            log_level: spec.wrapper.loglevel,
+            log_dir: Some(spec.wrapper.logdir.clone()),
+            retain: DEFAULT_RETAIN,
+            command: None,
+        };
+        let of_old = |machine| launch(machine).for_version_1(spec.command());
+        let first: Vec<Launch> = match spec.wrapper.protocol {
+            WrapperProtocol::V1 => order.machines.iter().cloned().map(of_old).collect(),
+            WrapperProtocol::Auto | WrapperProtocol::V2 => {
+                order.machines.iter().cloned().map(launch).collect()
+            }
+        };
+        let path = &spec.wrapper.path;
+        let (news, mut heard) = mpsc::channel(NEWS);
+        let mut launching = FuturesUnordered::new();
+        launching.push(self.executor.launch(first, path, news.clone()));
+        // Machines whose wrapper asks for the command; gathered, so that one call serves them all.
+        let mut asking: Vec<Launch> = Vec::new();
+        let mut gathered = Instant::now();
+        let mut told = BTreeSet::new();
+        while !(launching.is_empty() && heard.is_empty() && asking.is_empty()) {
+            tokio::select! {
+                Some(news) = heard.recv() => match news {
+                    LaunchNews::GoesOn(machines) => {
+                        reply.report(Dispatched::LaunchGoesOn { machines }).await;
+                    }
+                    LaunchNews::WantsCommand(machine, _)
+                        if spec.wrapper.protocol == WrapperProtocol::Auto
+                            && told.insert(machine.clone()) =>
+                    {
+                        if asking.is_empty() {
+                            gathered = Instant::now() + GATHER;
+                        }
+                        asking.push(of_old(machine));
+                    }
+                    LaunchNews::WantsCommand(machine, error) => {
+                        let message = format!(
+                            "{error}. It is a wrapper of the earlier implementation, which needs wrapper_protocol: 1."
+                        );
+                        self.failed(&order.run, machine, message, reply).await;
+                    }
+                    LaunchNews::Failed(machine, error) => {
+                        self.failed(&order.run, machine, error.to_string(), reply).await;
+                    }
+                },
+                () = tokio::time::sleep_until(gathered), if !asking.is_empty() => {
+                    let again = std::mem::take(&mut asking);
+                    launching.push(self.executor.launch(again, path, news.clone()));
+                }
+                Some(()) = launching.next() => {}
+            }
+        }
+    }
+
+    async fn failed(&self, run: &RunId, machine: MachineId, message: String, reply: &RunHandle) {
+        tracing::warn!(%run, %machine, "the wrapper was not started: {message}");
+        reply
+            .report(Dispatched::LaunchFailed { machine, message })
+            .await;
+    }
+}

@@ -1,0 +1,147 @@
+//! A server over the lab's Salt, with a wrapper's place of its own.
+
+use saltpeter_protocol::RunId;
+use saltpeter_protocol::api::RunDetail;
+use saltpeter_testkit::{Client, SaltLab, Site};
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::SystemTime;
+
+/// What differs from the usual settings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Setting {
+    /// The server may not write to Salt's file root.
+    NoFileRoot,
+    /// Nothing is brought to machines.
+    NotDistributed,
+    /// The wrapper's place on machines.
+    WrapperAt(PathBuf),
+}
+
+/// A site, and the letters that its jobs have: wrappers of several tests share this host and its locks.
+pub(crate) struct SaltSite {
+    site: Site,
+    own: String,
+    wrapper: PathBuf,
+    pub(crate) lab: SaltLab,
+}
+
+/// A server of a site.
+pub(crate) struct SaltServer {
+    server: saltpeter_testkit::Server,
+    pub(crate) client: Client,
+    own: String,
+}
+
+/// The wrapper of this build.
+pub(crate) fn wrapper() -> PathBuf {
+    let exe = std::env::current_exe().unwrap();
+    let path = exe.ancestors().nth(2).unwrap().join("saltpeter-wrapper");
+    assert!(path.is_file(), "build saltpeter-wrapper first");
+    path
+}
+
+/// A site with these jobs, in whose names `~` stands for letters of its own.
+pub(crate) fn site(jobs: &str, settings: &[Setting]) -> SaltSite {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    let clock = SystemTime::UNIX_EPOCH.elapsed().unwrap().as_millis();
+    let own = format!("-{:x}-{clock:x}-{count}", std::process::id());
+    let lab = SaltLab::find().unwrap();
+    let site = Site::new(&[], &jobs.replace('~', &own)).unwrap();
+    let kind = format!("{}-{}", std::env::consts::OS, std::env::consts::ARCH);
+    let wrappers = site.path("wrappers");
+    fs::create_dir_all(wrappers.join(&kind)).unwrap();
+    fs::copy(wrapper(), wrappers.join(kind).join("saltpeter-wrapper")).unwrap();
+    let mut place = site.path("machines/bin/saltpeter-wrapper");
+    let mut more = String::new();
+    let description = lab.description();
+    if !settings.contains(&Setting::NoFileRoot) {
+        more += &format!("  salt_file_root: {}\n", description.file_root.display());
+    }
+    for setting in settings {
+        match setting {
+            Setting::NoFileRoot => {}
+            Setting::NotDistributed => more += "  distribute_wrapper: false\n",
+            Setting::WrapperAt(path) => place.clone_from(path),
+        }
+    }
+    let text = format!(
+        "saltpeter_config:\n  executor: salt-api\n  salt_api_url: {}\n  salt_api_user: {}\n  salt_api_eauth: {}\n  \
+         salt_api_password_file: {}\n  default_saltpeter_server_host: 127.0.0.1\n  default_wrapper_path: {}\n  \
+         default_wrapper_logdir: {}\n  wrappers_dir: {}\n{more}",
+        description.api_url,
+        description.api_user,
+        description.api_eauth,
+        description.api_password_file.display(),
+        place.display(),
+        site.path("wrapper-logs").display(),
+        wrappers.display(),
+    );
+    site.write("settings.yaml", &text).unwrap();
+    SaltSite {
+        site,
+        own,
+        wrapper: place,
+        lab,
+    }
+}
+
+impl SaltSite {
+    /// Starts a server.
+    pub(crate) async fn serve(&self) -> SaltServer {
+        let server = self.site.serve().await.unwrap();
+        SaltServer {
+            client: server.client.clone(),
+            server,
+            own: self.own.clone(),
+        }
+    }
+
+    /// Where the wrapper is on machines.
+    pub(crate) fn wrapper(&self) -> &Path {
+        &self.wrapper
+    }
+
+    /// A path within the site.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.site.path(name)
+    }
+
+    /// Whether machines have this build's wrapper, ready to be run.
+    pub(crate) fn has_wrapper(&self) -> bool {
+        let mode = fs::metadata(&self.wrapper).unwrap().permissions().mode();
+        mode & 0o777 == 0o755 && fs::read(&self.wrapper).unwrap() == fs::read(wrapper()).unwrap()
+    }
+
+    /// What lies beside the wrapper on machines.
+    pub(crate) fn left_over(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.wrapper.parent().unwrap()).unwrap();
+        entries
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .filter(|name| *name != *self.wrapper.file_name().unwrap().to_str().unwrap())
+            .collect()
+    }
+}
+
+impl SaltServer {
+    /// Begins a run.
+    pub(crate) async fn begin(&self, job: &str) -> RunId {
+        let job = job.replace('~', &self.own);
+        self.client.run_now(&job).await.unwrap()
+    }
+
+    /// Runs a job to its end.
+    pub(crate) async fn run(&self, job: &str) -> (RunId, RunDetail) {
+        let run = self.begin(job).await;
+        let detail = self.client.until_over(&run).await.unwrap();
+        (run, detail)
+    }
+
+    /// Stops it.
+    pub(crate) async fn stop(self) {
+        self.server.stop().await.unwrap();
+    }
+}
