@@ -71,7 +71,9 @@ backup:
   saltpeter_server_host: cron.example
 ";
     let set = load(&[("db.yaml", text)]);
-    assert_eq!(problems(&set), "");
+    let noted = problems(&set);
+    assert_eq!(noted.lines().count(), 1, "{noted}");
+    assert!(noted.contains("warning: with use_wrapper: false the values of env go through Salt"));
     let job = &set.jobs["backup"];
     assert_eq!(job.group, "db");
     assert_eq!(

@@ -3,6 +3,7 @@
 use crate::clock::Clock;
 use crate::config_watch::{Config, ConfigWatch};
 use crate::dispatch::{DispatchParts, Dispatcher, Journal};
+use crate::executor::choose::{Choice, choose, connect};
 use crate::executor::{Executor, LocalExecutor, SaltExecutor};
 use crate::fanout::{self, Board, Fanout};
 use crate::http;
@@ -12,7 +13,6 @@ use crate::machines::{Hub, Limits, RunKey};
 use crate::ops::{self, Ops};
 use crate::pauses::Pauses;
 use crate::runs::Runs;
-use crate::salt::api::{Credentials, PASSWORD_VARIABLE, Password, SaltApi};
 use crate::scheduler::Scheduler;
 use crate::serve::{HEAD_LIMIT, serve};
 use crate::settings::{Flags, InForce, host_zone};
@@ -24,7 +24,6 @@ use crate::ws::live::Live;
 use crate::ws::machines;
 use anyhow::{Context as _, Result, bail};
 use saltpeter_domain::Settings;
-use saltpeter_domain::secret::Secret;
 use std::fs::{DirBuilder, File, TryLockError};
 use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::DirBuilderExt as _;
@@ -141,7 +140,7 @@ pub async fn boot(options: Options, clock: Arc<dyn Clock>) -> Result<Running> {
     )
     .await?;
     let machines_addr = machines_listener.local_addr()?;
-    let executor = executor(&config, &settings, machines_addr.ip(), &clock)?;
+    let (executor, described) = executor(&config, &settings, machines_addr.ip(), &clock)?;
     let (job_log, job_log_writer) = JobLog::new(Path::new(&settings.logdir), output.clone());
     let (sinks, sink_tasks) = Sinks::start(&settings, &data_dir, output.clone())?;
     let sink_board = sinks.board();
@@ -156,6 +155,7 @@ pub async fn boot(options: Options, clock: Arc<dyn Clock>) -> Result<Running> {
         machines_port: machines_addr.port(),
         clock: Arc::clone(&clock),
         journal: Arc::clone(&journal),
+        output: output.clone(),
         stop: lifecycle.soft().clone(),
     });
     let runs = Runs::new(
@@ -173,7 +173,7 @@ pub async fn boot(options: Options, clock: Arc<dyn Clock>) -> Result<Running> {
         &config.current(),
         histories,
         pauses.current(),
-        executor.describe(),
+        described,
         clock.now(),
     );
     let fanout = Fanout {
@@ -269,30 +269,21 @@ pub async fn boot(options: Options, clock: Arc<dyn Clock>) -> Result<Running> {
     })
 }
 
-/// Who starts wrappers, as the settings have it.
+/// Who starts wrappers, as the settings and this host have it, and a sentence on which and why.
 fn executor(
     config: &Config,
     settings: &Settings,
     listens_on: IpAddr,
     clock: &Arc<dyn Clock>,
-) -> Result<Arc<dyn Executor>> {
-    let Some(url) = &settings.salt_api_url else {
-        return Ok(Arc::new(LocalExecutor::new(config.clone(), listens_on)));
+) -> Result<(Arc<dyn Executor>, String)> {
+    let Choice { way, reason } = choose(settings);
+    let executor: Arc<dyn Executor> = match connect(way, settings, Arc::clone(clock))? {
+        Some(salt) => Arc::new(SaltExecutor::new(config.clone(), salt)),
+        None => Arc::new(LocalExecutor::new(config.clone(), listens_on)),
     };
-    let password = match &settings.salt_api_password_file {
-        Some(file) => Password::File(PathBuf::from(file)),
-        None => Password::Given(Secret::new(
-            std::env::var(PASSWORD_VARIABLE).unwrap_or_default(),
-        )),
-    };
-    let credentials = Credentials {
-        user: settings.salt_api_user.clone(),
-        eauth: settings.salt_api_eauth.clone(),
-        password,
-    };
-    let ca = settings.salt_api_ca.as_deref().map(Path::new);
-    let salt = Arc::new(SaltApi::new(url, credentials, ca, Arc::clone(clock))?);
-    Ok(Arc::new(SaltExecutor::new(config.clone(), salt)))
+    let described = format!("{}, because {reason}", executor.describe());
+    tracing::info!("the executor is {described}");
+    Ok((executor, described))
 }
 
 /// The writing of the jobs' logs. It outlives the other tasks: the last entries come when they end.

@@ -4,7 +4,7 @@ use super::keys::{At, JobDraft, WrittenTargets};
 use super::raw::{Entry, Node, Value};
 use super::reader::Reader;
 use super::validate::FileContext;
-use crate::job::{DEFAULT_MISSED_WINDOW, Job, Overlap, SourceRef, Timeout};
+use crate::job::{DEFAULT_MISSED_WINDOW, Job, LaunchWay, Overlap, SourceRef, Timeout};
 use crate::schedule::{Field, Schedule, ScheduleError, Zone};
 use crate::secret::MASK;
 use crate::targeting::{TargetExpr, TargetType};
@@ -30,6 +30,12 @@ pub(crate) fn assemble(
     let targets = targets(&draft, reader);
     let timeout = timeout(&draft, reader);
     let overlap = overlap(&draft, reader);
+    if draft.launch == LaunchWay::Executor && !draft.env.is_empty() {
+        reader.warn(
+            &entry.key_place,
+            "with use_wrapper: false the values of env go through Salt, which keeps them in its job cache for anyone there to read; a wrapper fetches them from this server alone",
+        );
+    }
     Some(Job {
         name: name?,
         group: context.group.clone(),

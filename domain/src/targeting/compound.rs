@@ -82,7 +82,8 @@ impl<'t> Parser<'t> {
 
     fn all(&mut self) -> Result<Matcher, TargetError> {
         let mut parts = vec![self.one()?];
-        while self.take("and") {
+        // As in Salt, 'and' may be left out before 'not'.
+        while self.take("and") || self.peek() == Some("not") {
             parts.push(self.one()?);
         }
         Ok(if parts.len() == 1 {
@@ -142,6 +143,11 @@ impl<'t> Parser<'t> {
                 "I" | "J" => Some((TargetType::Pillar, rest)),
                 "N" => Some((TargetType::Nodegroup, rest)),
                 "R" => return Ok(Matcher::SaltOnly("a range (R@)")),
+                _ if has_delimiter(letter) => {
+                    return Ok(Matcher::SaltOnly(
+                        "a target with a delimiter of its own (as in G|@os|Debian)",
+                    ));
+                }
                 _ if letter.len() == 1 => {
                     let message =
                         format!("'{letter}@' is not known; there are G@ P@ E@ L@ S@ I@ J@ N@ R@");
@@ -156,6 +162,58 @@ impl<'t> Parser<'t> {
                 Err(self.wrong(&format!("the brackets of {word:?} need spaces around them")))
             }
             None => simple(TargetType::Glob, word).map_err(|message| self.wrong(&message)),
+        }
+    }
+}
+
+/// Whether Salt takes what stands before an `@` for a letter and the delimiter of what follows.
+fn has_delimiter(letter: &str) -> bool {
+    let mut chars = letter.chars();
+    matches!(chars.next(), Some('G' | 'P' | 'I' | 'J'))
+        && chars.next().is_some()
+        && chars.next().is_none()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::targeting::{TargetExpr, TargetType};
+
+    fn compound(text: &str) -> Result<TargetExpr, (usize, String)> {
+        TargetExpr::parse(TargetType::Compound, text).map_err(|error| (error.offset, error.message))
+    }
+
+    #[test]
+    fn what_salt_takes_is_taken() {
+        for text in [
+            "web* not db*",
+            "G|@os|Debian and I/@a/b",
+            "J@role:web.* or N@group and R@%range",
+            "( web* or E@db\\d+ ) and not S@10.0.0.0/8",
+            "ab@host",
+        ] {
+            assert!(compound(text).is_ok(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_salt_would_answer_with_silence_is_refused_with_the_place() {
+        for (text, place) in [
+            ("web* and", 8),
+            ("and web*", 0),
+            ("web* and ( db* or x", 19),
+            ("web* )", 5),
+            ("web* db*", 5),
+            ("web* and E@(", 9),
+            ("web* and P@os:(", 9),
+            ("S@10.0.0.300", 0),
+            ("G@os", 0),
+            ("Q@x", 0),
+        ] {
+            let (offset, message) = compound(text).unwrap_err();
+            assert_eq!(offset, place, "{text}: {message}");
+        }
+        for (kind, text) in [(TargetType::Pcre, "("), (TargetType::IpCidr, "10.0.0.0/99")] {
+            assert!(TargetExpr::parse(kind, text).is_err(), "{text}");
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The local executor: one real wrapper process on this host for each machine name of `local_machines`.
 
-use super::{Answer, Executor, ExecutorError, LaunchNews, Matching};
+use super::{Answer, Direct, DirectNews, Executor, ExecutorError, LaunchNews, Matching};
 use crate::config_watch::Config;
 use futures::StreamExt as _;
 use futures::future::BoxFuture;
@@ -110,6 +110,17 @@ impl Executor for LocalExecutor {
                     }
                 })
                 .await;
+        })
+    }
+
+    fn run(&self, order: Direct, news: mpsc::Sender<DirectNews>) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            for machine in order.machines {
+                let message = "use_wrapper: false lets Salt run the command, and this server works without Salt; take the line out to run it by a wrapper.";
+                let failed = DirectNews::Failed(machine, message.to_owned());
+                // Nobody listens any more when the server stops.
+                let _ = news.send(failed).await;
+            }
         })
     }
 

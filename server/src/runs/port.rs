@@ -5,8 +5,9 @@ use futures::future::BoxFuture;
 use saltpeter_domain::RunSpec;
 use saltpeter_domain::run::{Changed, LogEntry, MachineRun, Run};
 use saltpeter_protocol::api::{Counts, KillView};
+use saltpeter_protocol::machine::v2::WrapperId;
 use saltpeter_protocol::{JobName, MachineId, RunCause, RunId, RunState, UnixMillis};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -51,10 +52,23 @@ pub struct LaunchOrder {
     pub run: RunId,
     /// Its job.
     pub job: JobName,
-    /// The job as it was when the run was written down.
+    /// When the run was written down.
+    pub created: UnixMillis,
+    /// The job as it was then.
     pub spec: Arc<RunSpec>,
     /// The machines.
     pub machines: Vec<MachineId>,
+    /// Who speaks for those of them that were launched by an earlier life of this server.
+    pub earlier: BTreeMap<MachineId, Earlier>,
+}
+
+/// A launch by an earlier life of this server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Earlier {
+    /// Who speaks for the machine.
+    pub wrapper: WrapperId,
+    /// Whether the command was said to have started.
+    pub started: bool,
 }
 
 /// A run to write down.

@@ -3,9 +3,11 @@
 use saltpeter_protocol::RunId;
 use saltpeter_protocol::api::RunDetail;
 use saltpeter_testkit::{Client, SaltLab, Site};
+use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::SystemTime;
 
@@ -35,12 +37,24 @@ pub(crate) struct SaltServer {
     own: String,
 }
 
-/// The wrapper of this build.
+/// The wrapper of this build, without what only a debugger needs: it is sent about.
 pub(crate) fn wrapper() -> PathBuf {
     let exe = std::env::current_exe().unwrap();
     let path = exe.ancestors().nth(2).unwrap().join("saltpeter-wrapper");
     assert!(path.is_file(), "build saltpeter-wrapper first");
-    path
+    let stripped = path.with_extension("stripped");
+    let changed = |path: &Path| fs::metadata(path).and_then(|found| found.modified()).ok();
+    if changed(&stripped) < changed(&path) {
+        let new = stripped.with_extension(format!("{}", std::process::id()));
+        let done = Command::new("strip")
+            .arg("-o")
+            .arg(&new)
+            .arg(&path)
+            .status();
+        assert!(done.unwrap().success());
+        fs::rename(&new, &stripped).unwrap();
+    }
+    stripped
 }
 
 /// A site with these jobs, in whose names `~` stands for letters of its own.
@@ -59,7 +73,11 @@ pub(crate) fn site(jobs: &str, settings: &[Setting]) -> SaltSite {
     let mut more = String::new();
     let description = lab.description();
     if !settings.contains(&Setting::NoFileRoot) {
-        more += &format!("  salt_file_root: {}\n", description.file_root.display());
+        let _ = writeln!(
+            more,
+            "  salt_file_root: {}",
+            description.file_root.display()
+        );
     }
     for setting in settings {
         match setting {
@@ -94,7 +112,7 @@ impl SaltSite {
     pub(crate) async fn serve(&self) -> SaltServer {
         let server = self.site.serve().await.unwrap();
         SaltServer {
-            client: server.client.clone(),
+            client: server.client,
             server,
             own: self.own.clone(),
         }
@@ -103,6 +121,11 @@ impl SaltSite {
     /// Where the wrapper is on machines.
     pub(crate) fn wrapper(&self) -> &Path {
         &self.wrapper
+    }
+
+    /// `text` with this site's letters.
+    pub(crate) fn own(&self, text: &str) -> String {
+        text.replace('~', &self.own)
     }
 
     /// A path within the site.
@@ -133,6 +156,15 @@ impl SaltServer {
         self.client.run_now(&job).await.unwrap()
     }
 
+    /// Waits until every machine of a run runs its command.
+    pub(crate) async fn until_running(&self, run: &RunId) {
+        let running = |detail: &RunDetail| {
+            let counts = detail.summary.counts;
+            counts.total > 0 && counts.running == counts.total
+        };
+        self.client.until(run, running).await.unwrap();
+    }
+
     /// Runs a job to its end.
     pub(crate) async fn run(&self, job: &str) -> (RunId, RunDetail) {
         let run = self.begin(job).await;
@@ -140,8 +172,8 @@ impl SaltServer {
         (run, detail)
     }
 
-    /// Stops it.
-    pub(crate) async fn stop(self) {
-        self.server.stop().await.unwrap();
+    /// Ends it as by SIGKILL.
+    pub(crate) async fn kill(self) {
+        self.server.kill().await.unwrap();
     }
 }

@@ -307,7 +307,7 @@ pub(crate) const JOB_KEYS: &[Key<JobDraft>] = &[
         "bool",
         "`true`",
         AtOnce,
-        "`false`: the command is run by the executor alone, without a wrapper.",
+        "`false`: Salt runs the command itself, without a wrapper. Its output comes at its end, and what it is and its `env` can be read in Salt.",
         |job, node, reader| {
             if let Some(wrapped) = reader.bool(node) {
                 job.launch = if wrapped {

@@ -167,7 +167,7 @@ pub(super) fn start(
     for (name, value) in launch.to_env() {
         // Each machine knows its own name.
         if name != var::MACHINE {
-            env.insert(name.to_owned(), value.into());
+            env.insert(name, value.into());
         }
     }
     let list: Vec<String> = expected
@@ -177,7 +177,7 @@ pub(super) fn start(
     env.insert(own::PATH.to_owned(), path.into());
     env.insert(own::EXPECTED.to_owned(), list.join(" ").into());
     env.insert(own::NEW.to_owned(), new.unwrap_or_default().into());
-    shell(&cmd, env)
+    shell(&cmd, &env)
 }
 
 /// The arguments that add `piece`, a part of the wrapper by gzip and base64, to the file `new` beside `path`.
@@ -185,7 +185,7 @@ pub(super) fn piece(path: &str, new: &str, piece: String) -> Map<String, Value> 
     let mut env = Map::new();
     env.insert(own::PATH.to_owned(), path.into());
     env.insert(own::NEW.to_owned(), new.into());
-    let mut kwargs = shell(&format!("{HEAD}{PIECE}"), env);
+    let mut kwargs = shell(&format!("{HEAD}{PIECE}"), &env);
     kwargs.insert("stdin".to_owned(), piece.into());
     kwargs
 }
@@ -194,7 +194,7 @@ pub(super) fn piece(path: &str, new: &str, piece: String) -> Map<String, Value> 
 pub(super) fn remove(new: &str) -> Map<String, Value> {
     let mut env = Map::new();
     env.insert(own::NEW.to_owned(), new.into());
-    shell(&format!("{HEAD}{REMOVE}"), env)
+    shell(&format!("{HEAD}{REMOVE}"), &env)
 }
 
 /// The template's variables `want`, the hash for the machine's kind, and `new`.
@@ -218,7 +218,7 @@ fn installed() -> String {
     )
 }
 
-fn shell(cmd: &str, env: Map<String, Value>) -> Map<String, Value> {
+fn shell(cmd: &str, env: &Map<String, Value>) -> Map<String, Value> {
     let kwargs = json!({
         "cmd": cmd,
         "env": env,
@@ -233,5 +233,33 @@ fn shell(cmd: &str, env: Map<String, Value>) -> Map<String, Value> {
     match kwargs {
         Value::Object(kwargs) => kwargs,
         _ => Map::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_minions_template_meets_only_what_is_meant_for_it() {
+        for part in [VERIFY, START, INSTALL, PIECE, REMOVE] {
+            for mark in ["{{", "{%", "{#"] {
+                assert!(!part.contains(mark), "{mark} in {part}");
+            }
+        }
+        assert_eq!(HEAD.matches("{{").count(), 2);
+    }
+
+    #[test]
+    fn a_path_cannot_leave_its_place_in_the_template() {
+        let expected = [Expected {
+            kind: "linux-x86_64".to_owned(),
+            hash: "00".to_owned(),
+        }];
+        let text = wanted(&expected, "/a\" ~ salt[\"x\"]() ~ \"");
+        assert!(
+            text.contains(r#"set new = "/a\" ~ salt[\"x\"]() ~ \"" ~ "." ~"#),
+            "{text}"
+        );
     }
 }
