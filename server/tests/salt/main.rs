@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
+mod earlier;
 mod executor;
 mod lab;
+mod link;
 mod site;

@@ -4,6 +4,7 @@ use saltpeter_protocol::RunId;
 use saltpeter_protocol::api::RunDetail;
 use saltpeter_testkit::{Client, SaltLab, Site};
 use std::fs;
+use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -32,6 +33,8 @@ pub(crate) struct SaltSite {
 pub(crate) struct SaltServer {
     server: saltpeter_testkit::Server,
     pub(crate) client: Client,
+    /// Where it listens for wrappers.
+    pub(crate) machines: SocketAddr,
     own: String,
 }
 
@@ -94,7 +97,8 @@ impl SaltSite {
     pub(crate) async fn serve(&self) -> SaltServer {
         let server = self.site.serve().await.unwrap();
         SaltServer {
-            client: server.client.clone(),
+            client: server.client,
+            machines: server.machines,
             server,
             own: self.own.clone(),
         }
