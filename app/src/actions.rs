@@ -162,7 +162,8 @@ impl Actions {
                 format!("Kill {job}?"),
                 "Every run of it is ended, on every machine, with all child processes.".to_owned(),
             ),
-            other => (format!("{other:?}?"), String::new()),
+            // The others end nothing.
+            _ => return self.perform(action),
         };
         self.confirm.ask(Question {
             title,

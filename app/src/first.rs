@@ -63,7 +63,9 @@ impl FirstView {
     pub(crate) fn new(mut overview: Overview, search: &str) -> Self {
         let jobs: Vec<Arc<JobRow>> = overview.jobs.drain(..).map(Arc::new).collect();
         let totals = Totals::of(jobs.iter());
-        let groups: BTreeSet<String> = jobs.iter().map(|job| job.group.clone()).collect();
+        let mut groups = BTreeSet::new();
+        // Not collected: that would bring a sort of its own into the browser.
+        groups.extend(jobs.iter().map(|job| job.group.clone()));
         let selected = JobQuery::parse(search).select(jobs.iter());
         let count = selected.len();
         overview.jobs = selected

@@ -154,19 +154,35 @@ pub fn amount(value: u64, noun: &str) -> String {
     format!("{} {noun}{plural}", number(value))
 }
 
+/// A decimal number with two digits behind the point, for where the browser is to read it: `-3.50`.
+///
+/// The standard library's way writes any number exactly, and weighs as much as a page for it.
+pub fn decimal(value: f64) -> String {
+    let hundredths = (value * 100.0).round() as i64;
+    let sign = if hundredths < 0 { "-" } else { "" };
+    let hundredths = hundredths.unsigned_abs();
+    format!("{sign}{}.{:02}", hundredths / 100, hundredths % 100)
+}
+
+/// A length in the style sheet's terms: `36.00px`.
+pub fn pixels(value: f64) -> String {
+    format!("{}px", decimal(value))
+}
+
 /// A size: `812 B`, `1.4 MB`.
 pub fn size(bytes: u64) -> String {
     const UNITS: [&str; 4] = ["KB", "MB", "GB", "TB"];
     if bytes < 1000 {
         return format!("{bytes} B");
     }
-    let mut value = bytes as f64 / 1000.0;
+    // Tenths of the unit, rounded.
+    let mut tenths = (bytes + 50) / 100;
     let mut unit = 0;
-    while value >= 999.95 && unit + 1 < UNITS.len() {
-        value /= 1000.0;
+    while tenths >= 10_000 && unit + 1 < UNITS.len() {
+        tenths = (tenths + 500) / 1000;
         unit += 1;
     }
-    format!("{value:.1} {}", UNITS[unit])
+    format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[unit])
 }
 
 #[cfg(test)]
@@ -231,5 +247,9 @@ mod tests {
         assert_eq!(size(812), "812 B");
         assert_eq!(size(1_400_000), "1.4 MB");
         assert_eq!(size(999_960), "1.0 MB");
+        assert_eq!(size(3_250_000_000_000), "3.3 TB");
+        assert_eq!(decimal(12.345), "12.35");
+        assert_eq!(decimal(-0.05), "-0.05");
+        assert_eq!(pixels(36.0), "36.00px");
     }
 }

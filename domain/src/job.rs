@@ -42,6 +42,10 @@ pub struct Job {
     pub env: BTreeMap<String, Secret>,
     /// What happens when it is due while an earlier run is still going.
     pub overlap: Overlap,
+    /// What happens to fires that nobody could see to in time.
+    pub missed: MissedPolicy,
+    /// How far back `missed` makes up for them.
+    pub missed_window: Duration,
     /// How the command is started on a machine.
     pub launch: LaunchWay,
     /// Path of the wrapper on the machines; `None`: the global default.
@@ -282,6 +286,32 @@ impl Overlap {
         }
     }
 }
+
+/// What happens to the fires of a job that nobody could see to in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum MissedPolicy {
+    /// They stay missed.
+    #[default]
+    Skip,
+    /// One run makes up for all of them, unless a fire is just due.
+    Once,
+    /// Each gets its run, one after the other.
+    All,
+}
+
+impl MissedPolicy {
+    /// The word that stands for it in a file.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Skip => "skip",
+            Self::Once => "once",
+            Self::All => "all",
+        }
+    }
+}
+
+/// How far back missed fires are made up for where a job does not say.
+pub const DEFAULT_MISSED_WINDOW: Duration = Duration::from_hours(24);
 
 /// How a command is started on a machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]

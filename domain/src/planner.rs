@@ -4,53 +4,66 @@
 //! due, a fire costs one step in the index, and a new configuration touches only the jobs whose schedule changed.
 
 use crate::config::JobSet;
-use crate::job::Job;
+use crate::job::{Job, MissedPolicy};
 use chrono_tz::Tz;
-use saltpeter_protocol::{JobName, UnixMillis};
+use saltpeter_protocol::{JobName, MissedReason, UnixMillis};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How many missed instants of one job are listed, the latest ones.
+/// How many instants of one job are looked at, the latest ones.
 pub const MAX_MISSED_LISTED: usize = 100;
 
 /// A clock that is set back by more than this was wrong before; the schedules are planned anew from its new time.
 const WRONG_CLOCK: Duration = Duration::from_hours(24);
 
-/// A fire of a job.
+/// What is to be done about a job: its instants up to now, each in one of the two lists. Everything missed is earlier
+/// than every fire; whoever writes them down in this order loses none when interrupted.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Fire {
+pub struct Due {
     /// The job as it is now.
     pub job: Arc<Job>,
-    /// The instant that its schedule named. Together with the job's name it is the fire's identity.
-    pub instant: UnixMillis,
+    /// Whether there were still earlier instants, which are in neither list.
+    pub unlisted: bool,
+    /// Instants that get no run, oldest first; of more than [`MAX_MISSED_LISTED`] instants the latest.
+    pub missed: Vec<Missed>,
+    /// To be started now, oldest first.
+    pub fires: Vec<Fire>,
 }
 
-/// Fires of a job whose start window had passed when they were looked at.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Missed {
-    /// The job as it is now.
-    pub job: Arc<Job>,
-    /// The first instant that was missed.
-    pub first: UnixMillis,
-    /// The missed instants, oldest first; of more than [`MAX_MISSED_LISTED`] the latest.
-    pub instants: Vec<UnixMillis>,
-}
-
-impl Missed {
-    /// Whether there are instants that are not listed.
-    pub fn is_truncated(&self) -> bool {
-        self.instants.first() != Some(&self.first)
+impl Due {
+    /// The latest of its instants.
+    pub fn last(&self) -> Option<UnixMillis> {
+        let fire = self.fires.last().map(|fire| fire.instant);
+        fire.or_else(|| self.missed.last().map(|missed| missed.instant))
     }
 }
 
-/// What [`Planner::due`] found.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Due {
-    /// To be started now, ordered by instant, then by name.
-    pub fires: Vec<Fire>,
-    /// Too late to be started, ordered by name.
-    pub missed: Vec<Missed>,
+/// An instant that passed without a start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Missed {
+    /// The instant that the schedule named.
+    pub instant: UnixMillis,
+    /// Why.
+    pub reason: MissedReason,
+}
+
+/// A fire of a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fire {
+    /// The instant that its schedule named. Together with the job's name it is the fire's identity.
+    pub instant: UnixMillis,
+    /// Whether it is in time.
+    pub kind: FireKind,
+}
+
+/// Whether a fire is in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FireKind {
+    /// It is, within the start window.
+    OnTime,
+    /// It makes up for one that nobody could see to, or waits for such.
+    CatchUp,
 }
 
 #[derive(Debug)]
@@ -75,6 +88,8 @@ pub struct Planner {
     start_window: Duration,
     /// The latest time that was seen; `None` before the first configuration.
     seen: Option<UnixMillis>,
+    /// The time of the first configuration: what was due before was missed because no server was running.
+    began: UnixMillis,
 }
 
 impl Planner {
@@ -87,6 +102,7 @@ impl Planner {
             last: last_fired,
             start_window: Duration::from_mins(1),
             seen: None,
+            began: UnixMillis::default(),
         }
     }
 
@@ -94,6 +110,9 @@ impl Planner {
     /// on, and at the first call from their last fire on.
     pub fn update(&mut self, set: &JobSet, now: UnixMillis) {
         let is_first = self.seen.is_none();
+        if is_first {
+            self.began = now;
+        }
         self.see(now);
         self.start_window = set.settings.start_window;
         let gone: Vec<JobName> = self
@@ -175,54 +194,95 @@ impl Planner {
         self.slots.get(job)?.next
     }
 
-    /// Takes all that is due at `now`. What is later than the start window is missed, the rest is to be started.
-    pub fn due(&mut self, now: UnixMillis) -> Due {
+    /// Takes all that is due at `now`, in the order of the first instants.
+    ///
+    /// Of a job's instants the latest is in time when it is within the start window. What becomes of the others is the
+    /// job's policy for missed fires.
+    pub fn due(&mut self, now: UnixMillis) -> Vec<Due> {
         self.see(now);
-        let oldest = now - self.start_window;
-        let mut fires = Vec::new();
-        let mut missed = BTreeMap::new();
+        let mut all = Vec::new();
         while self.index.first().is_some_and(|(at, _)| *at <= now)
-            && let Some((instant, name)) = self.index.pop_first()
+            && let Some((first, name)) = self.index.pop_first()
         {
             let Some(slot) = self.slots.get_mut(&name) else {
                 continue;
             };
-            let mut last = instant;
-            if instant < oldest {
-                let found = list_missed(&slot.job, slot.zone, instant, oldest);
-                last = found.instants.last().copied().unwrap_or(instant);
-                missed.insert(name.clone(), found);
-            } else {
-                fires.push(Fire {
-                    job: Arc::clone(&slot.job),
-                    instant,
-                });
-            }
+            let instants = latest(&slot.job, slot.zone, first, now);
+            let last = instants.last().copied().unwrap_or(first);
             slot.next = slot.job.schedule.next_after(last, slot.zone);
             if let Some(next) = slot.next {
                 self.index.insert((next, name.clone()));
             }
             self.last.insert(name, last);
+            let job = Arc::clone(&slot.job);
+            let unlisted = instants.first() != Some(&first);
+            let (missed, fires) = self.sort_out(&job, &instants, now);
+            all.push(Due {
+                job,
+                unlisted,
+                missed,
+                fires,
+            });
         }
-        Due {
-            fires,
-            missed: missed.into_values().collect(),
+        all
+    }
+
+    /// Which of a job's instants get a run, and why the others do not.
+    fn sort_out(
+        &self,
+        job: &Job,
+        instants: &[UnixMillis],
+        now: UnixMillis,
+    ) -> (Vec<Missed>, Vec<Fire>) {
+        let in_time = |instant: UnixMillis| instant >= now - self.start_window;
+        let made_up_for = |instant: UnixMillis| instant >= now - job.missed_window;
+        let (earlier, last) = match instants.split_last() {
+            Some((last, earlier)) if in_time(*last) => (earlier, Some(*last)),
+            _ => (instants, None),
+        };
+        let is_catch_up = |at: usize, instant: UnixMillis| match job.missed {
+            MissedPolicy::Skip => false,
+            MissedPolicy::Once => last.is_none() && at + 1 == earlier.len() && made_up_for(instant),
+            MissedPolicy::All => made_up_for(instant),
+        };
+        let (mut missed, mut fires) = (Vec::new(), Vec::new());
+        for (at, instant) in earlier.iter().copied().enumerate() {
+            if is_catch_up(at, instant) {
+                fires.push(Fire {
+                    instant,
+                    kind: FireKind::CatchUp,
+                });
+            } else {
+                let reason = if in_time(instant) {
+                    MissedReason::Superseded
+                } else if instant < self.began {
+                    MissedReason::NotRunning
+                } else {
+                    MissedReason::Late
+                };
+                missed.push(Missed { instant, reason });
+            }
         }
+        if let Some(instant) = last {
+            let kind = if fires.is_empty() {
+                FireKind::OnTime
+            } else {
+                FireKind::CatchUp
+            };
+            fires.push(Fire { instant, kind });
+        }
+        (missed, fires)
     }
 }
 
-/// The fires of `job` from `first` on and before `oldest`, the latest of them when they are many.
-fn list_missed(job: &Arc<Job>, zone: Tz, first: UnixMillis, oldest: UnixMillis) -> Missed {
-    let between = |after: UnixMillis| {
-        job.schedule
-            .after(after, zone)
-            .take_while(|at| *at < oldest)
-    };
+/// The instants of `job` from `first`, which is one, up to `now`: the latest of them when they are many.
+fn latest(job: &Job, zone: Tz, first: UnixMillis, now: UnixMillis) -> Vec<UnixMillis> {
+    let between = |after: UnixMillis| job.schedule.after(after, zone).take_while(|at| *at <= now);
     // There is no search backwards. Looking back twice as far each time finds the latest ones without walking through
     // days of a job that fires each second.
     let mut reach = Duration::from_mins(1);
     let instants = loop {
-        let after = oldest - reach;
+        let after = now - reach;
         if after < first {
             let mut instants = vec![first];
             instants.extend(between(first));
@@ -235,9 +295,5 @@ fn list_missed(job: &Arc<Job>, zone: Tz, first: UnixMillis, oldest: UnixMillis) 
         reach *= 2;
     };
     let skip = instants.len().saturating_sub(MAX_MISSED_LISTED);
-    Missed {
-        job: Arc::clone(job),
-        first,
-        instants: instants[skip..].to_vec(),
-    }
+    instants[skip..].to_vec()
 }

@@ -54,8 +54,9 @@ test('an edit made on disk meanwhile is shown, not overwritten', async ({ page, 
   guard.allow(/409 \(Conflict\)/);
   await open(page, '/maintenance');
   const edited = MAINTENANCE.replace('machines: []', 'machines: [gamma]');
-  await saltpeter.writeConfig('maintenance.yaml', edited);
+  // An edit of one's own first: without one, the page would simply show the file's new state.
   await page.getByTestId('maintenance-global').check();
+  await saltpeter.writeConfig('maintenance.yaml', edited);
   await page.getByTestId('maintenance-save').click();
   await expect(page.getByTestId('maintenance-conflict')).toBeVisible();
   expect(await saltpeter.readConfig('maintenance.yaml')).toBe(edited);

@@ -46,6 +46,8 @@ test('every page reads without JavaScript', async ({ page, newPage }) => {
       await expect(plain.locator('body'), `${name} without JavaScript`).toContainText(text);
     }
   }
+  await plain.goto('/jobs/backup');
+  await expect(plain.getByRole('listitem').filter({ hasText: 'alpha' })).toContainText('its name does not match gamma');
 });
 
 test('what the server renders is what the browser renders', async ({ page }) => {

@@ -13,5 +13,7 @@ pub mod status;
 pub mod time;
 
 pub use ids::{InvalidId, JobName, MachineId, RunId, Token};
-pub use status::{LaunchErrorKind, MachineOutcome, MachineState, RunCause, RunOutcome, RunState};
+pub use status::{
+    LaunchErrorKind, MachineOutcome, MachineState, MissedReason, RunCause, RunOutcome, RunState,
+};
 pub use time::UnixMillis;

@@ -210,7 +210,11 @@ pub enum RunOutcome {
     /// Not started: an earlier run of the job was still going and its policy is `skip`.
     SkippedOverlap,
     /// Not started: its time had passed when the server could see to it.
-    Missed,
+    Missed {
+        /// Why nobody saw to it in time.
+        #[serde(default)]
+        reason: MissedReason,
+    },
     /// The executor could not say which machines match, or refused to.
     ResolveFailed {
         /// A sentence for the operator.
@@ -230,7 +234,7 @@ impl RunOutcome {
             Self::NoTargets => "no targets matched",
             Self::Maintenance => "under maintenance",
             Self::SkippedOverlap => "skipped (overlap)",
-            Self::Missed => "missed",
+            Self::Missed { .. } => "missed",
             Self::ResolveFailed { .. } => "targets not resolved",
         }
     }
@@ -238,6 +242,34 @@ impl RunOutcome {
     /// Whether this is what the operator hoped for.
     pub fn is_success(&self) -> bool {
         matches!(self, Self::Succeeded)
+    }
+}
+
+/// Why a scheduled instant passed without a start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MissedReason {
+    /// No server was running.
+    NotRunning,
+    /// The server was running and saw it too late: the host was asleep or overloaded, or its clock was set forward.
+    #[default]
+    Late,
+    /// A later instant was due as well by then, whose run stands for this one.
+    Superseded,
+}
+
+impl MissedReason {
+    /// The reason as a sentence.
+    pub fn sentence(self) -> &'static str {
+        match self {
+            Self::NotRunning => "No server was running at its time.",
+            Self::Late => {
+                "The server saw its time too late: the host was asleep or overloaded, or its clock was set forward."
+            }
+            Self::Superseded => {
+                "A later start of the job was due as well by then and stands for it."
+            }
+        }
     }
 }
 
@@ -284,6 +316,11 @@ pub enum RunCause {
         /// The instant that the schedule named.
         instant: UnixMillis,
     },
+    /// Its schedule fired while nobody could see to it, and the job makes up for that.
+    CatchUp {
+        /// The instant that the schedule named.
+        instant: UnixMillis,
+    },
     /// A person asked for it.
     Manual {
         /// Who, as far as known.
@@ -296,6 +333,16 @@ pub enum RunCause {
         /// The earlier run.
         of: crate::ids::RunId,
     },
+}
+
+impl RunCause {
+    /// The scheduled instant that the run is for; no two runs of a job have the same.
+    pub fn instant(&self) -> Option<UnixMillis> {
+        match self {
+            Self::Schedule { instant } | Self::CatchUp { instant } => Some(*instant),
+            Self::Manual { .. } | Self::Again { .. } => None,
+        }
+    }
 }
 
 #[cfg(test)]

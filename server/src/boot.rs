@@ -1,8 +1,9 @@
 //! The composition root: the only file that knows every part.
 
-use crate::clock::{Clock, SystemClock};
+use crate::clock::Clock;
 use crate::config_watch::{Config, ConfigWatch};
 use crate::dispatch::{DispatchParts, Dispatcher, Journal};
+use crate::executor::choose::{Choice, choose, connect};
 use crate::executor::{Executor, LocalExecutor, SaltExecutor};
 use crate::fanout::{self, Board, Fanout};
 use crate::http;
@@ -12,18 +13,17 @@ use crate::machines::{Hub, Limits, RunKey};
 use crate::ops::{self, Ops};
 use crate::pauses::Pauses;
 use crate::runs::Runs;
-use crate::salt::api::{Credentials, PASSWORD_VARIABLE, Password, SaltApi};
 use crate::scheduler::Scheduler;
+use crate::serve::{HEAD_LIMIT, serve};
 use crate::settings::{Flags, InForce, host_zone};
+use crate::sinks::{SinkTasks, Sinks};
 use crate::store::Store;
 use crate::store::output::OutputLog;
 use crate::telemetry;
 use crate::ws::live::Live;
 use crate::ws::machines;
 use anyhow::{Context as _, Result, bail};
-use axum::serve::ListenerExt as _;
 use saltpeter_domain::Settings;
-use saltpeter_domain::secret::Secret;
 use std::fs::{DirBuilder, File, TryLockError};
 use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::DirBuilderExt as _;
@@ -57,6 +57,7 @@ pub struct Running {
     output: OutputLog,
     store: Store,
     job_log: JobLogTask,
+    sinks: SinkTasks,
     /// Held for as long as the server uses its directory.
     _lock: File,
 }
@@ -86,6 +87,7 @@ impl Running {
             output,
             store,
             job_log,
+            sinks,
             ..
         } = self;
         let outcome = lifecycle.run_to_end(dispatcher.quiet()).await;
@@ -93,6 +95,7 @@ impl Running {
         let closed = async {
             runs.close().await;
             job_log.close().await;
+            sinks.close().await;
             output.close().await;
         };
         if tokio::time::timeout(CLOSE_WITHIN, closed).await.is_err() {
@@ -107,10 +110,9 @@ impl Running {
     }
 }
 
-/// Starts every part.
-pub async fn boot(options: Options) -> Result<Running> {
+/// Starts every part. `clock` tells the time of day, to schedules and in the history.
+pub async fn boot(options: Options, clock: Arc<dyn Clock>) -> Result<Running> {
     let lifecycle = Lifecycle::new();
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
 
     let directory = options.config_dir;
     let watch = ConfigWatch::load(directory.clone(), host_zone(), Arc::clone(&clock))
@@ -138,9 +140,14 @@ pub async fn boot(options: Options) -> Result<Running> {
     )
     .await?;
     let machines_addr = machines_listener.local_addr()?;
-    let executor = executor(&config, &settings, machines_addr.ip(), &clock)?;
+    let (executor, described) = executor(&config, &settings, machines_addr.ip(), &clock)?;
     let (job_log, job_log_writer) = JobLog::new(Path::new(&settings.logdir), output.clone());
-    let journal: Journal = Arc::new(move |entry| job_log.write(entry));
+    let (sinks, sink_tasks) = Sinks::start(&settings, &data_dir, output.clone())?;
+    let sink_board = sinks.board();
+    let journal: Journal = Arc::new(move |entry| {
+        sinks.write(&entry);
+        job_log.write(entry);
+    });
     let dispatcher = Dispatcher::new(DispatchParts {
         config: config.clone(),
         executor: Arc::clone(&executor),
@@ -148,6 +155,7 @@ pub async fn boot(options: Options) -> Result<Running> {
         machines_port: machines_addr.port(),
         clock: Arc::clone(&clock),
         journal: Arc::clone(&journal),
+        output: output.clone(),
         stop: lifecycle.soft().clone(),
     });
     let runs = Runs::new(
@@ -165,7 +173,7 @@ pub async fn boot(options: Options) -> Result<Running> {
         &config.current(),
         histories,
         pauses.current(),
-        executor.describe(),
+        described,
         clock.now(),
     );
     let fanout = Fanout {
@@ -210,6 +218,7 @@ pub async fn boot(options: Options) -> Result<Running> {
         store: store.clone(),
         output: output.clone(),
         board,
+        sinks: sink_board,
         pauses,
         executor,
         clock,
@@ -219,16 +228,15 @@ pub async fn boot(options: Options) -> Result<Running> {
     // From here on things move. Wrappers are heard first.
     let job_log = JobLogTask::start(job_log_writer);
     let hard = lifecycle.hard();
-    lifecycle.spawn("the machines' port", {
-        let listener = machines_listener.tap_io(|stream| {
-            // Acks are small and awaited; without this they wait for company. It is no loss if it fails.
-            let _ = stream.set_nodelay(true);
-        });
-        let serve = axum::serve(listener, machines::router(hub));
-        serve
-            .with_graceful_shutdown(hard.clone().cancelled_owned())
-            .into_future()
-    });
+    lifecycle.spawn(
+        "the machines' port",
+        serve(
+            machines_listener,
+            machines::router(hub),
+            HEAD_LIMIT,
+            hard.clone(),
+        ),
+    );
     lifecycle.spawn("the configuration's watch", watch.run(hard.clone()));
     lifecycle.spawn("the dashboard's state", fanout.run(hard.clone()));
     lifecycle.spawn(
@@ -240,14 +248,8 @@ pub async fn boot(options: Options) -> Result<Running> {
             ops: ops.clone(),
             lifecycle: lifecycle.clone(),
         };
-        let listener = listener.tap_io(|stream| {
-            let _ = stream.set_nodelay(true);
-        });
-        let router = http::router(&ops, live);
-        let service = router.into_make_service_with_connect_info::<SocketAddr>();
-        let serve = axum::serve(listener, service);
-        let serve = serve.with_graceful_shutdown(hard.clone().cancelled_owned());
-        lifecycle.spawn("the API", serve.into_future());
+        let routes = http::router(&ops, live);
+        lifecycle.spawn("the API", serve(listener, routes, HEAD_LIMIT, hard.clone()));
     }
     if let Some(addr) = api_addr {
         tracing::info!("the dashboard is on http://{addr}");
@@ -262,34 +264,26 @@ pub async fn boot(options: Options) -> Result<Running> {
         output,
         store,
         job_log,
+        sinks: sink_tasks,
         _lock: lock,
     })
 }
 
-/// Who starts wrappers, as the settings have it.
+/// Who starts wrappers, as the settings and this host have it, and a sentence on which and why.
 fn executor(
     config: &Config,
     settings: &Settings,
     listens_on: IpAddr,
     clock: &Arc<dyn Clock>,
-) -> Result<Arc<dyn Executor>> {
-    let Some(url) = &settings.salt_api_url else {
-        return Ok(Arc::new(LocalExecutor::new(config.clone(), listens_on)));
+) -> Result<(Arc<dyn Executor>, String)> {
+    let Choice { way, reason } = choose(settings);
+    let executor: Arc<dyn Executor> = match connect(way, settings, Arc::clone(clock))? {
+        Some(salt) => Arc::new(SaltExecutor::new(config.clone(), salt)),
+        None => Arc::new(LocalExecutor::new(config.clone(), listens_on)),
     };
-    let password = match &settings.salt_api_password_file {
-        Some(file) => Password::File(PathBuf::from(file)),
-        None => Password::Given(Secret::new(
-            std::env::var(PASSWORD_VARIABLE).unwrap_or_default(),
-        )),
-    };
-    let credentials = Credentials {
-        user: settings.salt_api_user.clone(),
-        eauth: settings.salt_api_eauth.clone(),
-        password,
-    };
-    let ca = settings.salt_api_ca.as_deref().map(Path::new);
-    let salt = Arc::new(SaltApi::new(url, credentials, ca, Arc::clone(clock))?);
-    Ok(Arc::new(SaltExecutor::new(config.clone(), salt)))
+    let described = format!("{}, because {reason}", executor.describe());
+    tracing::info!("the executor is {described}");
+    Ok((executor, described))
 }
 
 /// The writing of the jobs' logs. It outlives the other tasks: the last entries come when they end.

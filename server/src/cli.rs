@@ -3,12 +3,14 @@
 mod commands;
 
 use crate::boot::{self, Options};
+use crate::clock::SystemClock;
 use crate::settings::Flags;
 use crate::{VERSION, telemetry};
 use clap::{ArgAction, Parser, Subcommand};
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 /// Exit code of a command that found something wrong with what it was asked about, and of a server
 /// that could not start or came down by itself.
@@ -187,7 +189,7 @@ fn serve(options: Options) -> ExitCode {
         }
     };
     let outcome = runtime.block_on(async {
-        let running = boot::boot(options).await?;
+        let running = boot::boot(options, Arc::new(SystemClock)).await?;
         running.lifecycle().watch_signals()?;
         running.wait().await
     });

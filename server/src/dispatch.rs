@@ -1,6 +1,7 @@
 //! Finds the machines of a run and has their wrappers started: the runs' [`Dispatch`] port over an executor.
 
 mod choice;
+mod direct;
 mod resolve;
 #[cfg(test)]
 mod tests;
@@ -10,7 +11,8 @@ use crate::clock::Clock;
 use crate::config_watch::Config;
 use crate::executor::Executor;
 use crate::machines::RunKey;
-use crate::runs::{Dispatch, Dispatched, LaunchOrder, ResolveOrder, RunHandle};
+use crate::runs::{Dispatch, LaunchOrder, ResolveOrder, RunHandle};
+use crate::store::output::OutputLog;
 use saltpeter_domain::job::LaunchWay;
 use saltpeter_domain::run::LogEntry;
 use std::sync::Arc;
@@ -38,6 +40,7 @@ struct Inner {
     machines_port: u16,
     clock: Arc<dyn Clock>,
     journal: Journal,
+    output: OutputLog,
     /// Cancelled when nothing new is to start.
     stop: CancellationToken,
     tasks: TaskTracker,
@@ -57,6 +60,8 @@ pub struct DispatchParts {
     pub clock: Arc<dyn Clock>,
     /// The jobs' logs.
     pub journal: Journal,
+    /// Where the output of commands goes that have no wrapper.
+    pub output: OutputLog,
     /// Cancelled when nothing new is to start. What was asked for and not done by then is asked for again
     /// when the run is taken up at the next start.
     pub stop: CancellationToken,
@@ -72,6 +77,7 @@ impl Dispatcher {
             machines_port,
             clock,
             journal,
+            output,
             stop,
         } = parts;
         Self {
@@ -82,6 +88,7 @@ impl Dispatcher {
                 machines_port,
                 clock,
                 journal,
+                output,
                 stop,
                 tasks: TaskTracker::new(),
             }),
@@ -137,14 +144,7 @@ impl Inner {
     async fn launch(&self, order: LaunchOrder, reply: &RunHandle) {
         let spec = &order.spec;
         if spec.launch == LaunchWay::Executor {
-            let message = "use_wrapper: false lets Salt run the command, and this server does not start commands by Salt yet; take the line out to run it by a wrapper";
-            for machine in order.machines {
-                let message = message.to_owned();
-                reply
-                    .report(Dispatched::LaunchFailed { machine, message })
-                    .await;
-            }
-            return;
+            return self.run_direct(order, reply).await;
         }
         self.start_wrappers(order, reply).await;
     }

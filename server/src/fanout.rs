@@ -25,6 +25,10 @@ use tokio::sync::{broadcast, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+/// Machines whose lengths of output are asked for one by one, which is cheap while they write; for more, all of the
+/// run's are read at once.
+const ONE_BY_ONE: usize = 16;
+
 /// How long the changes of a job's row are gathered.
 const GATHER: Duration = Duration::from_millis(30);
 
@@ -114,10 +118,18 @@ impl Fanout {
 
     async fn take(&self, change: &RunChange) {
         let mut machines = change.machines.clone();
-        for row in &mut machines {
-            // The runs know nothing of output. A length that cannot be read shows when the page asks for it.
-            if let Ok(length) = self.output.length(&change.summary.id, &row.machine).await {
-                row.output = length;
+        // The runs know nothing of output. A length that cannot be read shows when the page asks for it.
+        let run = &change.summary.id;
+        if machines.len() > ONE_BY_ONE {
+            let lengths = self.output.lengths(run).await.unwrap_or_default();
+            for row in &mut machines {
+                row.output = lengths.get(&row.machine).copied().unwrap_or_default();
+            }
+        } else {
+            for row in &mut machines {
+                if let Ok(stream) = self.output.stream(run, &row.machine).await {
+                    row.output = stream.durable().length;
+                }
             }
         }
         self.board.take_run(RunChange {

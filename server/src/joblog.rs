@@ -5,7 +5,7 @@
 //! entry tries again.
 
 mod format;
-mod reduce;
+pub(crate) mod reduce;
 
 use crate::store::output::{OutputError, OutputLog};
 use reduce::Reducer;
@@ -133,6 +133,8 @@ impl JobLogWriter {
                 self.lines(&entry.job, &format::maintenance(run, machines, at))
                     .await
             }
+            // The block of its end tells all of it; a line here would come between those of others.
+            LogEvent::MachineStarted { .. } => Ok(()),
             LogEvent::MachineEnded {
                 run,
                 machine,

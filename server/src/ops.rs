@@ -11,6 +11,7 @@ use crate::fanout::Board;
 use crate::pauses::Pauses;
 use crate::runs::Runs;
 use crate::settings::InForce;
+use crate::sinks::SinkBoard;
 use crate::store::output::OutputLog;
 use crate::store::{Store, StoreError};
 use saltpeter_domain::Job;
@@ -38,6 +39,8 @@ pub struct Parts {
     pub output: OutputLog,
     /// What browsers are shown.
     pub board: Board,
+    /// The clusters that get documents.
+    pub sinks: SinkBoard,
     /// Paused jobs.
     pub pauses: Pauses,
     /// The machines.

@@ -6,7 +6,7 @@ use crate::dispatch::Journal;
 use crate::pauses::Paused;
 use crate::runs::{Runs, StartError, StartRun};
 use futures::StreamExt as _;
-use saltpeter_domain::planner::{Due, Fire, Missed, Planner};
+use saltpeter_domain::planner::{Due, Fire, FireKind, Missed, Planner};
 use saltpeter_domain::run::{LogEntry, LogEvent, MaintenanceScope};
 use saltpeter_domain::{Job, JobSet};
 use saltpeter_protocol::{JobName, RunCause, UnixMillis};
@@ -55,17 +55,23 @@ impl Scheduler {
         let mut set = Arc::clone(&jobs.borrow_and_update());
         planner.update(&set, self.clock.now());
         let starts = TaskTracker::new();
-        let mut remind_at: Option<Instant> = None;
+        let mut reminder = Reminder::default();
         while !stop.is_cancelled() {
             let now = self.clock.now();
             let due = planner.due(now);
             self.hand_over(due, &set, now, &starts);
-            remind(&set, now, &mut remind_at);
+            match reminder.look(set.maintenance.is_global(now), Instant::now()) {
+                Some(Reminded::Active) => {
+                    tracing::info!("maintenance mode active: nothing new starts");
+                }
+                Some(Reminded::Over) => tracing::info!("maintenance mode is over"),
+                None => {}
+            }
             let until_due = planner
                 .next_wake()
                 .map_or(LONGEST_SLEEP, |at| at.since(now));
             let wake = Instant::now() + until_due.min(LONGEST_SLEEP);
-            let wake = remind_at.map_or(wake, |remind| wake.min(remind));
+            let wake = reminder.next.map_or(wake, |next| wake.min(next));
             tokio::select! {
                 () = stop.cancelled() => {}
                 () = tokio::time::sleep_until(wake) => {}
@@ -84,76 +90,95 @@ impl Scheduler {
         Ok(())
     }
 
-    fn hand_over(&self, due: Due, set: &Arc<JobSet>, now: UnixMillis, starts: &TaskTracker) {
+    fn hand_over(&self, due: Vec<Due>, set: &Arc<JobSet>, now: UnixMillis, starts: &TaskTracker) {
+        if due.is_empty() {
+            return;
+        }
         let paused = Arc::clone(&self.paused.borrow());
-        let is_paused = |job: &Job| paused.contains_key(&job.name);
-        let missed: Vec<Missed> = due
-            .missed
+        let is_global = set.maintenance.is_global(now);
+        let fated: Vec<(Due, Fate)> = due
             .into_iter()
-            .filter(|missed| !is_paused(&missed.job))
+            .map(|due| {
+                let fate = if paused.contains_key(&due.job.name) {
+                    Fate::Paused
+                } else if is_global {
+                    self.note_maintenance(&due, now);
+                    Fate::Maintenance
+                } else {
+                    Fate::Start
+                };
+                (due, fate)
+            })
             .collect();
-        let mut fires: Vec<Fire> = due
-            .fires
-            .into_iter()
-            .filter(|fire| !is_paused(&fire.job))
-            .collect();
-        if set.maintenance.is_global(now) {
-            for fire in fires.drain(..) {
-                tracing::debug!(job = %fire.job.name, "not started: global maintenance mode active");
-                (self.journal)(LogEntry {
-                    job: fire.job.name.clone(),
-                    at: now,
-                    event: LogEvent::Maintenance {
-                        scope: MaintenanceScope::Global,
-                    },
-                });
-            }
-        }
-        if !missed.is_empty() {
-            starts.spawn(record_missed(self.runs.clone(), missed, Arc::clone(set)));
-        }
-        if !fires.is_empty() {
-            starts.spawn(start_all(self.runs.clone(), fires, Arc::clone(set)));
+        let (runs, set) = (self.runs.clone(), Arc::clone(set));
+        starts.spawn(async move {
+            futures::stream::iter(fated)
+                .for_each_concurrent(STARTS_AT_ONCE, |(due, fate)| see_to(&runs, due, fate, &set))
+                .await;
+        });
+    }
+
+    fn note_maintenance(&self, due: &Due, now: UnixMillis) {
+        for _ in &due.fires {
+            tracing::debug!(job = %due.job.name, "not started: global maintenance mode active");
+            (self.journal)(LogEntry {
+                job: due.job.name.clone(),
+                group: due.job.group.clone(),
+                at: now,
+                event: LogEvent::Maintenance {
+                    scope: MaintenanceScope::Global,
+                },
+            });
         }
     }
 }
 
-async fn start_all(runs: Runs, fires: Vec<Fire>, set: Arc<JobSet>) {
-    futures::stream::iter(fires)
-        .for_each_concurrent(STARTS_AT_ONCE, |fire| {
-            let (runs, set) = (&runs, &set);
-            async move {
-                let start = StartRun {
-                    job: fire.job.name.clone(),
-                    spec: Arc::new(fire.job.freeze(&set.settings)),
-                    cause: RunCause::Schedule {
-                        instant: fire.instant,
-                    },
-                    only: None,
-                    reconnect_grace: set.settings.reconnect_grace,
-                };
-                let started = runs.start(start).await;
-                report(&fire.job, started.map(drop));
-            }
-        })
-        .await;
+/// What becomes of a job's fires.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    /// They are started.
+    Start,
+    /// The job is paused: they pass, and so do those that nobody saw to.
+    Paused,
+    /// Global maintenance is on: they pass.
+    Maintenance,
 }
 
-async fn record_missed(runs: Runs, missed: Vec<Missed>, set: Arc<JobSet>) {
-    for missed in missed {
-        let job = &missed.job;
-        let count = missed.instants.len();
-        let least = if missed.is_truncated() {
-            "more than "
-        } else {
-            ""
-        };
+/// Writes a job's instants down, the oldest first: after a death in between, those that are left are found again. What
+/// passes gets no run, neither now nor from a server that starts later.
+async fn see_to(runs: &Runs, due: Due, fate: Fate, set: &JobSet) {
+    let job = &due.job;
+    let spec = Arc::new(job.freeze(&set.settings));
+    let last = due.last();
+    if fate != Fate::Paused && !due.missed.is_empty() {
+        let least = if due.unlisted { "more than " } else { "" };
+        let count = due.missed.len();
         tracing::warn!(job = %job.name, "{least}{count} starts were missed: their time had passed");
-        let spec = Arc::new(job.freeze(&set.settings));
-        for instant in missed.instants {
-            let recorded = runs.record_missed(job.name.clone(), Arc::clone(&spec), instant);
+        for Missed { instant, reason } in due.missed {
+            let recorded = runs.record_missed(job.name.clone(), Arc::clone(&spec), instant, reason);
             report(job, recorded.await.map(drop));
         }
+    }
+    if fate != Fate::Start {
+        if let Some(last) = last
+            && let Err(error) = runs.pass_over(job.name.clone(), last).await
+        {
+            tracing::error!(job = %job.name, "a start that passed was not noted: {error}");
+        }
+        return;
+    }
+    for Fire { instant, kind } in due.fires {
+        let start = StartRun {
+            job: job.name.clone(),
+            spec: Arc::clone(&spec),
+            cause: match kind {
+                FireKind::OnTime => RunCause::Schedule { instant },
+                FireKind::CatchUp => RunCause::CatchUp { instant },
+            },
+            only: None,
+            reconnect_grace: set.settings.reconnect_grace,
+        };
+        report(job, runs.start(start).await.map(drop));
     }
 }
 
@@ -175,16 +200,49 @@ fn report(job: &Job, outcome: Result<(), StartError>) {
     }
 }
 
-/// Says every twenty seconds that global maintenance is on.
-fn remind(set: &JobSet, now: UnixMillis, at: &mut Option<Instant>) {
-    if !set.maintenance.is_global(now) {
-        if at.take().is_some() {
-            tracing::info!("maintenance mode is over");
+/// Says at once and then every twenty seconds that global maintenance is on, and once that it is over.
+#[derive(Debug, Default)]
+struct Reminder {
+    /// When to say it again; `None` while it is off.
+    next: Option<Instant>,
+}
+
+/// What the log is to say about global maintenance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reminded {
+    Active,
+    Over,
+}
+
+impl Reminder {
+    fn look(&mut self, is_global: bool, now: Instant) -> Option<Reminded> {
+        if !is_global {
+            return self.next.take().map(|_| Reminded::Over);
         }
-        return;
+        if self.next.is_some_and(|next| now < next) {
+            return None;
+        }
+        self.next = Some(now + REMIND_EVERY);
+        Some(Reminded::Active)
     }
-    if at.is_none_or(|at| at <= Instant::now()) {
-        tracing::info!("maintenance mode active: nothing new starts");
-        *at = Some(Instant::now() + REMIND_EVERY);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_log_hears_of_global_maintenance_every_twenty_seconds_and_of_its_end() {
+        let begin = Instant::now();
+        let at = |seconds| begin + Duration::from_secs(seconds);
+        let mut reminder = Reminder::default();
+        assert_eq!(reminder.look(false, at(0)), None);
+        assert_eq!(reminder.look(true, at(5)), Some(Reminded::Active));
+        assert_eq!(reminder.look(true, at(24)), None);
+        assert_eq!(reminder.next, Some(at(25)));
+        assert_eq!(reminder.look(true, at(25)), Some(Reminded::Active));
+        assert_eq!(reminder.look(true, at(46)), Some(Reminded::Active));
+        assert_eq!(reminder.look(false, at(50)), Some(Reminded::Over));
+        assert_eq!(reminder.look(false, at(51)), None);
     }
 }

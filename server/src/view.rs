@@ -53,6 +53,11 @@ pub fn effective(job: &Job, settings: &Settings, zone: Tz) -> Vec<ConfigEntry> {
         entry("batch_size", &count(spec.batch_size, "all at once")),
         entry("timeout", &spec.timeout.to_string()),
         entry("overlap", spec.overlap.as_str()),
+        entry("missed", job.missed.as_str()),
+        entry(
+            "missed_window",
+            &format!("{} s", job.missed_window.as_secs()),
+        ),
         entry("cwd", &text(&spec.cwd)),
         entry("user", &text(&spec.user)),
         entry(

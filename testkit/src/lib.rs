@@ -1,11 +1,13 @@
 //! For tests: a whole server on ports of its own, the client that asks it, and a wrapper that says what the test
-//! tells it to.
+//! tells it to; and a cluster that takes documents by the letter of the `_bulk` interface.
 
+mod bulk;
 mod client;
 mod salt;
 mod site;
 mod wrapper;
 
+pub use bulk::{BulkServer, Sent};
 pub use client::{Answer, Client};
 pub use salt::{SaltLab, Stopped};
 pub use site::{Server, Site};

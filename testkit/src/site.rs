@@ -4,11 +4,13 @@ use crate::Client;
 use anyhow::{Context, Result, bail};
 use saltpeter_protocol::{RunId, Token};
 use saltpeter_server::boot::{Options, boot};
+use saltpeter_server::clock::SystemClock;
 use saltpeter_server::lifecycle::Lifecycle;
 use saltpeter_server::machines::RunKey;
 use saltpeter_server::settings::Flags;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -85,7 +87,7 @@ impl Site {
             .build()?;
         let handle = runtime.handle().clone();
         let running = runtime
-            .spawn_blocking(move || handle.block_on(boot(options)))
+            .spawn_blocking(move || handle.block_on(boot(options, Arc::new(SystemClock))))
             .await
             .context("the server panicked as it started")??;
         let machines = running.machines_addr();

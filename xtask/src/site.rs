@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 use std::fs;
 
 /// What a release's WASM and JS together may weigh on the wire, in bytes after brotli.
-const BUDGET: u64 = 400 * 1024;
+const BUDGET: u64 = 400_000;
 
 /// Holds the release's site to its budget.
 pub(crate) fn check_budget(ws: &Workspace) -> Result<()> {

@@ -3,6 +3,7 @@
 use super::when::When;
 use crate::actions::{Action, use_actions};
 use crate::browser;
+use crate::components::shown::Shown;
 use crate::format;
 use crate::live::{Link, Zone, use_live};
 use leptos::prelude::*;
@@ -59,7 +60,7 @@ fn NavLink(href: &'static str, also: &'static str, children: Children) -> impl I
             .then_some("page")
     };
     view! {
-        <a href=href aria-current=current>
+        <a href=href aria-current=move || current()>
             {children()}
         </a>
     }
@@ -71,11 +72,11 @@ fn ProblemCount() -> impl IntoView {
     let live = use_live();
     let count = move || live.problems().len();
     view! {
-        <Show when=move || { count() > 0 }>
+        <Shown when=move || { count() > 0 }>
             <span class="count" data-testid="problem-count" title="Problems in the configuration">
                 {move || format!("⚠\u{fe0e} {}", count())}
             </span>
-        </Show>
+        </Shown>
     }
     .into_any()
 }
@@ -102,10 +103,10 @@ fn ConnectionBadge() -> impl IntoView {
         Link::Reconnecting(last) | Link::Offline(last) => format!(" · last data {} old", age(last)),
     };
     view! {
-        <span class="badge" data-testid="conn-badge" data-state=state role="status">
+        <span class="badge" data-testid="conn-badge" data-state=move || state() role="status">
             <span class="dot" aria-hidden="true"></span>
-            <span>{state}</span>
-            <span class="badge-detail">{detail}</span>
+            <span>{move || state()}</span>
+            <span class="badge-detail">{move || detail()}</span>
         </span>
     }
     .into_any()
@@ -142,7 +143,7 @@ fn ClockToggle() -> impl IntoView {
             }
             on:click=turn
         >
-            {clock}
+            {move || clock()}
         </button>
     }
     .into_any()
@@ -221,26 +222,26 @@ pub(crate) fn MaintenanceBanner() -> impl IntoView {
     let pending = move || actions.is_pending(&Action::EndMaintenance);
     let since = Signal::derive(move || live.maintenance().global_since);
     view! {
-        <Show when=move || live.maintenance().global>
+        <Shown when=move || live.maintenance().global>
             <div class="banner" role="alert" data-testid="maintenance-banner">
                 <span class="mark maintenance" aria-hidden="true">"⚒\u{fe0e}"</span>
                 <p>
                     <strong>"Global maintenance is on"</strong>
-                    <Show when=move || since.get().is_some()>
+                    <Shown when=move || since.get().is_some()>
                         ", turned on " <When at=since />
-                    </Show>
+                    </Shown>
                     {move || live.maintenance().reason.map(|reason| format!(" ({reason})"))}
                     ": no new job starts."
                 </p>
                 <button
-                    disabled=pending
+                    disabled=move || pending()
                     data-testid="maintenance-off"
                     on:click=move |_| actions.perform(Action::EndMaintenance)
                 >
                     {move || if pending() { "Turning off…" } else { "Turn off" }}
                 </button>
             </div>
-        </Show>
+        </Shown>
     }
     .into_any()
 }

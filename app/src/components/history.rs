@@ -3,6 +3,8 @@
 use super::marks::{Mark, run_word};
 use super::run_view::{Cause, counts_text, ended_at};
 use super::when::{Lasting, When};
+use crate::components::rows::Rows;
+use crate::components::shown::Shown;
 use crate::format;
 use crate::routes;
 use leptos::prelude::*;
@@ -10,8 +12,10 @@ use saltpeter_protocol::RunState;
 use saltpeter_protocol::api::RunSummary;
 use std::time::Duration;
 
-const STEP: usize = 8;
-const HEIGHT: f64 = 72.0;
+const STEP: u64 = 8;
+const HEIGHT: u64 = 72;
+/// Room for the cross above a run that did not end well.
+const ROOM: u64 = 8;
 
 fn took(run: &RunSummary) -> Option<Duration> {
     ended_at(run).map(|at| at.since(run.created))
@@ -40,7 +44,7 @@ pub(crate) fn History(
     view! {
         <section class="card history">
             <h2>"History"</h2>
-            <Show when=move || !none() fallback=|| view! { <p class="empty">"It has never run."</p> }>
+            <Shown when=move || !none() fallback=|| view! { <p class="empty">"It has never run."</p> }>
                 <Chart runs />
                 <div class="table-scroll">
                     <table data-testid="history">
@@ -55,18 +59,28 @@ pub(crate) fn History(
                             </tr>
                         </thead>
                         <tbody>
-                            <For
+                            <Rows
                                 each=move || runs.get()
-                                key=|run| format!("{run:?}")
+                                key=history_key
                                 children=|run| view! { <HistoryRow run /> }
                             />
                         </tbody>
                     </table>
                 </div>
-            </Show>
+            </Shown>
         </section>
     }
     .into_any()
+}
+
+/// Rows are drawn anew when anything in them has changed.
+fn history_key(run: &RunSummary) -> String {
+    format!(
+        "{} {} {}",
+        run.id,
+        run_word(&run.state),
+        counts_text(&run.counts)
+    )
 }
 
 #[component]
@@ -109,15 +123,17 @@ fn Chart(runs: Signal<Vec<RunSummary>>) -> impl IntoView {
                 .filter_map(took)
                 .max()
                 .unwrap_or_default()
-                .as_secs_f64()
-                .max(0.001);
-            let y = |length: Duration| HEIGHT - length.as_secs_f64() / longest * (HEIGHT - 4.0);
-            let width = runs.len() * STEP;
+                .as_millis()
+                .max(1);
+            let y = |length: Duration| {
+                HEIGHT - (length.as_millis() * u128::from(HEIGHT - ROOM) / longest) as u64
+            };
+            let width = runs.len() as u64 * STEP;
             let bars = runs
                 .iter()
                 .rev()
                 .enumerate()
-                .map(|(i, run)| bar(i, run, took(run).map_or(HEIGHT - 4.0, y)))
+                .map(|(i, run)| bar(i as u64, run, took(run).map_or(HEIGHT - ROOM, y)))
                 .collect_view();
             let (half, most) = (percentile(runs, 0.5), percentile(runs, 0.95));
             let rule = |class: &'static str, length: Option<Duration>| {
@@ -157,12 +173,12 @@ fn Chart(runs: Signal<Vec<RunSummary>>) -> impl IntoView {
             }
         })
     };
-    view! { {content} }
+    view! { {move || content()} }
 }
 
-fn bar(index: usize, run: &RunSummary, top: f64) -> impl IntoView + use<> {
+fn bar(index: u64, run: &RunSummary, top: u64) -> impl IntoView + use<> {
     let x = index * STEP;
-    let height = (HEIGHT - top).max(2.0);
+    let height = (HEIGHT - top).max(2);
     let mark = Mark::of_run(&run.state);
     let title = match &run.state {
         RunState::Ended { .. } => format!(
@@ -189,7 +205,7 @@ fn bar(index: usize, run: &RunSummary, top: f64) -> impl IntoView + use<> {
                     view! {
                         <path
                             class=format!("cross {}", mark.class())
-                            d=format!("M{} 1l4 4m0 -4l-4 4", x + 1)
+                            d=format!("M{} {}l4 4m0 -4l-4 4", x + 1, HEIGHT - height - 6)
                         />
                     }
                 })}

@@ -98,7 +98,7 @@ pub(crate) fn line_view(shown: Shown, context: &LineContext) -> impl IntoView + 
     view! {
         <div
             class="line"
-            class:selected=chosen
+            class:selected=move || chosen()
             class:missing=missing
             class:stderr=line.stderr
             data-testid="output-line"
@@ -111,7 +111,7 @@ pub(crate) fn line_view(shown: Shown, context: &LineContext) -> impl IntoView + 
             <span class="line-mark" title=line.stderr.then_some("standard error")>
                 {if line.stderr { "E" } else { "" }}
             </span>
-            {time}
+            {move || time()}
             <span class="line-text">
                 {pieces}
                 {line

@@ -44,7 +44,7 @@ impl Mark {
                 RunOutcome::Killed => Self::Killed,
                 RunOutcome::Lost => Self::Lost,
                 RunOutcome::Maintenance => Self::Maintenance,
-                RunOutcome::SkippedOverlap | RunOutcome::Missed => Self::Skipped,
+                RunOutcome::SkippedOverlap | RunOutcome::Missed { .. } => Self::Skipped,
             },
         }
     }

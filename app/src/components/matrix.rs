@@ -1,6 +1,8 @@
 //! The machines of a run, a cell each, in groups by how they stand; the ones to look at come first.
 
 use super::marks::Mark;
+use crate::components::rows::Rows;
+use crate::components::shown::Shown;
 use crate::format;
 use crate::routes;
 use leptos::prelude::*;
@@ -20,7 +22,7 @@ struct Group {
     machines: Vec<Cell>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct Cell {
     machine: MachineId,
     code: Option<i32>,
@@ -77,9 +79,9 @@ pub(crate) fn Matrix(
     let total = move || detail.with(|detail| detail.machines.len());
     view! {
         <div class="matrix" data-testid="matrix">
-            <For
+            <Rows
                 each=move || all.get()
-                key=|group| group.word
+                key=|group| group.word.to_owned()
                 children=move |group| {
                     let word = group.word;
                     let machines = Memo::new(move |_| {
@@ -141,23 +143,33 @@ fn MatrixGroup(
                 <span class=mark.class() aria-hidden="true">
                     {mark.symbol()}
                 </span>
-                {title}
+                {move || title()}
             </h3>
             <div class="cells">
-                <For
+                <Rows
                     each=shown
-                    key=|cell| cell.clone()
+                    key=cell_key
                     children=move |cell| cell_view(&cell, mark, word, run, selected)
                 />
-                <Show when=move || { hidden() > 0 }>
+                <Shown when=move || { hidden() > 0 }>
                     <button class="quiet" on:click=move |_| whole.set(true)>
                         {move || format!("+ {} more", format::number(hidden() as u64))}
                     </button>
-                </Show>
+                </Shown>
             </div>
         </section>
     }
     .into_any()
+}
+
+/// Cells are drawn anew when anything in them has changed.
+fn cell_key(cell: &Cell) -> String {
+    format!(
+        "{} {} {}",
+        cell.machine,
+        cell.code.unwrap_or_default(),
+        cell.killing
+    )
 }
 
 fn cell_view(
@@ -183,8 +195,8 @@ fn cell_view(
     view! {
         <a
             class="cell"
-            href=href
-            aria-current=current
+            href=move || href()
+            aria-current=move || current()
             data-testid=format!("machine-{machine}")
             data-state=word
             title=format!("{machine}: {word}")

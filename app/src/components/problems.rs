@@ -21,7 +21,7 @@ pub(crate) fn ProblemList(
     problems: Signal<Arc<Vec<Problem>>>,
 ) -> impl IntoView {
     let rows = move || problems.with(|problems| problems.iter().map(row).collect_view());
-    view! { <ul class="problems">{rows}</ul> }
+    view! { <ul class="problems">{move || rows()}</ul> }
 }
 
 fn row(problem: &Problem) -> impl IntoView + use<> {

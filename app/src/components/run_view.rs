@@ -6,6 +6,7 @@ use super::output_pane::{OutputPane, Start};
 use super::when::{Lasting, When};
 use crate::actions::{Action, use_actions};
 use crate::client;
+use crate::components::shown::Shown;
 use crate::format;
 use crate::live::use_live;
 use crate::routes;
@@ -106,7 +107,7 @@ pub(crate) fn RunView(
             <RunHead detail within />
             <Matrix detail selected />
             {move || row.get().map(|row| view! { <MachineHead run=id.clone() row /> })}
-            {pane}
+            {move || pane()}
         </section>
     }
     .into_any()
@@ -131,9 +132,8 @@ fn NoMachines(detail: Memo<Arc<RunDetail>>) -> impl IntoView {
                 RunOutcome::SkippedOverlap => {
                     "Nothing was run: an earlier run of this job was still going.".to_owned()
                 }
-                RunOutcome::Missed => {
-                    "Nothing was run: its time had passed when the server could see to it."
-                        .to_owned()
+                RunOutcome::Missed { reason } => {
+                    format!("Nothing was run. {}", reason.sentence())
                 }
                 RunOutcome::ResolveFailed { message } => {
                     format!("The machines could not be found out: {message}")
@@ -142,7 +142,7 @@ fn NoMachines(detail: Memo<Arc<RunDetail>>) -> impl IntoView {
             },
         })
     };
-    view! { <p class="empty">{text}</p> }
+    view! { <p class="empty">{move || text()}</p> }
 }
 
 /// Why a run exists.
@@ -153,6 +153,7 @@ pub(crate) fn Cause(
 ) -> impl IntoView {
     match cause {
         RunCause::Schedule { .. } => EitherOf3::A("by schedule"),
+        RunCause::CatchUp { .. } => EitherOf3::A("to make up for a missed start"),
         RunCause::Manual { by } => EitherOf3::B(format!("started by {by}")),
         RunCause::Again { by, of } => EitherOf3::C(view! {
             <span>
@@ -235,35 +236,35 @@ fn RunHead(detail: Memo<Arc<RunDetail>>, within: bool) -> impl IntoView {
                         },
                     )
                 }}
-                <span class="state" data-testid="run-state" data-state=word>
+                <span class="state" data-testid="run-state" data-state=move || word()>
                     <MarkIcon mark />
-                    {word}
+                    {move || word()}
                 </span>
             </div>
             <div class="buttons">
-                <Show when=again>
+                <Shown when=again>
                     <button
                         data-testid="run-again"
                         data-key=(!within).then_some("r")
-                        disabled=again_pending
+                        disabled=move || again_pending()
                         on:click=move |_| actions.perform(Action::Again(id()))
                     >
                         {move || {
                             if again_pending() { "Starting…" } else { "Run again where it did not succeed" }
                         }}
                     </button>
-                </Show>
-                <Show when=move || !ended()>
+                </Shown>
+                <Shown when=move || !ended()>
                     <button
                         class="danger"
                         data-testid=if within { "kill-run" } else { "kill" }
                         data-key=(!within).then_some("k")
-                        disabled=killing
+                        disabled=move || killing()
                         on:click=move |_| actions.kill(Action::KillRun(id()))
                     >
                         {move || if killing() { "Killing…" } else { "■ Kill" }}
                     </button>
-                </Show>
+                </Shown>
             </div>
             <p class="facts">
                 <span>
@@ -347,10 +348,10 @@ fn MachineHead(run: RunId, row: MachineRow) -> impl IntoView {
                         <button
                             class="danger small"
                             data-testid="kill-machine"
-                            disabled=killing
+                            disabled=move || killing()
                             on:click=move |_| actions.kill(action.clone())
                         >
-                            {label}
+                            {move || label()}
                         </button>
                     }
                 })}

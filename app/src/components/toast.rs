@@ -1,5 +1,6 @@
 //! Short notices at the edge of the page.
 
+use crate::components::rows::Rows;
 use leptos::prelude::*;
 use saltpeter_protocol::api::ApiError;
 use std::time::Duration;
@@ -89,7 +90,7 @@ pub(crate) fn ToastArea(
 ) -> impl IntoView {
     view! {
         <div class="toasts" role="status" aria-live="polite">
-            <For each=move || toasts.shown.get() key=|(id, _)| *id let((id, toast))>
+            <Rows each=move || toasts.shown.get() key=|(id, _)| id.to_string() let((id, toast))>
                 <div
                     class="toast"
                     class:bad=!toast.good
@@ -121,7 +122,7 @@ pub(crate) fn ToastArea(
                         "×"
                     </button>
                 </div>
-            </For>
+            </Rows>
         </div>
     }
     .into_any()

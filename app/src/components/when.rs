@@ -22,7 +22,7 @@ pub(crate) fn When(
             datetime=move || at.get().map(format::iso)
             title=move || at.get().map(|at| live.absolute(at))
         >
-            {relative}
+            {move || relative()}
         </time>
     }
 }
@@ -49,5 +49,5 @@ pub(crate) fn Lasting(
             }
         }
     };
-    view! { <span class="lasting">{text}</span> }
+    view! { <span class="lasting">{move || text()}</span> }
 }

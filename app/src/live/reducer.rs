@@ -166,9 +166,13 @@ impl State {
 }
 
 fn by_name(jobs: Vec<JobRow>) -> BTreeMap<JobName, Arc<JobRow>> {
-    jobs.into_iter()
-        .map(|job| (job.name.clone(), Arc::new(job)))
-        .collect()
+    let mut by_name = BTreeMap::new();
+    // Not collected: that would bring a sort of its own into the browser.
+    by_name.extend(
+        jobs.into_iter()
+            .map(|job| (job.name.clone(), Arc::new(job))),
+    );
+    by_name
 }
 
 /// Machines stand in the order of their names.

@@ -145,7 +145,9 @@ impl Live {
     /// All groups, in order.
     pub(crate) fn groups(&self) -> Vec<String> {
         let here = self.with_jobs(|jobs| {
-            let groups: BTreeSet<&String> = jobs.values().map(|job| &job.group).collect();
+            let mut groups = BTreeSet::new();
+            // Not collected: that would bring a sort of its own into the browser.
+            groups.extend(jobs.values().map(|job| &job.group));
             groups.into_iter().cloned().collect()
         });
         let first = self

@@ -3,13 +3,15 @@
 use super::Loaded;
 use crate::client;
 use crate::components::problems::ProblemList;
+use crate::components::rows::Rows;
+use crate::components::shown::Shown;
 use crate::components::when::When;
 use crate::format;
 use crate::live::use_live;
 use leptos::prelude::*;
 use leptos_meta::Title;
 use saltpeter_protocol::api::{
-    ConfigFile, ConfigFileState, ConfigPage as Page, SettingEffect, SettingRow,
+    ConfigFile, ConfigFileState, ConfigPage as Page, SettingEffect, SettingRow, SinkHealth, SinkRow,
 };
 use std::sync::Arc;
 
@@ -57,11 +59,11 @@ fn Content(first: Page) -> impl IntoView {
         <section class="card">
             <h2>
                 "Problems"
-                <Show when=move || !none()>
+                <Shown when=move || !none()>
                     <span class="count">{move || problems.with(|problems| problems.len())}</span>
-                </Show>
+                </Shown>
             </h2>
-            <Show
+            <Shown
                 when=move || !none()
                 fallback=|| {
                     view! {
@@ -73,7 +75,7 @@ fn Content(first: Page) -> impl IntoView {
                 }
             >
                 <ProblemList problems />
-            </Show>
+            </Shown>
         </section>
         <section class="card">
             <h2>"Files"</h2>
@@ -92,15 +94,40 @@ fn Content(first: Page) -> impl IntoView {
                         </tr>
                     </thead>
                     <tbody>
-                        <For
+                        <Rows
                             each=move || page.with(|page| page.files.clone())
-                            key=|file| format!("{file:?}")
+                            key=file_key
                             children=|file| view! { <FileRow file /> }
                         />
                     </tbody>
                 </table>
             </div>
         </section>
+        <Show when=move || page.with(|page| !page.sinks.is_empty())>
+            <section class="card">
+                <h2>"Documents"</h2>
+                <div class="table-scroll">
+                    <table data-testid="sinks">
+                        <thead>
+                            <tr>
+                                <th>"Sent to"</th>
+                                <th>"State"</th>
+                                <th class="numeric">"Sent"</th>
+                                <th class="numeric">"Waiting"</th>
+                                <th class="numeric">"Lost"</th>
+                            </tr>
+                        </thead>
+                        <tbody>
+                            <For
+                                each=move || page.with(|page| page.sinks.clone())
+                                key=|row| format!("{row:?}")
+                                children=|row| view! { <Sink row /> }
+                            />
+                        </tbody>
+                    </table>
+                </div>
+            </section>
+        </Show>
         <section class="card">
             <h2>"Settings in force"</h2>
             <div class="table-scroll">
@@ -114,7 +141,7 @@ fn Content(first: Page) -> impl IntoView {
                         </tr>
                     </thead>
                     <tbody>
-                        <For
+                        <Rows
                             each=move || page.with(|page| page.settings.clone())
                             key=setting_key
                             children=|row| view! { <Setting row /> }
@@ -127,7 +154,56 @@ fn Content(first: Page) -> impl IntoView {
     .into_any()
 }
 
+/// A cluster that gets documents.
+#[component]
+fn Sink(row: SinkRow) -> impl IntoView {
+    let lost = row.dropped + row.rejected;
+    let (class, symbol, words) = match row.health {
+        SinkHealth::Failing { reason, .. } => (
+            "mark failed",
+            "✕",
+            format!("not taken, waiting on disk: {reason}"),
+        ),
+        SinkHealth::Working if lost > 0 => (
+            "mark maintenance",
+            "⚠\u{fe0e}",
+            format!(
+                "working; since the start {} dropped for want of room, {} rejected by the cluster",
+                format::number(row.dropped),
+                format::number(row.rejected)
+            ),
+        ),
+        SinkHealth::Working => ("mark succeeded", "✓", "working".to_owned()),
+    };
+    view! {
+        <tr data-testid="sink-row">
+            <td>
+                {row.name} " " <code class="value">{row.address}</code>
+            </td>
+            <td>
+                <span class="state">
+                    <span class=class aria-hidden="true">
+                        {symbol}
+                    </span>
+                    {words}
+                </span>
+            </td>
+            <td class="numeric">{format::number(row.sent)}</td>
+            <td class="numeric">{format::number(row.waiting)}</td>
+            <td class="numeric">{format::number(lost)}</td>
+        </tr>
+    }
+    .into_any()
+}
+
 /// Rows are drawn anew when anything in them has changed.
+fn file_key(file: &ConfigFile) -> String {
+    format!(
+        "{} {} {:?} {}",
+        file.name, file.jobs, file.state, file.loaded.0
+    )
+}
+
 fn setting_key(row: &SettingRow) -> String {
     format!(
         "{}\n{}\n{}\n{:?}",
@@ -186,13 +262,18 @@ fn Setting(row: SettingRow) -> impl IntoView {
         }
         .into_any(),
     };
+    let value = if row.value.is_empty() {
+        "–".to_owned()
+    } else {
+        row.value
+    };
     view! {
         <tr data-testid="setting-row">
             <td>
                 <code>{row.key}</code>
             </td>
             <td>
-                <code class="value">{row.value}</code>
+                <code class="value">{value}</code>
             </td>
             <td class="weak">{row.source}</td>
             <td>{effect}</td>

@@ -4,7 +4,7 @@ use super::keys::{At, JobDraft, WrittenTargets};
 use super::raw::{Entry, Node, Value};
 use super::reader::Reader;
 use super::validate::FileContext;
-use crate::job::{Job, Overlap, SourceRef, Timeout};
+use crate::job::{DEFAULT_MISSED_WINDOW, Job, Overlap, SourceRef, Timeout};
 use crate::schedule::{Field, Schedule, ScheduleError, Zone};
 use crate::secret::MASK;
 use crate::targeting::{TargetExpr, TargetType};
@@ -43,6 +43,8 @@ pub(crate) fn assemble(
         user: draft.user,
         env: draft.env,
         overlap: overlap?,
+        missed: draft.missed,
+        missed_window: draft.missed_window.unwrap_or(DEFAULT_MISSED_WINDOW),
         launch: draft.launch,
         wrapper_path: draft.wrapper_path,
         wrapper_protocol: draft.wrapper_protocol,
@@ -248,12 +250,12 @@ fn targets(draft: &JobDraft, reader: &mut Reader) -> Option<TargetExpr> {
 
 fn timeout(draft: &JobDraft, reader: &mut Reader) -> Option<Timeout> {
     let hard = match (&draft.timeout, &draft.hard_timeout) {
-        (Some(_), Some(old)) => {
-            reader.error(
+        (Some(hard), Some(old)) => {
+            reader.warn(
                 &old.place,
-                "hard_timeout is the old name of timeout; keep one of them",
+                "hard_timeout is the old name of timeout, which holds; take this line out",
             );
-            return None;
+            Some(hard.value)
         }
         (Some(hard), None) | (None, Some(hard)) => Some(hard.value),
         (None, None) => None,

@@ -77,7 +77,7 @@ pub fn edit_maintenance(original: &str, wanted: &Maintenance) -> Result<String, 
 }
 
 fn parse(text: &str) -> Result<Node, EditError> {
-    raw::parse(text).map_err(|error| EditError::Invalid {
+    raw::parse_plain(text).map_err(|error| EditError::Invalid {
         line: error.place.line,
         column: error.place.column,
         message: error.message,

@@ -15,6 +15,7 @@ mod reader;
 mod reference;
 mod settings;
 mod show;
+mod sinks;
 mod validate;
 
 pub use check::CheckReport;
@@ -24,6 +25,7 @@ pub use loader::{FileChange, Loader, MAX_FILE_BYTES, is_config_file};
 pub use reference::reference;
 pub use settings::{Executor, Grains, Settings};
 pub use show::ShownSetting;
+pub use sinks::SinkAccess;
 
 pub(crate) use nearest::nearest;
 

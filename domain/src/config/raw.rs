@@ -90,16 +90,35 @@ pub(crate) struct SyntaxError {
     pub(crate) message: String,
 }
 
-/// Reads a file. Whether keys are unique is left to the caller, who can report all of them.
+/// Most anchors and aliases of a file.
+const MAX_ALIASES: usize = 100_000;
+/// How much aliases may stand for in all, in events of the parser: two for a mapping or a list, one for a scalar. Ten
+/// thousand jobs that share ten keys each come to this.
+const MAX_REPLAYED: usize = 250_000;
+
+/// Reads a file; what aliases (`*name`) and merge keys (`<<`) stand for is in their place. Whether keys are unique is left
+/// to the caller, who can report all of them.
 pub(crate) fn parse(text: &str) -> Result<Node, SyntaxError> {
-    // Far above what a directory of ten thousand jobs in one file needs; size and the ban on aliases bound the rest.
+    parse_with(text, MAX_ALIASES)
+}
+
+/// Reads a file in which every value stands where it belongs, so that it can be edited there. Aliases are errors.
+pub(crate) fn parse_plain(text: &str) -> Result<Node, SyntaxError> {
+    parse_with(text, 0)
+}
+
+fn parse_with(text: &str, max_aliases: usize) -> Result<Node, SyntaxError> {
+    // Far above what a directory of ten thousand jobs in one file needs. What aliases stand for counts each time.
     let options = serde_saphyr::options! {
         budget: serde_saphyr::budget! {
-            max_anchors: 0,
-            max_aliases: 0,
+            max_anchors: max_aliases,
+            max_aliases: max_aliases,
             max_depth: 32,
             max_nodes: 2_000_000,
             max_events: 6_000_000,
+        },
+        alias_limits: serde_saphyr::alias_limits! {
+            max_total_replayed_events: MAX_REPLAYED,
         },
         emit_comments: false,
         duplicate_keys: DuplicateKeyPolicy::PassThrough,
@@ -120,7 +139,7 @@ fn explain(text: &str, error: &Error) -> SyntaxError {
         Error::Budget {
             breach: BudgetBreach::Anchors { .. } | BudgetBreach::Aliases { .. },
             ..
-        } => "anchors and aliases ('&name', '*name') are not supported; write the value out"
+        } => "this file cannot be edited from here, for it has anchors or aliases ('&name', '*name'); edit it by hand"
             .to_owned(),
         Error::Budget {
             breach: BudgetBreach::Depth { .. },
@@ -129,8 +148,12 @@ fn explain(text: &str, error: &Error) -> SyntaxError {
         Error::MultipleDocuments { .. } => {
             "a second document ('---') begins here; a file is one mapping".to_owned()
         }
+        ref other if is_too_much_replay(other) => {
+            "what the aliases up to here stand for is too much; write less by way of aliases"
+                .to_owned()
+        }
         _ if char_at(text, &place) == Some('*') => {
-            "'*' begins an alias, and aliases are not supported; a cron field or a pattern that begins with '*' needs quotes"
+            "'*' begins an alias, and nothing of that name comes before it; a cron field or a pattern that begins with '*' needs quotes"
                 .to_owned()
         }
         other => {
@@ -150,6 +173,14 @@ fn explain(text: &str, error: &Error) -> SyntaxError {
         }
     };
     SyntaxError { place, message }
+}
+
+fn is_too_much_replay(error: &Error) -> bool {
+    match error {
+        Error::AliasReplayLimitExceeded { .. } => true,
+        Error::AliasError { error, .. } => is_too_much_replay(error),
+        _ => false,
+    }
 }
 
 fn char_at(text: &str, place: &Place) -> Option<char> {
@@ -288,10 +319,40 @@ fn into_node(source: &str, written: Spanned<Written>) -> Result<Node, SyntaxErro
                 .into_iter()
                 .map(|(key, value)| into_entry(source, key, value))
                 .collect();
-            Value::Map(entries?)
+            Value::Map(merged(entries?)?)
         }
     };
     Ok(Node { value, place })
+}
+
+/// The entries with those in place of a merge key that it stands for. What is written beside it goes before, and of
+/// several mappings the earlier one.
+fn merged(entries: Vec<Entry>) -> Result<Vec<Entry>, SyntaxError> {
+    let (merges, mut own): (Vec<_>, Vec<_>) =
+        entries.into_iter().partition(|entry| entry.key == "<<");
+    for merge in merges {
+        let mappings = match merge.value.value {
+            Value::List(items) => items,
+            _ => vec![merge.value],
+        };
+        for mapping in mappings {
+            let Value::Map(others) = mapping.value else {
+                return Err(SyntaxError {
+                    place: merge.key_place,
+                    message: format!(
+                        "'<<' takes in a mapping such as *name, or a list of them, not {}",
+                        mapping.value.describe()
+                    ),
+                });
+            };
+            for other in others {
+                if own.iter().all(|known| known.key != other.key) {
+                    own.push(other);
+                }
+            }
+        }
+    }
+    Ok(own)
 }
 
 fn into_entry(

@@ -23,8 +23,9 @@ name without the extension.
 - Changes are noticed without a restart. A file with an error keeps its last good version in force as a whole, and all other
   files go on. A file that has had no good version since the start contributes its valid jobs.
 - A job's name has 1 to 128 letters, digits, `_`, `-` and `.`, and begins with a letter, a digit or `_`.
-- A key without a value is as good as absent. An unknown key is a warning. A double key, an anchor, an alias (`&`, `*`) and a merge key
-  (`<<`) are errors. A file may have {} MiB.
+- A key without a value is as good as absent. An unknown key is a warning. A double key is an error. Anchors,
+  aliases and merge keys (`&name`, `*name`, `<<`) work within a file; a top-level key that begins with `.` is no job, and is
+  there to be referred to. The dashboard does not edit a file that has any of them. A file may have {} MiB.
 - `saltpeter check` prints every problem with file, line and column.
 
 ```yaml

@@ -1,5 +1,6 @@
 //! The global settings, `saltpeter_config`.
 
+use super::sinks::SinkAccess;
 use crate::job::WrapperLogLevel;
 use crate::secret::Secret;
 use chrono_tz::Tz;
@@ -39,10 +40,16 @@ pub struct Settings {
     pub elasticsearch: Option<Secret>,
     /// Prefix of its indices.
     pub elasticsearch_index: String,
+    /// How it is reached.
+    pub elasticsearch_access: SinkAccess,
     /// Address of an `OpenSearch` server, which may hold a password; `None`: none.
     pub opensearch: Option<Secret>,
     /// Prefix of its indices.
     pub opensearch_index: String,
+    /// How it is reached.
+    pub opensearch_access: SinkAccess,
+    /// Bytes of documents that may wait on disk for each of the two.
+    pub documents_spool: u64,
     /// Who starts commands on machines.
     pub executor: Executor,
     /// Whether machines that lack the server's wrapper are given it.
@@ -82,6 +89,9 @@ pub struct Settings {
 /// What is known of a machine: Salt's grains, or those written under `local_machines`. Always a JSON object.
 pub type Grains = serde_json::Map<String, serde_json::Value>;
 
+/// Bytes in a mebibyte.
+pub(crate) const MIB: u64 = 1024 * 1024;
+
 impl Default for Settings {
     fn default() -> Self {
         Self {
@@ -98,8 +108,11 @@ impl Default for Settings {
             default_wrapper_logdir: "/var/log/sp_wrapper".to_owned(),
             elasticsearch: None,
             elasticsearch_index: "saltpeter".to_owned(),
+            elasticsearch_access: SinkAccess::default(),
             opensearch: None,
             opensearch_index: "saltpeter".to_owned(),
+            opensearch_access: SinkAccess::default(),
+            documents_spool: 256 * MIB,
             executor: Executor::Auto,
             distribute_wrapper: true,
             wrappers_dir: None,

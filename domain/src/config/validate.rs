@@ -90,6 +90,10 @@ pub(crate) fn read_file(root: &Node, context: &FileContext) -> Result<FileConten
                 );
                 content.maintenance = values;
             }
+            // What others refer to by an alias; no job can have such a name.
+            key if key
+                .strip_prefix('.')
+                .is_some_and(|name| JobName::new(name).is_ok()) => {}
             _ => read_job(entry, context, &mut content),
         }
     }
@@ -184,12 +188,6 @@ fn read_keys<T>(
             Some(index) => {
                 reader.enter(keys[index].info.name);
                 read(index, value, &mut reader);
-            }
-            None if key == "<<" => {
-                reader.error(
-                    key_place,
-                    "merge keys ('<<') are not supported; write the keys out",
-                );
             }
             None => {
                 let near = nearest(key, keys.iter().map(|known| known.info.name));

@@ -334,6 +334,11 @@ impl Run {
                 .collect();
             for id in &next {
                 self.set_state(id, MachineState::Starting { since: now }, &mut step.changed);
+                let event = LogEvent::MachineStarted {
+                    run: self.head.id.clone(),
+                    machine: id.clone(),
+                };
+                step.effects.push(self.log(event, now));
             }
             if !next.is_empty() {
                 step.effects.push(Effect::Launch(next));
@@ -360,6 +365,7 @@ impl Run {
         let event = LogEvent::RunFinished {
             run: self.head.id.clone(),
             outcome: outcome.clone(),
+            counts: self.counts,
         };
         step.effects.push(self.log(event, now));
         step.effects.push(Effect::Finished(outcome));
@@ -368,6 +374,7 @@ impl Run {
     pub(super) fn log(&self, event: LogEvent, at: UnixMillis) -> Effect {
         Effect::Log(LogEntry {
             job: self.head.job.clone(),
+            group: self.head.spec.group.clone(),
             at,
             event,
         })

@@ -1,5 +1,6 @@
 //! What applying an input leads to.
 
+use saltpeter_protocol::api::Counts;
 use saltpeter_protocol::machine::v2::LeaveReason;
 use saltpeter_protocol::{JobName, MachineId, MachineOutcome, RunId, RunOutcome, UnixMillis};
 use std::collections::BTreeSet;
@@ -73,6 +74,8 @@ pub enum Effect {
 pub struct LogEntry {
     /// The job.
     pub job: JobName,
+    /// The job's group.
+    pub group: String,
     /// When it happened.
     pub at: UnixMillis,
     /// What happened.
@@ -86,6 +89,13 @@ pub enum LogEvent {
     RunStarted {
         /// The run.
         run: RunId,
+    },
+    /// A machine's wrapper is about to be started.
+    MachineStarted {
+        /// The run.
+        run: RunId,
+        /// The machine.
+        machine: MachineId,
     },
     /// A machine has its outcome and all of its output.
     MachineEnded {
@@ -102,6 +112,8 @@ pub enum LogEvent {
         run: RunId,
         /// How it ended.
         outcome: RunOutcome,
+        /// How its machines ended.
+        counts: Counts,
     },
     /// A run was due while an earlier one was still going.
     Overlap {

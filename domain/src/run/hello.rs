@@ -171,7 +171,8 @@ impl Run {
         let mut start = started.is_none();
         if let Progress::Started { pid, .. } = progress {
             start = false;
-            known.pid = Some(pid);
+            // 0 where nobody knows it.
+            known.pid = Some(pid).filter(|pid| *pid != 0);
             let since = started.unwrap_or(now);
             self.set_state(machine, MachineState::Running { since }, &mut step.changed);
         } else if let (Some(since), MachineState::LostContact { .. }) = (started, &known.state) {

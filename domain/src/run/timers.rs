@@ -1,6 +1,7 @@
 //! What the passing of time does to a run.
 
 use super::{Changed, Effect, MachineRun, Run, Step};
+use crate::job::LaunchWay;
 use saltpeter_protocol::{
     LaunchErrorKind, MachineId, MachineOutcome, MachineState, RunState, UnixMillis,
 };
@@ -109,6 +110,8 @@ impl Run {
         if self.head.state == RunState::Resolving {
             step.effects.push(Effect::Resolve);
         }
+        // Commands that the executor runs itself have no wrapper that comes back: it is asked for them again.
+        let by_executor = self.head.spec.launch == LaunchWay::Executor;
         let mut again = Vec::new();
         let mut changed = Changed::default();
         for (id, machine) in &mut self.machines {
@@ -119,11 +122,16 @@ impl Run {
                         bound.at = now;
                     } else {
                         *since = now;
+                    }
+                    if machine.bound.is_none() || by_executor {
                         again.push(id.clone());
                     }
                 }
                 MachineState::Running { .. } | MachineState::LostContact { .. } => {
                     machine.heard = Some(now);
+                    if by_executor {
+                        again.push(id.clone());
+                    }
                     continue;
                 }
             }

@@ -82,7 +82,8 @@ impl<'t> Parser<'t> {
 
     fn all(&mut self) -> Result<Matcher, TargetError> {
         let mut parts = vec![self.one()?];
-        while self.take("and") {
+        // As in Salt, 'and' may be left out before 'not'.
+        while self.take("and") || self.peek() == Some("not") {
             parts.push(self.one()?);
         }
         Ok(if parts.len() == 1 {

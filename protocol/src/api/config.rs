@@ -53,6 +53,45 @@ pub struct ConfigPage {
     pub problems: Vec<Problem>,
     /// The settings in force.
     pub settings: Vec<SettingRow>,
+    /// The clusters that get documents.
+    #[serde(default)]
+    pub sinks: Vec<SinkRow>,
+}
+
+/// How a cluster that gets documents is doing. The counts are of documents since the server's start.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SinkRow {
+    /// `elasticsearch` or `opensearch`.
+    pub name: String,
+    /// Its address; a password in it is masked.
+    pub address: String,
+    /// Whether it takes them.
+    pub health: SinkHealth,
+    /// Documents that wait on disk.
+    pub waiting: u64,
+    /// Their bytes.
+    pub waiting_bytes: u64,
+    /// Taken by the cluster.
+    pub sent: u64,
+    /// Lost here: there was no more room to wait in, or the disk failed.
+    pub dropped: u64,
+    /// Refused for good by the cluster, one by one, and dropped.
+    pub rejected: u64,
+}
+
+/// Whether a cluster takes documents.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "health", rename_all = "snake_case")]
+pub enum SinkHealth {
+    /// The last attempt went well, or there was none.
+    Working,
+    /// It does not; what comes waits on disk and is tried again.
+    Failing {
+        /// Since when.
+        since: UnixMillis,
+        /// What went wrong last.
+        reason: String,
+    },
 }
 
 /// A configuration file.

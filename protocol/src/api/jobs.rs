@@ -139,8 +139,11 @@ pub enum DstMark {
 pub struct TargetRow {
     /// The machine.
     pub machine: MachineId,
-    /// Why it is in or out.
+    /// Whether it is in.
     pub verdict: TargetVerdict,
+    /// Why it is not, where there is more to say than the verdict does: `it is not in the list`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 /// Whether a machine would take part, and if not, why.

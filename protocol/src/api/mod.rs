@@ -12,6 +12,7 @@ mod runs;
 
 pub use config::{
     ConfigFile, ConfigFileState, ConfigPage, Problem, SettingEffect, SettingRow, Severity,
+    SinkHealth, SinkRow,
 };
 pub use error::{ApiError, ErrorBody, ErrorCode};
 pub use jobs::{

@@ -96,7 +96,7 @@ impl Inner {
 async fn first_answers(matched: &mut Matched, answers: &mut BoxStream<'static, Answer>) {
     let mut moment = std::pin::pin!(tokio::time::sleep(FIRST_ANSWERS));
     let mut over = false;
-    while !matched.is_complete() && !(over && matched.any_up()) {
+    while !(matched.is_complete() || over && matched.any_up()) {
         tokio::select! {
             answer = answers.next() => match answer {
                 Some(answer) => {

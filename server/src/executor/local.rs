@@ -1,6 +1,6 @@
 //! The local executor: one real wrapper process on this host for each machine name of `local_machines`.
 
-use super::{Answer, Executor, ExecutorError, LaunchNews, Matching};
+use super::{Answer, Direct, DirectNews, Executor, ExecutorError, LaunchNews, Matching};
 use crate::config_watch::Config;
 use futures::StreamExt as _;
 use futures::future::BoxFuture;
@@ -113,6 +113,17 @@ impl Executor for LocalExecutor {
         })
     }
 
+    fn run(&self, order: Direct, news: mpsc::Sender<DirectNews>) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            for machine in order.machines {
+                let message = "use_wrapper: false lets Salt run the command, and this server works without Salt; take the line out to run it by a wrapper.";
+                let failed = DirectNews::Failed(machine, message.to_owned());
+                // Nobody listens any more when the server stops.
+                let _ = news.send(failed).await;
+            }
+        })
+    }
+
     fn known_machines(&self) -> BoxFuture<'_, Vec<MachineId>> {
         Box::pin(async {
             let jobs = self.config.current();
@@ -129,13 +140,17 @@ impl Executor for LocalExecutor {
         Box::pin(async move {
             let settings = &self.config.current().settings;
             let verdicts = targets.explain(&settings.local_machines, maintenance, now)?;
-            let row = |(machine, verdict)| TargetRow {
-                machine,
-                verdict: match verdict {
-                    Verdict::Taken => TargetVerdict::Included,
-                    Verdict::Maintenance => TargetVerdict::Maintenance,
-                    Verdict::NotMatched { .. } => TargetVerdict::NotMatched,
-                },
+            let row = |(machine, verdict)| {
+                let (verdict, reason) = match verdict {
+                    Verdict::Taken => (TargetVerdict::Included, None),
+                    Verdict::Maintenance => (TargetVerdict::Maintenance, None),
+                    Verdict::NotMatched { reason } => (TargetVerdict::NotMatched, Some(reason)),
+                };
+                TargetRow {
+                    machine,
+                    verdict,
+                    reason,
+                }
             };
             Ok(verdicts.into_iter().map(row).collect())
         })

@@ -1,5 +1,6 @@
 //! Who starts wrappers on machines: the port, and its adapters.
 
+pub mod choose;
 mod local;
 pub mod salt;
 
@@ -10,7 +11,8 @@ use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 use saltpeter_domain::{Maintenance, TargetExpr};
 use saltpeter_protocol::api::TargetRow;
-use saltpeter_protocol::launch::{Launch, var};
+use saltpeter_protocol::launch::{CommandSpec, Launch, var};
+use saltpeter_protocol::machine::v2::Exit;
 use saltpeter_protocol::{MachineId, UnixMillis};
 use tokio::sync::mpsc;
 
@@ -67,6 +69,56 @@ impl LaunchNews {
     }
 }
 
+/// A command for an executor to run itself.
+#[derive(Debug)]
+pub struct Direct {
+    /// When the run was written down, and the number of this call within it: by them an executor finds the call again.
+    pub made: UnixMillis,
+    /// Of eight digits.
+    pub number: u32,
+    /// The machines.
+    pub machines: Vec<MachineId>,
+    /// What is run there.
+    pub command: CommandSpec,
+    /// What is known of the call from an earlier life of this server.
+    pub before: Before,
+    /// Machines whose command is to end.
+    pub kills: mpsc::Receiver<MachineId>,
+}
+
+/// What is known of a call from an earlier life of this server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Before {
+    /// It is a new one.
+    New,
+    /// It may have been made, or not.
+    Perhaps,
+    /// It was made.
+    Called,
+}
+
+/// What is heard of commands that an executor runs itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DirectNews {
+    /// The commands run from now on, as far as anybody knows.
+    Taken,
+    /// A command has ended.
+    Ended {
+        /// The machine.
+        machine: MachineId,
+        /// How.
+        exit: Exit,
+        /// What it wrote.
+        stdout: String,
+        /// What it wrote to standard error.
+        stderr: String,
+    },
+    /// A command was not run.
+    Failed(MachineId, String),
+    /// The machine is away, and its command with it.
+    Unreachable(MachineId, String),
+}
+
 /// Finds machines and starts wrappers on them.
 pub trait Executor: Send + Sync + 'static {
     /// Its name in the configuration, and a word on where it starts wrappers.
@@ -89,6 +141,9 @@ pub trait Executor: Send + Sync + 'static {
         path: &'a str,
         news: mpsc::Sender<LaunchNews>,
     ) -> BoxFuture<'a, ()>;
+
+    /// Has the executor itself run a command, without a wrapper. What is heard of it goes to `news` as it comes.
+    fn run(&self, order: Direct, news: mpsc::Sender<DirectNews>) -> BoxFuture<'_, ()>;
 
     /// All machines it knows, in order.
     fn known_machines(&self) -> BoxFuture<'_, Vec<MachineId>>;

@@ -5,7 +5,7 @@ const LONGEST_HELD: usize = 64 * 1024;
 
 /// Takes bytes in any pieces, gives lines. Every line that comes out ends with a line feed.
 #[derive(Debug, Default)]
-pub(super) struct Reducer {
+pub(crate) struct Reducer {
     /// What has been written since the last `\r` or `\n`.
     current: Vec<u8>,
     /// The state before that, shown as long as nothing is written over it.
@@ -16,7 +16,7 @@ pub(super) struct Reducer {
 
 impl Reducer {
     /// Takes `bytes` and appends the lines that are complete to `lines`.
-    pub(super) fn take(&mut self, mut bytes: &[u8], lines: &mut Vec<u8>) {
+    pub(crate) fn take(&mut self, mut bytes: &[u8], lines: &mut Vec<u8>) {
         while !bytes.is_empty() {
             if self.is_at_line_start() {
                 let plain = plain_lines(bytes);
@@ -38,7 +38,7 @@ impl Reducer {
     }
 
     /// Ends the last line, if it was not.
-    pub(super) fn finish(mut self, lines: &mut Vec<u8>) {
+    pub(crate) fn finish(mut self, lines: &mut Vec<u8>) {
         if !self.is_at_line_start() {
             self.end_line(lines);
         }

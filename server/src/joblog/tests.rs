@@ -1,6 +1,7 @@
 use super::*;
 use crate::store::output::Chunk;
 use bytes::Bytes;
+use saltpeter_protocol::api::Counts;
 use saltpeter_protocol::machine::Stream;
 use saltpeter_protocol::machine::v2::Encoding;
 use saltpeter_protocol::{LaunchErrorKind, RunOutcome};
@@ -20,6 +21,7 @@ fn machine(name: &str) -> MachineId {
 fn entry(after: i64, event: LogEvent) -> LogEntry {
     LogEntry {
         job: JobName::new("backup").unwrap(),
+        group: "night".to_owned(),
         at: UnixMillis(BEGIN.0 + after),
         event,
     }
@@ -109,6 +111,7 @@ async fn a_run_is_told_from_start_to_finish() {
                     LogEvent::RunFinished {
                         run: run(),
                         outcome: RunOutcome::Failed,
+                        counts: Counts::default(),
                     },
                 ),
             ],

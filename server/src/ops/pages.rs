@@ -8,7 +8,7 @@ use saltpeter_protocol::api::{
     ApiError, ConfigPage, ErrorCode, JobDetail, MaintenancePage, OutputFrom, OutputSlice, Overview,
     RunDetail,
 };
-use saltpeter_protocol::{JobName, MachineId, MachineState, RunId};
+use saltpeter_protocol::{JobName, MachineId, RunId};
 
 /// How many runs a job's page lists.
 const HISTORY: u32 = 100;
@@ -55,12 +55,10 @@ impl Ops {
             .await
             .map_err(|e| store_failed(&e))?;
         let mut detail = detail.ok_or_else(|| unknown_run(run))?;
+        let lengths = self.parts.output.lengths(run).await;
+        let lengths = lengths.map_err(|e| internal(&e))?;
         for row in &mut detail.machines {
-            let has_begun = !matches!(row.state, MachineState::Waiting);
-            if has_begun {
-                let length = self.parts.output.length(run, &row.machine).await;
-                row.output = length.map_err(|e| internal(&e))?;
-            }
+            row.output = lengths.get(&row.machine).copied().unwrap_or_default();
         }
         Ok(detail)
     }
@@ -113,6 +111,7 @@ impl Ops {
             files: view::files(&jobs),
             problems: view::problems(&jobs),
             settings: self.parts.settings.rows(&jobs),
+            sinks: self.parts.sinks.rows(),
         }
     }
 }

@@ -1,9 +1,10 @@
 //! What a run wants done, done.
 
 use super::actor::Actor;
-use super::{LaunchOrder, ResolveOrder, RunHandle, ToMachine};
-use saltpeter_domain::run::Effect;
+use super::{Earlier, LaunchOrder, ResolveOrder, RunHandle, ToMachine};
+use saltpeter_domain::run::{Effect, Speaker};
 use saltpeter_protocol::MachineId;
+use std::collections::BTreeMap;
 
 impl Actor {
     /// Carries effects out. The changes that led to them are durable.
@@ -28,7 +29,9 @@ impl Actor {
                     let order = LaunchOrder {
                         run: head.id.clone(),
                         job: head.job.clone(),
+                        created: head.created,
                         spec: head.spec.clone(),
+                        earlier: self.earlier(&machines),
                         machines,
                     };
                     if let Some(reply) = self.handle() {
@@ -56,6 +59,19 @@ impl Actor {
         {
             self.outboxes.remove(machine);
         }
+    }
+
+    /// Who speaks for those of `machines` that were launched before.
+    fn earlier(&self, machines: &[MachineId]) -> BTreeMap<MachineId, Earlier> {
+        let earlier = |id: &MachineId| {
+            let machine = self.run.machines().get(id)?;
+            let Speaker::V2(wrapper) = machine.bound?.speaker else {
+                return None;
+            };
+            let started = machine.state.started_at().is_some();
+            Some((id.clone(), Earlier { wrapper, started }))
+        };
+        machines.iter().filter_map(earlier).collect()
     }
 
     fn handle(&self) -> Option<RunHandle> {

@@ -17,7 +17,8 @@ mod view;
 
 pub use handle::{Dispatched, Gone, HelloAnswer, MachineInput, RunHandle, ToMachine};
 pub use port::{
-    CreateError, Dispatch, LaunchOrder, NewRun, ResolveOrder, RunStore, RunWrite, StoreError,
+    CreateError, Dispatch, Earlier, LaunchOrder, NewRun, ResolveOrder, RunStore, RunWrite,
+    StoreError,
 };
 pub use registry::Runs;
 

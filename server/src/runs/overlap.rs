@@ -21,11 +21,17 @@ enum Verdict {
     Skip(RunId),
 }
 
-fn judge(policy: Overlap, active: &[RunSummary]) -> Verdict {
+fn judge(policy: Overlap, cause: &RunCause, active: &[RunSummary]) -> Verdict {
     let Some(first) = active.first() else {
         return Verdict::Begin;
     };
     match policy {
+        // What makes up for missed runs is not to be skipped in its turn, nor to end another.
+        Overlap::Skip | Overlap::Queue | Overlap::Replace
+            if matches!(cause, RunCause::CatchUp { .. }) =>
+        {
+            Verdict::Wait
+        }
         Overlap::Allow => Verdict::Begin,
         Overlap::Skip => Verdict::Skip(first.id.clone()),
         Overlap::Replace => Verdict::Replace,
@@ -44,7 +50,7 @@ impl Runs {
         let deciding = self.deciding(&start.job);
         let _decision = deciding.lock().await;
         let active = self.active(&start.job);
-        let verdict = judge(start.spec.overlap, &active);
+        let verdict = judge(start.spec.overlap, &start.cause, &active);
         let state = match verdict {
             Verdict::Begin => RunState::Resolving,
             Verdict::Wait | Verdict::Replace => RunState::Queued,
@@ -76,8 +82,8 @@ impl Runs {
         let event = LogEvent::Overlap {
             active: earlier.clone(),
         };
-        self.log(start.job.clone(), event);
-        if matches!(start.cause, RunCause::Schedule { .. }) {
+        self.log(start.job.clone(), start.spec.group.clone(), event);
+        if start.cause.instant().is_some() {
             let outcome = RunOutcome::SkippedOverlap;
             if let Err(error) = self
                 .record(start.job, start.spec, start.cause, outcome)

@@ -5,8 +5,9 @@ use futures::future::BoxFuture;
 use saltpeter_domain::RunSpec;
 use saltpeter_domain::run::{Changed, LogEntry, MachineRun, Run};
 use saltpeter_protocol::api::{Counts, KillView};
+use saltpeter_protocol::machine::v2::WrapperId;
 use saltpeter_protocol::{JobName, MachineId, RunCause, RunId, RunState, UnixMillis};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -51,10 +52,23 @@ pub struct LaunchOrder {
     pub run: RunId,
     /// Its job.
     pub job: JobName,
-    /// The job as it was when the run was written down.
+    /// When the run was written down.
+    pub created: UnixMillis,
+    /// The job as it was then.
     pub spec: Arc<RunSpec>,
     /// The machines.
     pub machines: Vec<MachineId>,
+    /// Who speaks for those of them that were launched by an earlier life of this server.
+    pub earlier: BTreeMap<MachineId, Earlier>,
+}
+
+/// A launch by an earlier life of this server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Earlier {
+    /// Who speaks for the machine.
+    pub wrapper: WrapperId,
+    /// Whether the command was said to have started.
+    pub started: bool,
 }
 
 /// A run to write down.
@@ -126,6 +140,10 @@ pub enum CreateError {
 pub trait RunStore: Send + Sync + 'static {
     /// Writes a run down under a name of its own. At most one exists for each job and scheduled instant.
     fn create_run(&self, new: NewRun) -> BoxFuture<'_, Result<Run, CreateError>>;
+
+    /// Notes that a job's instant is done with, without a run: that what came due by then is not missed.
+    fn pass_over(&self, job: JobName, instant: UnixMillis)
+    -> BoxFuture<'_, Result<(), StoreError>>;
 
     /// Writes what has changed, all of it or nothing.
     fn save(&self, write: RunWrite) -> BoxFuture<'_, Result<(), StoreError>>;

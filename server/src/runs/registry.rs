@@ -9,7 +9,9 @@ use crate::clock::Clock;
 use saltpeter_domain::RunSpec;
 use saltpeter_domain::run::{Input, LogEntry, LogEvent, Refused, Run};
 use saltpeter_protocol::api::{RunDetail, RunSummary};
-use saltpeter_protocol::{JobName, MachineId, RunCause, RunId, RunOutcome, RunState, UnixMillis};
+use saltpeter_protocol::{
+    JobName, MachineId, MissedReason, RunCause, RunId, RunOutcome, RunState, UnixMillis,
+};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -88,15 +90,22 @@ impl Runs {
         self.start_under_policy(start).await
     }
 
-    /// Writes into the history that a run at `instant` was missed.
+    /// Writes into the history that a run at `instant` was missed, and why.
     pub async fn record_missed(
         &self,
         job: JobName,
         spec: Arc<RunSpec>,
         instant: UnixMillis,
+        reason: MissedReason,
     ) -> Result<RunId, StartError> {
         let cause = RunCause::Schedule { instant };
-        self.record(job, spec, cause, RunOutcome::Missed).await
+        let outcome = RunOutcome::Missed { reason };
+        self.record(job, spec, cause, outcome).await
+    }
+
+    /// Notes that a job's instant is done with although it got no run and no row: the job was paused, or maintenance on.
+    pub async fn pass_over(&self, job: JobName, instant: UnixMillis) -> Result<(), StoreError> {
+        self.inner.store.pass_over(job, instant).await
     }
 
     /// Writes a run down that ended before it began.
@@ -325,9 +334,14 @@ impl Runs {
         self.inner.tasks.spawn(task);
     }
 
-    pub(super) fn log(&self, job: JobName, event: LogEvent) {
+    pub(super) fn log(&self, job: JobName, group: String, event: LogEvent) {
         let at = self.inner.clock.now();
-        self.inner.dispatch.log(LogEntry { job, at, event });
+        self.inner.dispatch.log(LogEntry {
+            job,
+            group,
+            at,
+            event,
+        });
     }
 }
 

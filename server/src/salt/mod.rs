@@ -1,12 +1,19 @@
 //! Salt, as this server uses it: call a function on machines and hear what they return. The port, and its two
-//! ways: Salt's REST service and the `salt` command.
+//! ways: Salt's REST service, and the master on this host.
 //!
 //! What is called, and what an answer means to a run, is the executor's business (`executor/salt`), not this module's.
 
+mod answers;
 pub mod api;
 mod backoff;
-
+mod board;
+pub mod cli;
+mod connection;
+mod events;
+mod sse;
 mod tally;
+
+pub use connection::{Connection, EventStream, Way};
 
 use futures::future::BoxFuture;
 use saltpeter_domain::targeting::TargetType;
@@ -27,10 +34,15 @@ impl Jid {
     /// A number for a job that is made at `now`. Behind the 20 digits it has `_` and a number of its own, which Salt
     /// allows and does not use itself by default, so that no other job gets the same.
     pub fn new(now: UnixMillis) -> Self {
-        let instant = chrono::DateTime::from_timestamp_millis(now.0).unwrap_or_default();
+        Self::numbered(now, rand::random_range(10_000_000..100_000_000))
+    }
+
+    /// The number of the job that is made at `made` and has `own`, of eight digits, as its own number: the same for
+    /// the same.
+    pub fn numbered(made: UnixMillis, own: u32) -> Self {
+        let instant = chrono::DateTime::from_timestamp_millis(made.0).unwrap_or_default();
         let digits = instant.format("%Y%m%d%H%M%S%6f");
-        let own = rand::random_range(10_000_000..100_000_000_u32);
-        Self(format!("{digits}_{own}"))
+        Self(format!("{digits}_{own:08}"))
     }
 }
 

@@ -11,7 +11,9 @@ use saltpeter_domain::run::{Input, Resolution, Run, Speaker};
 use saltpeter_domain::{Secret, TargetExpr, TargetType};
 use saltpeter_protocol::api::Pause;
 use saltpeter_protocol::machine::v2::{Progress, WrapperId};
-use saltpeter_protocol::{JobName, MachineId, RunCause, RunOutcome, RunState, UnixMillis};
+use saltpeter_protocol::{
+    JobName, MachineId, MissedReason, RunCause, RunOutcome, RunState, UnixMillis,
+};
 use sqlx::{AssertSqlSafe, Row};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -179,9 +181,21 @@ async fn each_instant_of_a_job_has_one_run() {
         .create_run(new_run("tick", scheduled(4000)))
         .await
         .unwrap();
+    // What makes up for an instant is its run too.
+    let catch_up = RunCause::CatchUp {
+        instant: UnixMillis(5000),
+    };
+    let again = bed.store.create_run(new_run("tick", catch_up)).await;
+    assert!(matches!(again, Err(CreateError::AlreadyStarted(_))));
     let instants = bed.store.last_instants().await.unwrap();
     assert_eq!(instants[&job("tick")], UnixMillis(5000));
     assert_eq!(instants.len(), 2);
+    for instant in [7000, 6000] {
+        let passed = bed.store.pass_over(job("tick"), UnixMillis(instant)).await;
+        passed.unwrap();
+    }
+    let instants = bed.store.last_instants().await.unwrap();
+    assert_eq!(instants[&job("tick")], UnixMillis(7000));
 }
 
 #[tokio::test]
@@ -213,7 +227,12 @@ async fn the_history_is_in_order() {
     assert_eq!(bed.store.last_ended(&job("tick")).await.unwrap(), None);
     for at in 1..=40 {
         let mut new = new_run("tick", scheduled(at * 1000));
-        new.state = over(RunOutcome::Missed, at * 1000);
+        new.state = over(
+            RunOutcome::Missed {
+                reason: MissedReason::Late,
+            },
+            at * 1000,
+        );
         bed.store.create_run(new).await.unwrap();
     }
     let going = bed
@@ -222,11 +241,35 @@ async fn the_history_is_in_order() {
         .await
         .unwrap();
     let last = bed.store.last_ended(&job("tick")).await.unwrap().unwrap();
-    assert_eq!(last.state, over(RunOutcome::Missed, 40_000));
+    assert_eq!(
+        last.state,
+        over(
+            RunOutcome::Missed {
+                reason: MissedReason::Late
+            },
+            40_000
+        )
+    );
     let recent = bed.store.recent(&job("tick"), 30).await.unwrap();
     assert_eq!(recent.len(), 30);
-    assert_eq!(recent[0].state, over(RunOutcome::Missed, 11_000));
-    assert_eq!(recent[29].state, over(RunOutcome::Missed, 40_000));
+    assert_eq!(
+        recent[0].state,
+        over(
+            RunOutcome::Missed {
+                reason: MissedReason::Late
+            },
+            11_000
+        )
+    );
+    assert_eq!(
+        recent[29].state,
+        over(
+            RunOutcome::Missed {
+                reason: MissedReason::Late
+            },
+            40_000
+        )
+    );
     let history = bed.store.history(&job("tick"), 3).await.unwrap();
     assert_eq!(history.len(), 3);
     assert_eq!(history[0].id, *going.id());

@@ -24,6 +24,7 @@ use sqlx::sqlite::{
     SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
     SqliteSynchronous,
 };
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -145,13 +146,12 @@ impl OutputLog {
         stream.wait_durable(end).await
     }
 
-    /// How much of a machine's output is durable; nothing for a machine that is not known.
-    pub async fn length(
+    /// How much output of each of a run's machines is durable; machines without any are left out.
+    pub async fn lengths(
         &self,
         run: &RunId,
-        machine: &MachineId,
-    ) -> Result<OutputLength, OutputError> {
-        Ok(self.stream(run, machine).await?.durable().length)
+    ) -> Result<BTreeMap<MachineId, OutputLength>, OutputError> {
+        read::lengths(&self.inner.readers, run).await
     }
 
     /// Reads whole chunks from `from` on: as many as fit into `limit` bytes, and one if there is any. At the end of the

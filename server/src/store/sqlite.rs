@@ -6,7 +6,7 @@ use crate::runs::{CreateError, NewRun, RunStore, RunWrite};
 use futures::future::BoxFuture;
 use saltpeter_domain::run::Run;
 use saltpeter_protocol::api::Pause;
-use saltpeter_protocol::{JobName, RunId};
+use saltpeter_protocol::{JobName, RunId, UnixMillis};
 use sqlx::ConnectOptions;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
@@ -116,6 +116,14 @@ impl Store {
 impl RunStore for Store {
     fn create_run(&self, new: NewRun) -> BoxFuture<'_, Result<Run, CreateError>> {
         Box::pin(self.order(|done| Order::Create(Box::new(new), done)))
+    }
+
+    fn pass_over(
+        &self,
+        job: JobName,
+        instant: UnixMillis,
+    ) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(self.order(move |done| Order::PassOver(job, instant, done)))
     }
 
     fn save(&self, write: RunWrite) -> BoxFuture<'_, Result<(), StoreError>> {

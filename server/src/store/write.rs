@@ -9,7 +9,7 @@ use super::row::{to_json, to_json_if};
 use crate::runs::{CreateError, NewRun, RunWrite};
 use saltpeter_domain::run::{MachineRun, Run, RunHead};
 use saltpeter_protocol::api::Pause;
-use saltpeter_protocol::{JobName, MachineId, RunCause, RunId, RunState};
+use saltpeter_protocol::{JobName, MachineId, RunId, RunState, UnixMillis};
 use sqlx::{AssertSqlSafe, Connection, QueryBuilder, Row, Sqlite, SqliteConnection};
 use std::collections::BTreeMap;
 use tokio::sync::{mpsc, oneshot};
@@ -25,6 +25,8 @@ type Done<T, E = StoreError> = oneshot::Sender<Result<T, E>>;
 pub(super) enum Order {
     /// A run that is not yet in the database.
     Create(Box<NewRun>, Done<Run, CreateError>),
+    /// An instant of a job that gets no run.
+    PassOver(JobName, UnixMillis, Done<()>),
     /// Changes of one that is.
     Save(Box<RunWrite>, Done<()>),
     /// A job is paused.
@@ -100,6 +102,7 @@ impl Order {
             (Self::Create(..), Ok(Outcome::Written)) => {}
             (
                 Self::Save(_, done)
+                | Self::PassOver(_, _, done)
                 | Self::Pause(_, _, done)
                 | Self::Unpause(_, done)
                 | Self::SetMeta(_, _, done),
@@ -131,6 +134,7 @@ async fn carry_out(
     match order {
         Order::Create(new, _) => return create(connection, new).await,
         Order::Save(write, _) => save(connection, write).await?,
+        Order::PassOver(job, instant, _) => note_instant(connection, job, instant.0).await?,
         Order::Pause(job, pause, _) => {
             sqlx::query(
                 "INSERT INTO pauses (job, paused_by, paused_at) VALUES (?, ?, ?) ON CONFLICT (job) DO NOTHING",
@@ -160,12 +164,26 @@ async fn carry_out(
     Ok(Outcome::Written)
 }
 
+/// Remembers the newest instant of a job that is done with.
+async fn note_instant(
+    connection: &mut SqliteConnection,
+    job: &JobName,
+    instant: i64,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO job_instants (job, instant) VALUES (?, ?) ON CONFLICT (job) \
+         DO UPDATE SET instant = excluded.instant WHERE excluded.instant > job_instants.instant",
+    )
+    .bind(job.as_str())
+    .bind(instant)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
 /// Writes a run down under the first free name of its second.
 async fn create(connection: &mut SqliteConnection, new: &NewRun) -> Result<Outcome, StoreError> {
-    let instant = match new.cause {
-        RunCause::Schedule { instant } => Some(instant.0),
-        RunCause::Manual { .. } | RunCause::Again { .. } => None,
-    };
+    let instant = new.cause.instant().map(|instant| instant.0);
     if let Some(instant) = instant {
         let earlier = sqlx::query(AssertSqlSafe(query::by_instant()))
             .bind(new.job.as_str())
@@ -180,14 +198,7 @@ async fn create(connection: &mut SqliteConnection, new: &NewRun) -> Result<Outco
             let started = CreateError::AlreadyStarted(id);
             return Ok(Outcome::Created(Box::new(Err(started))));
         }
-        sqlx::query(
-            "INSERT INTO job_instants (job, instant) VALUES (?, ?) ON CONFLICT (job) \
-             DO UPDATE SET instant = excluded.instant WHERE excluded.instant > job_instants.instant",
-        )
-        .bind(new.job.as_str())
-        .bind(instant)
-        .execute(&mut *connection)
-        .await?;
+        note_instant(connection, &new.job, instant).await?;
     }
     let mut ordinal = 1;
     loop {

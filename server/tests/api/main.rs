@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests")]
 
 mod cli;
+mod documents;
 mod http;
 mod live;
 mod maintenance;

@@ -249,6 +249,9 @@ async fn nothing_shows_a_secret() {
         .map(|row| row["verdict"].as_str().unwrap())
         .collect();
     assert_eq!(verdicts, ["not_matched", "included", "included"]);
+    let reason = preview[0]["reason"].as_str().unwrap();
+    assert!(reason.contains("does not match"), "{reason}");
+    assert!(preview[1].get("reason").is_none(), "{}", preview[1]);
     assert_eq!(detail["source"], "jobs.yaml:2");
     let config = world.get("/api/v1/config").await.json();
     let settings = config["settings"].as_array().unwrap();

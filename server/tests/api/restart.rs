@@ -90,8 +90,7 @@ async fn what_was_due_while_no_server_ran_is_missed_and_seen() {
     };
     world.socket().await.until(ticks).await;
     world.stop().await;
-    // Time is what the test is about: some instants have to pass.
-    tokio::time::sleep(Duration::from_secs(4)).await;
+    world.pass(Duration::from_secs(4));
     world.start().await;
     let missed = |message: &ServerMessage| match message {
         ServerMessage::Event {
@@ -100,7 +99,7 @@ async fn what_was_due_while_no_server_ran_is_missed_and_seen() {
         } => job
             .recent
             .iter()
-            .any(|run| run.state.outcome() == Some(&RunOutcome::Missed)),
+            .any(|run| matches!(run.state.outcome(), Some(RunOutcome::Missed { .. }))),
         _ => false,
     };
     let mut socket = world.socket().await;
@@ -112,4 +111,63 @@ async fn what_was_due_while_no_server_ran_is_missed_and_seen() {
     for run in running.as_object().unwrap().keys() {
         world.ended(&run.parse().unwrap()).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_makes_up_for_what_was_due_while_no_server_ran() {
+    let jobs = "hourly~: {schedule: '@hourly', command: 'sleep 0.2', targets: db1, timezone: UTC, missed: all}\n";
+    let mut world = World::new(&[("jobs.yaml", jobs)]).await;
+    let hour = Duration::from_hours(1);
+    let to_the_hour = 3_600_000 - world.now().0.rem_euclid(3_600_000) as u64;
+    world.pass(Duration::from_millis(to_the_hour + 1000));
+    // The scheduler looks at the clock when there is something new.
+    world.write("new.yaml", "saltpeter_config: {start_window: 60}\n");
+    let done = |count: usize| {
+        move |message: &ServerMessage| match message {
+            ServerMessage::Event {
+                event: Event::Job { job },
+                ..
+            } => job.recent.len() == count && job.active.is_empty(),
+            ServerMessage::Snapshot { overview, .. } => overview
+                .jobs
+                .iter()
+                .any(|job| job.recent.len() == count && job.active.is_empty()),
+            _ => false,
+        }
+    };
+    world.socket().await.until(done(1)).await;
+    world.stop().await;
+    world.pass(3 * hour);
+    world.start().await;
+    world.socket().await.until(done(4)).await;
+    let name = world.own("hourly~");
+    let detail = world.get(&format!("/api/v1/jobs/{name}")).await.json();
+    let mut runs: Vec<(String, i64, i64)> = Vec::new();
+    for run in detail["history"].as_array().unwrap() {
+        assert_eq!(run["state"]["outcome"]["kind"], "succeeded", "{run}");
+        let cause = &run["cause"];
+        runs.push((
+            cause["kind"].as_str().unwrap().to_owned(),
+            cause["instant"].as_i64().unwrap() / 3_600_000,
+            run["state"]["at"].as_i64().unwrap(),
+        ));
+    }
+    runs.reverse();
+    let first = runs[0].1;
+    let kinds: Vec<(&str, i64)> = runs
+        .iter()
+        .map(|(kind, at, _)| (kind.as_str(), at - first))
+        .collect();
+    // The last is in time, and waits for those before it.
+    let expected = [
+        ("schedule", 0),
+        ("catch_up", 1),
+        ("catch_up", 2),
+        ("catch_up", 3),
+    ];
+    assert_eq!(kinds, expected);
+    assert!(
+        runs.windows(2).all(|two| two[0].2 + 200 <= two[1].2),
+        "one after the other: {runs:?}"
+    );
 }

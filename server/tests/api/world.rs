@@ -4,12 +4,14 @@ use crate::http::{self, Response};
 use futures::{SinkExt as _, StreamExt as _};
 use saltpeter_protocol::api::{JobRow, RunDetail, RunStarted};
 use saltpeter_protocol::live::{ClientMessage, Event, OutputPush, ServerMessage};
-use saltpeter_protocol::{MachineOutcome, RunId};
+use saltpeter_protocol::{MachineOutcome, RunId, UnixMillis};
 use saltpeter_server::boot::{Options, Running, boot};
+use saltpeter_server::clock::{Clock as _, SystemClock, TestClock};
 use saltpeter_server::settings::Flags;
 use serde_json::Value;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime};
 use tempfile::TempDir;
@@ -48,6 +50,7 @@ pub(crate) struct World {
     dir: TempDir,
     own: String,
     machines_port: u16,
+    clock: Arc<TestClock>,
     running: Option<Running>,
 }
 
@@ -65,6 +68,7 @@ impl World {
             own: format!("-{:x}-{clock:x}-{count}", std::process::id()),
             machines_port: free.local_addr().unwrap().port(),
             dir,
+            clock: Arc::new(TestClock::starting_at(SystemClock.now())),
             running: None,
         };
         drop(free);
@@ -90,13 +94,22 @@ impl World {
                 ..Flags::default()
             },
         };
-        self.running = Some(boot(options).await.unwrap());
+        self.running = Some(boot(options, Arc::clone(&self.clock) as _).await.unwrap());
     }
 
     pub(crate) async fn stop(&mut self) {
         let running = self.running.take().unwrap();
         running.lifecycle().stop();
         within(running.wait()).await.unwrap();
+    }
+
+    /// Lets the server's clock run ahead.
+    pub(crate) fn pass(&self, time: Duration) {
+        self.clock.step(time);
+    }
+
+    pub(crate) fn now(&self) -> UnixMillis {
+        self.clock.now()
     }
 
     /// `text` with this world's letters in it.

@@ -1,13 +1,15 @@
 //! Whatever comes in on the machines port gets its answer, is counted, and harms nobody else.
 
 use crate::v2::frame;
-use crate::world::{Client, World, hello};
+use crate::world::{Client, World, hello, soon};
 use saltpeter_protocol::machine::v2::{
     FromServer, FromWrapper, LeaveReason, MAX_FRAME, Progress, RefusedCode,
 };
 use saltpeter_protocol::{MachineOutcome, RunId};
 use saltpeter_server::machines::Limits;
 use std::time::Duration;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 /// Another wrapper, which must not notice anything.
 struct Bystander {
@@ -38,6 +40,26 @@ async fn refused(client: &mut Client) -> RefusedCode {
         }
         other => panic!("{other:?}"),
     }
+}
+
+#[tokio::test]
+async fn whoever_does_not_say_what_it_wants_is_cut_off() {
+    let limits = Limits {
+        hello_within: Duration::from_millis(200),
+        ..Limits::default()
+    };
+    let world = World::with(limits).await;
+    for said in ["", "GET / HTTP/1.1\r\nHost: here\r\nUpgr"] {
+        let mut stream = TcpStream::connect(world.address()).await.unwrap();
+        stream.write_all(said.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        soon("the connection's end", stream.read_to_end(&mut answer))
+            .await
+            .unwrap();
+    }
+    let run = world.start_run().await;
+    let mut bystander = Bystander::of(&world, &run).await;
+    bystander.is_well().await;
 }
 
 #[tokio::test]

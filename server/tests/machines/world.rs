@@ -18,6 +18,7 @@ use saltpeter_server::machines::{Hub, Limits, RunKey};
 use saltpeter_server::runs::{
     Dispatch, Dispatched, LaunchOrder, ResolveOrder, RunHandle, Runs, StartRun,
 };
+use saltpeter_server::serve::serve;
 use saltpeter_server::store::Store;
 use saltpeter_server::store::output::OutputLog;
 use saltpeter_server::ws::machines::router;
@@ -106,6 +107,10 @@ impl World {
         self.up.log.close().await;
         self.up = Up::start(&self.dir, self.limits.clone()).await;
         self.up.runs.recover().await.unwrap();
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.up.address
     }
 
     pub(crate) fn hub(&self) -> &Hub {
@@ -245,6 +250,7 @@ impl Up {
         let dispatch = Arc::new(Fixed(vec![machine("web1"), machine("web2")]));
         let runs = Runs::new(Arc::new(store), dispatch, clock.clone());
         let closing = CancellationToken::new();
+        let head_limit = limits.hello_within;
         let hub = Hub::new(
             runs.clone(),
             log.clone(),
@@ -256,11 +262,7 @@ impl Up {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let routes = router(hub.clone());
-        let end = closing.clone();
-        tokio::spawn(async move {
-            let serve = axum::serve(listener, routes);
-            let _ = serve.with_graceful_shutdown(end.cancelled_owned()).await;
-        });
+        tokio::spawn(serve(listener, routes, head_limit, closing.clone()));
         Self {
             runs,
             log,

@@ -1,9 +1,13 @@
 //! Runs by Salt: machines found, wrappers brought and started, commands run by them.
 
-use crate::site::{Setting, site};
+use crate::site::{SaltSite, Setting, site, wrapper};
 use saltpeter_protocol::api::RunDetail;
 use saltpeter_protocol::{MachineOutcome, RunOutcome};
-use std::time::Instant;
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
 
 /// Each machine's exit code, in the order of their names.
 fn codes(detail: &RunDetail) -> Vec<(String, Option<i32>)> {
@@ -13,6 +17,47 @@ fn codes(detail: &RunDetail) -> Vec<(String, Option<i32>)> {
         (row.machine.to_string(), outcome)
     };
     detail.machines.iter().map(row).collect()
+}
+
+/// The sentence with which a machine failed to start.
+fn sentence(detail: &RunDetail, machine: &str) -> String {
+    let row = detail
+        .machines
+        .iter()
+        .find(|row| row.machine.as_str() == machine);
+    match row.and_then(|row| row.state.outcome()) {
+        Some(MachineOutcome::StartFailed { message, .. }) => message.clone(),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// A job with the wrapper at `path`, which is the operator's own.
+fn with_wrapper(path: &Path) -> String {
+    format!(
+        "own~: {{schedule: '0 0 1 1 *', targets: web1, command: 'true', wrapper_path: {}}}",
+        path.display()
+    )
+}
+
+/// A file system in memory, until it is dropped.
+struct Mounted(PathBuf);
+
+impl Mounted {
+    fn new(place: PathBuf, options: &str) -> Self {
+        fs::create_dir_all(&place).unwrap();
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", options, "tmpfs"])
+            .arg(&place)
+            .status();
+        assert!(mounted.unwrap().success(), "these tests are for root");
+        Self(place)
+    }
+}
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("--lazy").arg(&self.0).status();
+    }
 }
 
 fn all(code: i32) -> Vec<(String, Option<i32>)> {
@@ -65,4 +110,236 @@ async fn no_match_is_an_outcome() {
     let server = site.serve().await;
     let (_, detail) = server.run("nobody~").await;
     assert_eq!(detail.summary.state.outcome(), Some(&RunOutcome::NoTargets));
+}
+
+#[tokio::test]
+async fn a_wrapper_of_the_operators_is_not_touched_and_what_is_wrong_with_it_is_said() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("wrapper");
+    let site = site(&with_wrapper(&path), &[]);
+    let server = site.serve().await;
+    let try_with = async |bytes: Option<Vec<u8>>, mode: u32| {
+        if let Some(bytes) = bytes {
+            fs::write(&path, bytes).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        }
+        let (_, detail) = server.run("own~").await;
+        assert_eq!(codes(&detail), [("web1".to_owned(), Some(254))]);
+        sentence(&detail, "web1")
+    };
+    let said = try_with(None, 0).await;
+    assert!(said.contains("no wrapper at"), "{said}");
+    let said = try_with(Some(fs::read(wrapper()).unwrap()), 0o644).await;
+    assert!(said.contains("chmod 0755"), "{said}");
+    // The beginning of a program for a machine that nobody tests on.
+    let mut other = b"\x7fELF\x02\x01\x01".to_vec();
+    other.resize(18, 0);
+    other.extend([0xf3, 0x02]);
+    let said = try_with(Some(other.clone()), 0o755).await;
+    assert!(said.contains("another architecture"), "{said}");
+    assert_eq!(fs::read(&path).unwrap(), other);
+    let said = try_with(Some(b"#!/bin/sh\necho sorry >&2; exit 3\n".to_vec()), 0o755).await;
+    assert!(
+        said.contains("ended with 3") && said.contains("sorry"),
+        "{said}"
+    );
+    let said = try_with(Some(b"#!/no/such/shell\n".to_vec()), 0o755).await;
+    assert!(said.contains("missing"), "{said}");
+}
+
+#[tokio::test]
+async fn a_noexec_mount_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let mount = Mounted::new(dir.path().join("mount"), "noexec");
+    let path = mount.0.join("wrapper");
+    fs::copy(wrapper(), &path).unwrap();
+    let site = site(&with_wrapper(&path), &[]);
+    let server = site.serve().await;
+    let (_, detail) = server.run("own~").await;
+    let said = sentence(&detail, "web1");
+    assert!(said.contains("noexec"), "{said}");
+}
+
+async fn full_disk(settings: &[Setting]) {
+    let dir = tempfile::tempdir().unwrap();
+    let mount = Mounted::new(dir.path().join("mount"), "size=64k");
+    let place = Setting::WrapperAt(mount.0.join("saltpeter-wrapper"));
+    let settings = [settings, &[place]].concat();
+    let site = site(
+        "full~: {schedule: '0 0 1 1 *', targets: web1, command: 'true'}",
+        &settings,
+    );
+    let server = site.serve().await;
+    let (_, detail) = server.run("full~").await;
+    let said = sentence(&detail, "web1");
+    assert!(said.contains("disk is full"), "{said}");
+    emptied(&site).await;
+}
+
+/// Waits until nothing is left of what was put together.
+async fn emptied(site: &SaltSite) {
+    let begun = Instant::now();
+    while !site.left_over().is_empty() {
+        assert!(
+            begun.elapsed() < Duration::from_secs(10),
+            "{:?}",
+            site.left_over()
+        );
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_full_disk_is_named_and_left_as_it_was() {
+    full_disk(&[]).await;
+}
+
+#[tokio::test]
+async fn a_full_disk_is_named_when_pieces_are_handed_over() {
+    full_disk(&[Setting::NoFileRoot]).await;
+}
+
+#[tokio::test]
+async fn nothing_is_brought_where_that_is_turned_off() {
+    let site = site(
+        "bare~: {schedule: '0 0 1 1 *', targets: web1, command: 'true'}",
+        &[Setting::NotDistributed],
+    );
+    let server = site.serve().await;
+    let (_, detail) = server.run("bare~").await;
+    let said = sentence(&detail, "web1");
+    assert!(said.contains("no wrapper at"), "{said}");
+    assert!(!site.wrapper().exists());
+}
+
+#[tokio::test]
+async fn an_old_wrapper_is_replaced_while_its_run_goes_on() {
+    let site = site(
+        "slow~: {schedule: '0 0 1 1 *', targets: web1, command: 'while [ ! -e /tmp/saltpeter-test~ ]; do sleep 0.05; done'}\nquick~: {schedule: '0 0 1 1 *', targets: '*', command: 'true'}",
+        &[],
+    );
+    let go = site.own("/tmp/saltpeter-test~");
+    let server = site.serve().await;
+    let slow = server.begin("slow~").await;
+    server.until_running(&slow).await;
+    // Another version, as far as anybody can tell.
+    let other = site.path("machines/bin/other");
+    fs::copy(wrapper(), &other).unwrap();
+    fs::OpenOptions::new()
+        .append(true)
+        .open(&other)
+        .and_then(|mut file| std::io::Write::write_all(&mut file, b"other"))
+        .unwrap();
+    fs::rename(&other, site.wrapper()).unwrap();
+    assert!(!site.has_wrapper());
+    let (_, detail) = server.run("quick~").await;
+    assert_eq!(codes(&detail), all(0));
+    assert!(site.has_wrapper());
+    fs::write(&go, "").unwrap();
+    let detail = server.client.until_over(&slow).await.unwrap();
+    fs::remove_file(&go).unwrap();
+    assert_eq!(codes(&detail), [("web1".to_owned(), Some(0))]);
+}
+
+#[tokio::test]
+async fn a_dead_machine_in_an_outage_holds_nobody_up() {
+    let site = site(
+        "all~: {schedule: '0 0 1 1 *', targets: '*', command: 'true'}",
+        &[],
+    );
+    let server = site.serve().await;
+    let (_, detail) = server.run("all~").await;
+    assert_eq!(codes(&detail), all(0));
+    let stopped = site.lab.stop("web2").await.unwrap();
+    let begun = Instant::now();
+    let run = server.begin("all~").await;
+    let two = |detail: &RunDetail| detail.summary.counts.succeeded == 2;
+    server.client.until(&run, two).await.unwrap();
+    println!("the healthy ones were done after {:?}", begun.elapsed());
+    let detail = server.client.until_over(&run).await.unwrap();
+    println!("the dead one was given up after {:?}", begun.elapsed());
+    let expected =
+        [("db1", 0), ("web1", 0), ("web2", 255)].map(|(name, code)| (name.to_owned(), Some(code)));
+    assert_eq!(codes(&detail), expected);
+    stopped.start().await.unwrap();
+}
+
+/// Jobs that Salt runs itself.
+const DIRECT: &str = "
+fine~: {schedule: '0 0 1 1 *', targets: '*', use_wrapper: false, cwd: /tmp, env: {WHO: me}, command: 'echo $WHO in $PWD; echo err >&2; exit $(( $(id -u) * 0 + 3 ))'}
+slow~: {schedule: '0 0 1 1 *', targets: web1, use_wrapper: false, command: 'echo begun >> /tmp/saltpeter-direct~; sleep 8; echo over'}
+long~: {schedule: '0 0 1 1 *', targets: web1, use_wrapper: false, command: 'sleep 60'}
+limited~: {schedule: '0 0 1 1 *', targets: web1, use_wrapper: false, timeout: 1, command: 'sleep 60'}
+nowhere~: {schedule: '0 0 1 1 *', targets: web1, use_wrapper: false, cwd: /no/such/place, command: 'true'}
+";
+
+fn one(code: i32) -> Vec<(String, Option<i32>)> {
+    vec![("web1".to_owned(), Some(code))]
+}
+
+#[tokio::test]
+async fn salt_runs_a_command_without_a_wrapper() {
+    let site = site(DIRECT, &[]);
+    let server = site.serve().await;
+    let (run, detail) = server.run("fine~").await;
+    assert_eq!(codes(&detail), all(3), "{detail:#?}");
+    let output = server.client.output(&run, "db1").await.unwrap();
+    assert_eq!(String::from_utf8_lossy(&output), "me in /tmp\nerr\n");
+    assert!(!site.wrapper().exists());
+    let (_, detail) = server.run("limited~").await;
+    assert_eq!(codes(&detail), one(124), "{detail:#?}");
+    let (_, detail) = server.run("nowhere~").await;
+    let said = sentence(&detail, "web1");
+    assert!(said.contains("/no/such/place"), "{said}");
+}
+
+#[tokio::test]
+async fn what_salt_runs_is_killed() {
+    let site = site(DIRECT, &[]);
+    let server = site.serve().await;
+    let run = server.begin("long~").await;
+    server.until_running(&run).await;
+    let begun = Instant::now();
+    let path = format!("/api/v1/runs/{run}/kill");
+    let answer = server.client.post(&path, "").await.unwrap();
+    assert!((200..300).contains(&answer.status), "{answer:?}");
+    let detail = server.client.until_over(&run).await.unwrap();
+    println!("killed after {:?}", begun.elapsed());
+    assert_eq!(codes(&detail), one(143), "{detail:#?}");
+}
+
+#[tokio::test]
+async fn what_salt_runs_is_taken_up_after_a_restart_and_not_begun_twice() {
+    let site = site(DIRECT, &[]);
+    let server = site.serve().await;
+    let run = server.begin("slow~").await;
+    server.until_running(&run).await;
+    server.kill().await;
+    let server = site.serve().await;
+    let detail = server.client.until_over(&run).await.unwrap();
+    assert_eq!(codes(&detail), one(0), "{detail:#?}");
+    let output = server.client.output(&run, "web1").await.unwrap();
+    assert_eq!(String::from_utf8_lossy(&output), "over\n");
+    let begun = PathBuf::from(site.own("/tmp/saltpeter-direct~"));
+    assert_eq!(fs::read_to_string(&begun).unwrap(), "begun\n");
+    fs::remove_file(begun).unwrap();
+}
+
+#[tokio::test]
+async fn ten_jobs_at_once_do_not_wait_for_each_other() {
+    let job = |n: u32| format!("j{n}~: {{schedule: '0 0 1 1 *', targets: '*', command: 'true'}}");
+    let jobs: Vec<String> = (0..10).map(job).collect();
+    let site = site(&jobs.join("\n"), &[]);
+    let server = site.serve().await;
+    server.run("j0~").await;
+    let begun = Instant::now();
+    server.run("j0~").await;
+    println!("one: {:?}", begun.elapsed());
+    let begun = Instant::now();
+    let names: Vec<String> = (0..10).map(|n| format!("j{n}~")).collect();
+    let runs = names.iter().map(|name| server.run(name));
+    for (_, detail) in futures::future::join_all(runs).await {
+        assert_eq!(codes(&detail), all(0));
+    }
+    println!("ten at once: {:?}", begun.elapsed());
 }

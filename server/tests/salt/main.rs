@@ -8,3 +8,5 @@ mod executor;
 mod lab;
 mod link;
 mod site;
+mod transport;
+mod ways;

@@ -7,6 +7,7 @@ use std::fs;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::SystemTime;
 
@@ -38,12 +39,24 @@ pub(crate) struct SaltServer {
     own: String,
 }
 
-/// The wrapper of this build.
+/// The wrapper of this build, without what only a debugger needs: it is sent about.
 pub(crate) fn wrapper() -> PathBuf {
     let exe = std::env::current_exe().unwrap();
     let path = exe.ancestors().nth(2).unwrap().join("saltpeter-wrapper");
     assert!(path.is_file(), "build saltpeter-wrapper first");
-    path
+    let stripped = path.with_extension("stripped");
+    let changed = |path: &Path| fs::metadata(path).and_then(|found| found.modified()).ok();
+    if changed(&stripped) < changed(&path) {
+        let new = stripped.with_extension(format!("{}", std::process::id()));
+        let done = Command::new("strip")
+            .arg("-o")
+            .arg(&new)
+            .arg(&path)
+            .status();
+        assert!(done.unwrap().success());
+        fs::rename(&new, &stripped).unwrap();
+    }
+    stripped
 }
 
 /// A site with these jobs, in whose names `~` stands for letters of its own.
@@ -109,6 +122,11 @@ impl SaltSite {
         &self.wrapper
     }
 
+    /// `text` with this site's letters.
+    pub(crate) fn own(&self, text: &str) -> String {
+        text.replace('~', &self.own)
+    }
+
     /// A path within the site.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.site.path(name)
@@ -137,6 +155,15 @@ impl SaltServer {
         self.client.run_now(&job).await.unwrap()
     }
 
+    /// Waits until every machine of a run runs its command.
+    pub(crate) async fn until_running(&self, run: &RunId) {
+        let running = |detail: &RunDetail| {
+            let counts = detail.summary.counts;
+            counts.total > 0 && counts.running == counts.total
+        };
+        self.client.until(run, running).await.unwrap();
+    }
+
     /// Runs a job to its end.
     pub(crate) async fn run(&self, job: &str) -> (RunId, RunDetail) {
         let run = self.begin(job).await;
@@ -144,8 +171,8 @@ impl SaltServer {
         (run, detail)
     }
 
-    /// Stops it.
-    pub(crate) async fn stop(self) {
-        self.server.stop().await.unwrap();
+    /// Ends it as by SIGKILL.
+    pub(crate) async fn kill(self) {
+        self.server.kill().await.unwrap();
     }
 }

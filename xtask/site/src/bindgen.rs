@@ -11,7 +11,7 @@ use wasm_bindgen_cli_support::Bindgen;
 pub(crate) fn bind(mode: Mode, wasm: &Path, pkg: &Path) -> Result<()> {
     let mut bindgen = Bindgen::new();
     bindgen
-        .input_bytes(NAME, trim::without_lazy_hydration(wasm)?)
+        .input_bytes(NAME, trim::without_uncalled(wasm)?)
         .out_name(NAME)
         .web(true)?
         .typescript(false)

@@ -1,19 +1,20 @@
 //! Takes code out of the WASM that the linker must keep and nobody calls.
 //!
-//! Each type-erased view carries, among its functions, one that hydrates it asynchronously. Only lazily
-//! loaded routes ever call it, and the dashboard has none: it is hydrated in one go. Being reached through
-//! a table of functions, that code stays in (a tenth of the whole), so it is replaced by a trap here. A page
-//! that needed it after all would fail at once, in the browser tests too, which run on the same treatment.
+//! A type-erased view or attribute carries its functions in a table, and being in that table keeps code in. Two
+//! of them are never called here: views are hydrated asynchronously only on lazily loaded routes, and attributes
+//! are taken from a template only where there are templates; the dashboard has neither. Together they are more
+//! than a tenth of the whole, so each is replaced by a trap. A page that needed one after all would fail at once,
+//! in the browser tests too, which run on the same treatment.
 
 use anyhow::{Context as _, Result};
 use std::path::Path;
 use walrus::{FunctionBuilder, FunctionId, FunctionKind, Module};
 
-/// Part of the names of the functions that nobody calls.
-const UNCALLED: &str = "hydrate_async";
+/// Parts of the names of the functions that nobody calls.
+const UNCALLED: [&str; 2] = ["hydrate_async", "hydrate_from_template"];
 
-/// The module at `wasm` with a trap in place of each function that only lazy routes need.
-pub(crate) fn without_lazy_hydration(wasm: &Path) -> Result<Vec<u8>> {
+/// The module at `wasm` with a trap in place of each function that nobody calls.
+pub(crate) fn without_uncalled(wasm: &Path) -> Result<Vec<u8>> {
     let mut module = Module::from_file(wasm)
         .with_context(|| format!("{} cannot be read as WASM", wasm.display()))?;
     let uncalled: Vec<FunctionId> = module
@@ -22,7 +23,7 @@ pub(crate) fn without_lazy_hydration(wasm: &Path) -> Result<Vec<u8>> {
         .map(|(id, _)| id)
         .filter(|id| {
             let name = module.funcs.get(*id).name.as_deref();
-            name.is_some_and(|name| name.contains(UNCALLED))
+            name.is_some_and(|name| UNCALLED.iter().any(|part| name.contains(part)))
         })
         .collect();
     for id in uncalled {

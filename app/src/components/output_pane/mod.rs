@@ -6,6 +6,8 @@ mod state;
 use super::line::{LineContext, Times, hash, line_view, parse_hash};
 use crate::browser;
 use crate::client;
+use crate::components::rows::Rows;
+use crate::components::shown::Shown;
 use crate::format;
 use crate::live::use_live;
 use crate::output::OutputModel;
@@ -227,18 +229,18 @@ fn Pane(run: RunId, machine: MachineId, begun: UnixMillis, model: OutputModel) -
             >
                 <div class="output-space" node_ref=state.space>
                     <div class="output-block" node_ref=state.block style="position:static">
-                        <For
+                        <Rows
                             each=move || state.view.get()
-                            key=|shown| (shown.number, shown.revision)
+                            key=|shown| format!("{} {}", shown.number, shown.revision)
                             children=move |shown| line_view(shown, &context)
                         />
                     </div>
                 </div>
-                <Show when=move || state.lines.get() == 0>
+                <Shown when=move || state.lines.get() == 0>
                     <p class="output-empty">"No output."</p>
-                </Show>
+                </Shown>
             </div>
-            <Show when=move || !state.follow.get()>
+            <Shown when=move || !state.follow.get()>
                 <button
                     class="new-lines"
                     data-testid="output-new"
@@ -249,7 +251,7 @@ fn Pane(run: RunId, machine: MachineId, begun: UnixMillis, model: OutputModel) -
                         new => format!("▼ {}", format::amount(new, "new line")),
                     }}
                 </button>
-            </Show>
+            </Shown>
         </div>
     }
     .into_any()

@@ -4,6 +4,7 @@ use super::super::window::OVERSCAN;
 use super::Start;
 use super::geometry::{Geometry, LINE};
 use crate::client;
+use crate::format;
 use crate::live::{Delivery, Live, Subscription};
 use crate::output::{OutputModel, Shown};
 use leptos::html;
@@ -179,11 +180,15 @@ impl PaneState {
             let place = if follow {
                 "bottom:0".to_owned()
             } else if geometry.is_exact() {
-                format!("top:{}px", from as f64 * LINE)
+                format!("top:{}", format::pixels(from as f64 * LINE))
             } else {
-                format!("top:{}px", top - (first - from) as f64 * LINE)
+                format!("top:{}", format::pixels(top - (first - from) as f64 * LINE))
             };
-            (from, to, (format!("height:{}px", geometry.space), place))
+            (
+                from,
+                to,
+                (format!("height:{}", format::pixels(geometry.space)), place),
+            )
         };
         // These attributes can always be set.
         let _ = space.set_attribute("style", &style.0);

@@ -1,5 +1,7 @@
 //! The cards of the Job page: what, when, where, and the configuration in force.
 
+use crate::components::rows::Rows;
+use crate::components::shown::Shown;
 use crate::components::when::When;
 use crate::format;
 use leptos::either::Either;
@@ -32,18 +34,18 @@ pub(super) fn Upcoming(detail: RwSignal<JobDetail>, row: Memo<Arc<JobRow>>) -> i
                 {move || detail.with(|detail| detail.timezone.clone())}
             </span>
         </p>
-        <Show
+        <Shown
             when=move || !none()
             fallback=|| view! { <p class="empty">"It does not fire again by itself."</p> }
         >
             <ol class="upcoming" data-testid="upcoming">
-                <For
+                <Rows
                     each=times
-                    key=|time| (time.at, time.local.clone())
+                    key=|time| time.local.clone()
                     children=|time| view! { <Fire time /> }
                 />
             </ol>
-        </Show>
+        </Shown>
     }
     .into_any()
 }
@@ -90,19 +92,15 @@ pub(super) fn Preview(detail: RwSignal<JobDetail>) -> impl IntoView {
     let body = move || {
         detail.with(|detail| match &detail.preview {
             Ok(rows) => {
-                let included = rows
+                let (included, others): (Vec<_>, Vec<_>) = rows
                     .iter()
-                    .filter(|row| row.verdict == TargetVerdict::Included)
-                    .count() as u64;
-                let all = rows.len() as u64;
-                let mut rows = rows.clone();
-                rows.sort_by_key(|row| row.verdict != TargetVerdict::Included);
+                    .partition(|row| row.verdict == TargetVerdict::Included);
                 Either::Left(view! {
                     <p data-testid="matched">
-                        {format!("{} of {} match", format::number(included), format::amount(all, "known machine"))}
+                        {format!("{} of {} match", format::number(included.len() as u64), format::amount(rows.len() as u64, "known machine"))}
                     </p>
                     <ul class="targets">
-                        {rows.into_iter().map(|row| target(&row)).collect_view()}
+                        {included.into_iter().chain(others).map(target).collect_view()}
                     </ul>
                 })
             }
@@ -118,7 +116,7 @@ pub(super) fn Preview(detail: RwSignal<JobDetail>) -> impl IntoView {
             <code data-testid="targets">{move || targets().0}</code>
             <span class="weak">" · " {move || targets().1}</span>
         </p>
-        {body}
+        {move || body()}
     }
     .into_any()
 }
@@ -131,7 +129,7 @@ fn target(row: &TargetRow) -> impl IntoView + use<> {
                 {symbol}
             </span>
             <span>{row.machine.to_string()}</span>
-            <span class="weak">{word}</span>
+            <span class="weak">{row.reason.clone().unwrap_or_else(|| word.to_owned())}</span>
         </li>
     }
 }
@@ -143,9 +141,9 @@ pub(super) fn Effective(detail: RwSignal<JobDetail>) -> impl IntoView {
         <div class="table-scroll">
             <table class="settings" data-testid="effective">
                 <tbody>
-                    <For
+                    <Rows
                         each=rows
-                        key=|entry| (entry.key.clone(), entry.value.clone())
+                        key=|entry| format!("{}\n{}", entry.key, entry.value)
                         children=|ConfigEntry { key, value }| {
                             view! {
                                 <tr>

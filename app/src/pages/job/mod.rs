@@ -7,7 +7,9 @@ use crate::actions::{Action, use_actions};
 use crate::client;
 use crate::components::history::History;
 use crate::components::marks::{Mark, MarkIcon, job_word};
+use crate::components::rows::Rows;
 use crate::components::run_view::{RunBundle, RunView};
+use crate::components::shown::Shown;
 use crate::components::when::When;
 use crate::live::use_live;
 use cards::{Definition, Effective, Preview, Upcoming};
@@ -122,15 +124,15 @@ fn Content(bundle: JobBundle) -> impl IntoView {
     });
     view! {
         <Head row />
-        <Show when=gone>
+        <Shown when=gone>
             <p class="problem" role="alert">
                 "This job is no longer defined. What it has done stays here."
             </p>
-        </Show>
+        </Shown>
         <div class="active-runs">
-            <For
+            <Rows
                 each=move || active.get()
-                key=|run| run.clone()
+                key=|run| run.to_string()
                 children=move |run| {
                     let bundle = along
                         .with_value(|along| along.iter().find(|bundle| *bundle.run() == run).cloned());
@@ -205,9 +207,9 @@ fn Head(row: Memo<Arc<JobRow>>) -> impl IntoView {
         <header class="page-head">
             <div class="title">
                 <h1>{name.to_string()}</h1>
-                <span class="state" data-testid="job-state" data-state=word>
+                <span class="state" data-testid="job-state" data-state=move || word()>
                     <MarkIcon mark />
-                    {word}
+                    {move || word()}
                 </span>
                 <span class="weak">
                     "group "
@@ -230,12 +232,12 @@ fn Head(row: Memo<Arc<JobRow>>) -> impl IntoView {
                     data-testid="pause"
                     data-key="p"
                     title="Start no more by the schedule, or start again (p)"
-                    disabled=turning
+                    disabled=move || turning()
                     on:click=move |_| actions.perform(turn())
                 >
                     {move || if paused().is_some() { "Resume schedule" } else { "Pause schedule" }}
                 </button>
-                <Show when=active>
+                <Shown when=active>
                     <button
                         class="danger"
                         data-testid="kill"
@@ -248,12 +250,12 @@ fn Head(row: Memo<Arc<JobRow>>) -> impl IntoView {
                     >
                         {move || if killing.get() { "Killing…" } else { "■ Kill" }}
                     </button>
-                </Show>
+                </Shown>
                 <button
                     class="primary"
                     data-testid="run-now"
                     data-key="r"
-                    disabled=start_disabled
+                    disabled=move || start_disabled()
                     on:click=move |_| actions.start(run.clone())
                 >
                     {move || if starting() { "Starting…" } else { "▶ Run now" }}

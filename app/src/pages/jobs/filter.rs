@@ -2,6 +2,7 @@
 
 use super::columns::{COLUMNS, Column, store_columns};
 use super::query::{JobQuery, StatusFilter};
+use crate::components::rows::Rows;
 use crate::format;
 use crate::live::use_live;
 use leptos::prelude::*;
@@ -69,14 +70,14 @@ pub(super) fn Filter(
                 <option value="" selected=move || query.with(|query| query.group.is_empty())>
                     "all groups"
                 </option>
-                <For
+                <Rows
                     each=move || groups.get()
                     key=|group| group.clone()
                     children=move |group| {
                         let is = group.clone();
                         let selected = move || query.with(|query| query.group == is);
                         view! {
-                            <option value=group.clone() selected=selected>
+                            <option value=group.clone() selected=move || selected()>
                                 {group.clone()}
                             </option>
                         }
@@ -129,7 +130,7 @@ pub(super) fn Filter(
                 "Filter"
             </button>
             <span class="counters" data-testid="counters">
-                {counters}
+                {move || counters()}
             </span>
         </form>
     }

@@ -7,6 +7,8 @@ mod row;
 
 use super::Loaded;
 use crate::components::problems::ProblemList;
+use crate::components::rows::Rows;
+use crate::components::shown::Shown;
 use crate::components::window::rows;
 use crate::first::{FIRST_ROWS, use_first};
 use crate::format;
@@ -64,7 +66,7 @@ fn Content(query: Memo<JobQuery>, go: Callback<JobQuery>) -> impl IntoView {
     });
     let empty = Memo::new(move |_| live.totals().jobs == 0);
     view! {
-        <Show when=move || problems.with(|problems| !problems.is_empty())>
+        <Shown when=move || problems.with(|problems| !problems.is_empty())>
             <section class="invalid" aria-label="Configuration errors">
                 <h2>
                     {move || {
@@ -74,10 +76,10 @@ fn Content(query: Memo<JobQuery>, go: Callback<JobQuery>) -> impl IntoView {
                 </h2>
                 <ProblemList problems />
             </section>
-        </Show>
-        <Show when=move || !empty.get() fallback=Empty>
+        </Shown>
+        <Shown when=move || !empty.get() fallback=Empty>
             <JobTable query go />
-        </Show>
+        </Shown>
     }
     .into_any()
 }
@@ -155,10 +157,15 @@ fn JobTable(query: Memo<JobQuery>, go: Callback<JobQuery>) -> impl IntoView {
         })
     };
     let row_height = move || window.get().map_or(ROW, |(_, _, row)| row);
-    let space_before = move || format!("height:{}px", drawn.get().0 as f64 * row_height());
+    let space_before = move || {
+        format!(
+            "height:{}",
+            format::pixels(drawn.get().0 as f64 * row_height())
+        )
+    };
     let space_after = move || {
         let rest = selected.with(Vec::len).saturating_sub(drawn.get().1);
-        format!("height:{}px", rest as f64 * row_height())
+        format!("height:{}", format::pixels(rest as f64 * row_height()))
     };
     let width = move || columns.with(Vec::len) + 2;
     let none = move || selected.with(Vec::is_empty);
@@ -174,9 +181,9 @@ fn JobTable(query: Memo<JobQuery>, go: Callback<JobQuery>) -> impl IntoView {
                 <thead>
                     <tr>
                         <Head key="name" title="Name" query go />
-                        <For
+                        <Rows
                             each=move || columns.get()
-                            key=|column| column.key
+                            key=|column| column.key.to_owned()
                             children=move |column| {
                                 view! { <Head key=column.key title=column.title query go /> }
                             }
@@ -188,23 +195,23 @@ fn JobTable(query: Memo<JobQuery>, go: Callback<JobQuery>) -> impl IntoView {
                 </thead>
                 <tbody>
                     <tr class="space" aria-hidden="true">
-                        <td colspan=width style=space_before></td>
+                        <td colspan=move || width() style=move || space_before()></td>
                     </tr>
-                    <For
+                    <Rows
                         each=shown
-                        key=|name| name.clone()
+                        key=|name| name.to_string()
                         children=move |name| view! { <Row name columns /> }
                     />
                     <tr class="space" aria-hidden="true">
-                        <td colspan=width style=space_after></td>
+                        <td colspan=move || width() style=move || space_after()></td>
                     </tr>
                 </tbody>
             </table>
-            <Show when=none>
+            <Shown when=none>
                 <p class="empty">
                     "No job matches. " <a href="/">"Show all"</a>
                 </p>
-            </Show>
+            </Shown>
         </div>
     }
     .into_any()
@@ -235,11 +242,11 @@ fn Head(
         }
     };
     view! {
-        <th class=format!("col-{key}") aria-sort=order>
-            <a href=href on:click=sort>
+        <th class=format!("col-{key}") aria-sort=move || order()>
+            <a href=move || href() on:click=sort>
                 {title}
                 <span class="arrow" aria-hidden="true">
-                    {arrow}
+                    {move || arrow()}
                 </span>
             </a>
         </th>

@@ -4,7 +4,9 @@ use super::columns::Column;
 use super::query::config_value;
 use crate::actions::{Action, use_actions};
 use crate::components::marks::{Mark, MarkIcon, job_word, run_word};
+use crate::components::rows::Rows;
 use crate::components::run_view::ended_at;
+use crate::components::shown::Shown;
 use crate::components::spark::Spark;
 use crate::components::when::When;
 use crate::live::use_live;
@@ -41,13 +43,13 @@ pub(crate) fn Row(
             <td class="col-name">
                 <MarkIcon mark title=word />
                 <a href=routes::job_page(&name)>{title}</a>
-                <Show when=paused>
+                <Shown when=paused>
                     <span class="tag">"paused"</span>
-                </Show>
+                </Shown>
             </td>
-            <For
+            <Rows
                 each=move || columns.get()
-                key=|column| column.key
+                key=|column| column.key.to_owned()
                 children=move |column| {
                     view! { <td class=format!("col-{}", column.key)>{cell(column, job)}</td> }
                 }
@@ -69,9 +71,12 @@ fn with<T>(job: Memo<Option<Arc<JobRow>>>, none: T, read: impl FnOnce(&JobRow) -
 
 fn text(
     job: Memo<Option<Arc<JobRow>>>,
-    read: impl Fn(&JobRow) -> String + Copy + Send + 'static,
+    read: impl Fn(&JobRow) -> String + Send + Sync + 'static,
 ) -> AnyView {
-    let value = move || with(job, String::new(), read);
+    text_of(Signal::derive(move || with(job, String::new(), &read)))
+}
+
+fn text_of(value: Signal<String>) -> AnyView {
     view! { <span class="cell-text" title=value>{value}</span> }.into_any()
 }
 
@@ -141,13 +146,13 @@ fn Last(job: Memo<Option<Arc<JobRow>>>) -> impl IntoView {
     };
     let words = move || last.with(|run| run.as_ref().map(last_text));
     view! {
-        <Show when=move || last.with(Option::is_some) fallback=|| view! { <span class="weak">"–"</span> }>
-            <a class="last" href=href>
+        <Shown when=move || last.with(Option::is_some) fallback=|| view! { <span class="weak">"never run"</span> }>
+            <a class="last" href=move || href()>
                 <MarkIcon mark />
-                <span class="last-word">{words}</span>
+                <span class="last-word">{move || words()}</span>
                 <When at />
             </a>
-        </Show>
+        </Shown>
     }
     .into_any()
 }
@@ -185,7 +190,7 @@ fn RowActions(name: JobName, job: Memo<Option<Arc<JobRow>>>) -> impl IntoView {
             class="small"
             data-testid="run-now"
             data-row-key="r"
-            disabled=disabled
+            disabled=move || disabled()
             on:click=move |_| actions.start(run.clone())
         >
             {move || if starting() { "Starting…" } else { "▶ Run now" }}

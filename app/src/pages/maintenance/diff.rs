@@ -1,6 +1,7 @@
 //! What an edit will write.
 
 use super::form::Form;
+use crate::components::shown::Shown;
 use crate::format;
 use leptos::prelude::*;
 use saltpeter_protocol::api::{DiffChange, DiffLine};
@@ -68,15 +69,15 @@ pub(super) fn Diff(form: Form) -> impl IntoView {
                 "To " <code data-testid="maintenance-file">{move || form.page.with(|page| page.file.clone())}</code>
                 ". Comments and everything else in it stay."
             </p>
-            <Show
+            <Shown
                 when=move || form.is_changed() && form.diff.with(Option::is_some)
                 fallback=|| view! { <p class="empty">"No changes."</p> }
             >
                 <p>{move || format::amount(changes(), "changed line")}</p>
                 <div class="diff" data-testid="maintenance-diff">
-                    {lines}
+                    {move || lines()}
                 </div>
-            </Show>
+            </Shown>
         </section>
     }
     .into_any()

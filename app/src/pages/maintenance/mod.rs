@@ -5,6 +5,8 @@ mod form;
 
 use super::Loaded;
 use crate::client;
+use crate::components::rows::Rows;
+use crate::components::shown::Shown;
 use crate::live::use_live;
 use diff::Diff;
 use form::{Form, Saving};
@@ -94,15 +96,15 @@ fn Editor(first: Page) -> impl IntoView {
                         type="submit"
                         class="primary"
                         data-testid="maintenance-save"
-                        disabled=disabled
+                        disabled=move || disabled()
                     >
                         {move || if form.saving.get() == Saving::Busy { "Saving…" } else { "Save" }}
                     </button>
-                    <Show when=move || form.is_changed()>
+                    <Shown when=move || form.is_changed()>
                         <button type="button" on:click=move |_| form.reload()>
                             "Discard"
                         </button>
-                    </Show>
+                    </Shown>
                     <SavingState form />
                 </div>
             </form>
@@ -126,7 +128,7 @@ fn Problems(form: Form, field: &'static str) -> impl IntoView {
             })
             .collect_view()
     };
-    view! { {problems} }
+    view! { {move || problems()} }
 }
 
 #[component]
@@ -166,7 +168,7 @@ fn Machines(form: Form) -> impl IntoView {
         <div class="field">
             <span id="machines-label">"Machines under maintenance"</span>
             <ul class="chips" data-testid="maintenance-machines">
-                <For
+                <Rows
                     each=move || form.machines.get()
                     key=|machine| machine.clone()
                     children=move |machine| {
@@ -205,7 +207,7 @@ fn Machines(form: Form) -> impl IntoView {
                     }
                 />
                 <datalist id="known-machines">
-                    <For
+                    <Rows
                         each=known
                         key=|machine| machine.clone()
                         children=|machine| view! { <option value=machine></option> }

@@ -2,7 +2,7 @@
 
 use crate::config::raw::{Node, Place, Value};
 use crate::config::reader::Reader;
-use crate::job::{LaunchWay, Overlap, WrapperLogLevel, WrapperProtocol};
+use crate::job::{LaunchWay, MissedPolicy, Overlap, WrapperLogLevel, WrapperProtocol};
 use crate::schedule::Field;
 use crate::secret::Secret;
 use crate::targeting::TargetType;
@@ -57,6 +57,8 @@ pub(crate) struct JobDraft {
     pub(crate) env: BTreeMap<String, Secret>,
     pub(crate) allow_overlap: Option<Place>,
     pub(crate) overlap: Option<At<Overlap>>,
+    pub(crate) missed: MissedPolicy,
+    pub(crate) missed_window: Option<Duration>,
     pub(crate) launch: LaunchWay,
     pub(crate) wrapper_path: Option<String>,
     pub(crate) wrapper_protocol: WrapperProtocol,

@@ -5,7 +5,7 @@ use super::draft::{At, JobDraft};
 use super::{Key, key};
 use crate::config::raw::Node;
 use crate::config::reader::Reader;
-use crate::job::{LaunchWay, Overlap, WrapperLogLevel, WrapperProtocol};
+use crate::job::{LaunchWay, MissedPolicy, Overlap, WrapperLogLevel, WrapperProtocol};
 use crate::schedule::{Field, parse_zone};
 use crate::targeting::TargetType;
 use chrono_tz::Tz;
@@ -28,6 +28,12 @@ const OVERLAPS: [(&str, Overlap); 4] = [
     ("queue", Overlap::Queue),
     ("allow", Overlap::Allow),
     ("replace", Overlap::Replace),
+];
+
+const MISSED_POLICIES: [(&str, MissedPolicy); 3] = [
+    ("skip", MissedPolicy::Skip),
+    ("once", MissedPolicy::Once),
+    ("all", MissedPolicy::All),
 ];
 
 const TARGET_TYPES: [(&str, TargetType); 9] = [
@@ -271,6 +277,29 @@ pub(crate) const JOB_KEYS: &[Key<JobDraft>] = &[
         "The old spelling of `overlap: allow`.",
         |job, node, reader| {
             job.read_allow_overlap(node, reader);
+        },
+    ),
+    key(
+        "missed",
+        "`skip`, `once`, `all`",
+        "`skip`",
+        AtOnce,
+        "What happens to fires that nobody could see to in time, because the server was down or its host asleep: they stay missed, \
+         one run makes up for all of them, or each gets its run, one after the other. Each is in the history in any case.",
+        |job, node, reader| {
+            if let Some(policy) = reader.choice(node, &MISSED_POLICIES) {
+                job.missed = policy;
+            }
+        },
+    ),
+    key(
+        "missed_window",
+        "seconds",
+        "`86400`",
+        AtOnce,
+        "How far back `missed` makes up for fires; earlier ones stay missed.",
+        |job, node, reader| {
+            job.missed_window = reader.seconds(node);
         },
     ),
     key(

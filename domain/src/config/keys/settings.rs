@@ -5,7 +5,8 @@ use super::job::{LOG_LEVELS, read_zone};
 use super::{Effect, Key, key, salt};
 use crate::config::raw::{Node, Scalar, ScalarKind, Value};
 use crate::config::reader::Reader;
-use crate::config::settings::{Executor, Grains, Settings};
+use crate::config::settings::{Executor, Grains, MIB, Settings};
+use crate::config::sinks::{check_index, cluster_url};
 use crate::secret::Secret;
 use saltpeter_protocol::MachineId;
 use std::net::IpAddr;
@@ -324,9 +325,45 @@ pub(crate) const SETTINGS_KEYS: &[Key<Settings>] = &[
         Restart,
         "Prefix of its indices, which are named `<prefix>-YYYY.MM.DD`.",
         |settings, node, reader| {
-            set(&mut settings.elasticsearch_index, reader.word(node));
+            set(&mut settings.elasticsearch_index, read_index(node, reader));
         },
         |settings| settings.elasticsearch_index.clone(),
+    ),
+    setting(
+        "elasticsearch_api_key_file",
+        "string",
+        "none",
+        Restart,
+        "A file with an API key (base64, as Elasticsearch hands it out), used in place of a password in the address.",
+        |settings, node, reader| {
+            settings.elasticsearch_access.api_key_file = reader.word(node);
+        },
+        |settings| show_file(settings.elasticsearch_access.api_key_file.as_ref()),
+    ),
+    setting(
+        "elasticsearch_ca",
+        "string",
+        "the host's authorities",
+        Restart,
+        "A PEM file of the authority that signed its certificate.",
+        |settings, node, reader| {
+            settings.elasticsearch_access.ca = reader.word(node);
+        },
+        |settings| show_file(settings.elasticsearch_access.ca.as_ref()),
+    ),
+    setting(
+        "elasticsearch_template",
+        "bool",
+        "`false`",
+        Restart,
+        "Whether the index template `<prefix>` is created there when there is none of that name.",
+        |settings, node, reader| {
+            set(
+                &mut settings.elasticsearch_access.template,
+                reader.bool(node),
+            );
+        },
+        |settings| settings.elasticsearch_access.template.to_string(),
     ),
     setting(
         "opensearch",
@@ -346,9 +383,45 @@ pub(crate) const SETTINGS_KEYS: &[Key<Settings>] = &[
         Restart,
         "Prefix of its indices, which are named `<prefix>-YYYY.MM.DD`.",
         |settings, node, reader| {
-            set(&mut settings.opensearch_index, reader.word(node));
+            set(&mut settings.opensearch_index, read_index(node, reader));
         },
         |settings| settings.opensearch_index.clone(),
+    ),
+    setting(
+        "opensearch_ca",
+        "string",
+        "the host's authorities",
+        Restart,
+        "A PEM file of the authority that signed its certificate.",
+        |settings, node, reader| {
+            settings.opensearch_access.ca = reader.word(node);
+        },
+        |settings| show_file(settings.opensearch_access.ca.as_ref()),
+    ),
+    setting(
+        "opensearch_template",
+        "bool",
+        "`false`",
+        Restart,
+        "Whether the index template `<prefix>` is created there when there is none of that name.",
+        |settings, node, reader| {
+            set(&mut settings.opensearch_access.template, reader.bool(node));
+        },
+        |settings| settings.opensearch_access.template.to_string(),
+    ),
+    setting(
+        "documents_spool",
+        "MiB",
+        "`256`",
+        Restart,
+        "How much may wait on disk for a cluster that is away. What comes then is dropped, counted and shown.",
+        |settings, node, reader| {
+            set(
+                &mut settings.documents_spool,
+                reader.count(node).map(|mib| u64::from(mib) * MIB),
+            );
+        },
+        |settings| (settings.documents_spool / MIB).to_string(),
     ),
 ];
 
@@ -366,16 +439,27 @@ fn read_address(node: &Node, reader: &mut Reader) -> Option<IpAddr> {
 
 pub(super) fn read_url(node: &Node, reader: &mut Reader) -> Option<Secret> {
     // Not `expected`: the address may have a password in it, and messages are shown to everybody.
-    let text = reader.word(node)?;
-    if text.starts_with("http://") || text.starts_with("https://") {
-        Some(Secret::new(text))
-    } else {
-        reader.error(
-            &node.place,
-            "expected an address that begins with http:// or https://",
-        );
-        None
+    let text = reader.text(node)?;
+    // The way the earlier implementation has of writing: none.
+    if text.trim().is_empty() {
+        return None;
     }
+    cluster_url(&text)
+        .map(Secret::new)
+        .map_err(|problem| reader.error(&node.place, problem))
+        .ok()
+}
+
+fn read_index(node: &Node, reader: &mut Reader) -> Option<String> {
+    let prefix = reader.word(node)?;
+    check_index(&prefix)
+        .map_err(|problem| reader.error(&node.place, problem))
+        .is_ok()
+        .then_some(prefix)
+}
+
+fn show_file(path: Option<&String>) -> String {
+    path.cloned().unwrap_or_default()
 }
 
 fn read_machines(settings: &mut Settings, node: &Node, reader: &mut Reader) {

@@ -117,7 +117,7 @@ impl Binaries {
         };
         let dir = root.join(SERVED_IN);
         let name = format!("wrapper-{}", binary.expected.hash);
-        match self.write(binary, &dir, &name) {
+        match write(binary, &dir, &name) {
             Ok(()) => true,
             Err(error) => {
                 tracing::warn!(
@@ -128,33 +128,34 @@ impl Binaries {
             }
         }
     }
+}
 
-    fn write(&self, binary: &Binary, dir: &Path, name: &str) -> io::Result<()> {
-        let target = dir.join(name);
-        if let Ok(found) = fs::metadata(&target)
-            && found.len() == fs::metadata(&binary.path)?.len()
-        {
-            return Ok(());
-        }
-        if !dir.is_dir() {
-            fs::create_dir(dir)?;
-        }
-        let bytes = fs::read(&binary.path)?;
-        if hash(&bytes) != binary.expected.hash {
-            return Err(io::Error::other("the wrapper has just been replaced"));
-        }
-        let new = dir.join(format!(".{name}.{:016x}", rand::random::<u64>()));
-        let written = File::create(&new).and_then(|mut file| {
-            file.write_all(&bytes)?;
-            file.set_permissions(fs::Permissions::from_mode(0o644))?;
-            file.sync_all()?;
-            fs::rename(&new, &target)
-        });
-        if written.is_err() {
-            let _ = fs::remove_file(&new);
-        }
-        written
+/// Puts a copy of `binary` into `dir` as `name`, whole or not at all.
+fn write(binary: &Binary, dir: &Path, name: &str) -> io::Result<()> {
+    let target = dir.join(name);
+    if let Ok(found) = fs::metadata(&target)
+        && found.len() == fs::metadata(&binary.path)?.len()
+    {
+        return Ok(());
     }
+    if !dir.is_dir() {
+        fs::create_dir(dir)?;
+    }
+    let bytes = fs::read(&binary.path)?;
+    if hash(&bytes) != binary.expected.hash {
+        return Err(io::Error::other("the wrapper has just been replaced"));
+    }
+    let new = dir.join(format!(".{name}.{:016x}", rand::random::<u64>()));
+    let written = File::create(&new).and_then(|mut file| {
+        file.write_all(&bytes)?;
+        file.set_permissions(fs::Permissions::from_mode(0o644))?;
+        file.sync_all()?;
+        fs::rename(&new, &target)
+    });
+    if written.is_err() {
+        let _ = fs::remove_file(&new);
+    }
+    written
 }
 
 /// Whether a directory's name is a kind of machine. It goes into scripts as it is.

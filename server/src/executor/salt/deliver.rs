@@ -9,14 +9,18 @@ use crate::executor::LaunchNews;
 use crate::salt::{Call, Target};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use saltpeter_protocol::MachineId;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Bytes of the wrapper that are handed over in a call. With base64 well below the megabyte that Salt's event bus takes.
-const PIECE: usize = 480 * 1024;
+/// Bytes of the wrapper that are handed over in a call: in base64, even what cannot be compressed stays below the
+/// megabyte that Salt's event bus takes.
+const PIECE: usize = 700 * 1024;
 /// How long machines may take to remove what is left over.
 const REMOVE_WITHIN: Duration = Duration::from_secs(5);
 
@@ -70,7 +74,7 @@ impl Batch<'_> {
         };
         let mut machines = machines;
         for piece in bytes.chunks(PIECE) {
-            let kwargs = script::piece(self.path, new, STANDARD.encode(piece));
+            let kwargs = script::piece(self.path, new, packed(piece));
             let outcome = self.run(&machines, kwargs).await;
             machines.retain(|machine| outcome.taken.contains(machine));
             if machines.is_empty() {
@@ -146,6 +150,14 @@ impl Batch<'_> {
             );
         }
     }
+}
+
+/// `piece` as the script takes it.
+fn packed(piece: &[u8]) -> String {
+    let mut packer = GzEncoder::new(Vec::new(), Compression::default());
+    // Writing to memory does not fail.
+    let _ = packer.write_all(piece);
+    STANDARD.encode(packer.finish().unwrap_or_default())
 }
 
 /// What became of a step.

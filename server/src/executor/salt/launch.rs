@@ -3,6 +3,7 @@
 
 use super::SaltExecutor;
 use super::binaries::{Binaries, Binary};
+use super::outcome::NOT_KNOWN;
 use super::script::{self, Bring, Expected};
 use super::verdict::Verdict;
 use crate::executor::{ExecutorError, LaunchNews};
@@ -106,15 +107,14 @@ impl Batch<'_> {
                     }
                     Some(heard) => if let Some(returned) = own(&mut machines, heard) {
                         match Verdict::of(&returned, self.path) {
-                            Verdict::Started => {}
                             Verdict::Bring { kind } => {
                                 if bare.is_empty() {
                                     gathered = Instant::now() + GATHER;
                                 }
                                 bare.push((returned.machine, kind));
                             }
-                            // Nothing was fetched by this call.
-                            Verdict::NotServed => {}
+                            // Nothing was to be fetched by this call.
+                            Verdict::Started | Verdict::NotServed => {}
                             Verdict::Failed(message) => {
                                 self.failed(returned.machine, message).await;
                             }
@@ -183,8 +183,7 @@ impl Batch<'_> {
                         .partition(|machine| expected.contains(machine));
                 *machines = known;
                 for machine in gone {
-                    let message = "Salt does not know this machine any more: its key was removed or it was renamed. See salt-key -L.";
-                    self.failed(machine, message.to_owned()).await;
+                    self.failed(machine, NOT_KNOWN.to_owned()).await;
                 }
                 Some(called)
             }

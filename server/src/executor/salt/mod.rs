@@ -5,14 +5,16 @@
 
 mod binaries;
 mod deliver;
+mod direct;
 mod launch;
+mod outcome;
 mod resolve;
 mod script;
 #[cfg(test)]
 mod tests;
 mod verdict;
 
-use super::{Executor, ExecutorError, LaunchNews, Matching};
+use super::{Direct, DirectNews, Executor, ExecutorError, LaunchNews, Matching};
 use crate::config_watch::Config;
 use crate::salt::{Salt, SaltError};
 use binaries::Binaries;
@@ -82,6 +84,10 @@ impl Executor for SaltExecutor {
         news: mpsc::Sender<LaunchNews>,
     ) -> BoxFuture<'a, ()> {
         Box::pin(self.start(launches, path, news))
+    }
+
+    fn run(&self, order: Direct, news: mpsc::Sender<DirectNews>) -> BoxFuture<'_, ()> {
+        Box::pin(self.run_direct(order, news))
     }
 
     fn known_machines(&self) -> BoxFuture<'_, Vec<MachineId>> {

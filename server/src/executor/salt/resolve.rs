@@ -75,6 +75,8 @@ impl SaltExecutor {
             } else {
                 TargetVerdict::Down
             },
+            // Salt names only machines that match, so there is no exclusion to explain.
+            reason: None,
             machine,
         };
         Ok(self.answers(targets).await?.into_iter().map(row).collect())

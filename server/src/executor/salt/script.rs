@@ -71,7 +71,7 @@ if chmod 0755 "$new" && mv -f "$new" "$path"; then :; else rm -f "$new"; exit 24
 const PIECE: &str = r#"umask 077
 mkdir -p "${path%/*}" || exit 247
 decode() { if command -v base64 > /dev/null; then base64 -d; else openssl base64 -d -A; fi; }
-if decode >> "$new"; then exit 0; fi
+if decode | gzip -d >> "$new"; then exit 0; fi
 rm -f "$new"
 exit 247
 "#;
@@ -167,7 +167,7 @@ pub(super) fn start(
     for (name, value) in launch.to_env() {
         // Each machine knows its own name.
         if name != var::MACHINE {
-            env.insert(name.to_owned(), value.into());
+            env.insert(name, value.into());
         }
     }
     let list: Vec<String> = expected
@@ -177,15 +177,15 @@ pub(super) fn start(
     env.insert(own::PATH.to_owned(), path.into());
     env.insert(own::EXPECTED.to_owned(), list.join(" ").into());
     env.insert(own::NEW.to_owned(), new.unwrap_or_default().into());
-    shell(&cmd, env)
+    shell(&cmd, &env)
 }
 
-/// The arguments that add `piece`, base64 of a part of the wrapper, to the file `new` beside `path`.
+/// The arguments that add `piece`, a part of the wrapper by gzip and base64, to the file `new` beside `path`.
 pub(super) fn piece(path: &str, new: &str, piece: String) -> Map<String, Value> {
     let mut env = Map::new();
     env.insert(own::PATH.to_owned(), path.into());
     env.insert(own::NEW.to_owned(), new.into());
-    let mut kwargs = shell(&format!("{HEAD}{PIECE}"), env);
+    let mut kwargs = shell(&format!("{HEAD}{PIECE}"), &env);
     kwargs.insert("stdin".to_owned(), piece.into());
     kwargs
 }
@@ -194,7 +194,7 @@ pub(super) fn piece(path: &str, new: &str, piece: String) -> Map<String, Value> 
 pub(super) fn remove(new: &str) -> Map<String, Value> {
     let mut env = Map::new();
     env.insert(own::NEW.to_owned(), new.into());
-    shell(&format!("{HEAD}{REMOVE}"), env)
+    shell(&format!("{HEAD}{REMOVE}"), &env)
 }
 
 /// The template's variables `want`, the hash for the machine's kind, and `new`.
@@ -218,7 +218,7 @@ fn installed() -> String {
     )
 }
 
-fn shell(cmd: &str, env: Map<String, Value>) -> Map<String, Value> {
+fn shell(cmd: &str, env: &Map<String, Value>) -> Map<String, Value> {
     let kwargs = json!({
         "cmd": cmd,
         "env": env,

@@ -98,8 +98,9 @@ fn own_failure(code: i64, path: &str, stdout: &str, stderr: &str) -> String {
 
 /// Salt did not run the script.
 fn not_run(value: &Value) -> String {
+    // Behind a line comes the template that could not be filled in.
     let said = match value {
-        Value::String(text) => clip(Some(text)),
+        Value::String(text) => clip(text.split("\n---").next()),
         other => clip(Some(&other.to_string())),
     };
     if said.contains("No space left") {

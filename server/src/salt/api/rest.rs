@@ -1,12 +1,16 @@
 //! What is asked of salt-api, each with its own deadline, and what its refusals mean.
 
-use super::answers;
 use super::link::{Answer, Link, LinkError};
+use super::refusal;
 use super::session::{Session, Token};
 use crate::salt::backoff::Backoff;
+use crate::salt::connection::{EventStream, Way};
 use crate::salt::{Jid, SaltError};
+use futures::future::BoxFuture;
+use futures::{StreamExt as _, TryStreamExt as _};
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde_json::Value;
+use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -25,7 +29,7 @@ const LOOKUP_PAUSE: Duration = Duration::from_mins(5);
 
 /// salt-api, as a logged-in user sees it.
 #[derive(Debug)]
-pub(super) struct Rest {
+pub struct Rest {
     link: Link,
     session: Session,
     gate: Mutex<Gate>,
@@ -62,16 +66,11 @@ impl Rest {
         }
     }
 
-    pub(super) fn shown(&self) -> String {
+    fn shown(&self) -> String {
         self.link.shown()
     }
 
-    pub(super) fn user(&self) -> &str {
-        &self.session.credentials().user
-    }
-
-    /// Has a call published; `low` is Salt's low-state of it.
-    pub(super) async fn publish(&self, function: &str, low: Value) -> Result<Value, SaltError> {
+    async fn take_call(&self, function: &str, low: Value) -> Result<Value, SaltError> {
         self.pass()?;
         let body = Value::Array(vec![low]);
         let published = async {
@@ -98,8 +97,7 @@ impl Rest {
         result
     }
 
-    /// What the master remembers of a job.
-    pub(super) async fn job(&self, jid: &Jid) -> Result<Value, SaltError> {
+    async fn look_up(&self, jid: &Jid) -> Result<Value, SaltError> {
         if let Some((until, error)) = &*lock(&self.lookups_refused)
             && Instant::now() < *until
         {
@@ -130,8 +128,7 @@ impl Rest {
         result
     }
 
-    /// Opens the event stream.
-    pub(super) async fn events(&self) -> Result<Response, SaltError> {
+    async fn open_events(&self) -> Result<Response, SaltError> {
         let opened = self.authorised(|| self.link.request(Method::GET, "events"));
         let response = match tokio::time::timeout(EVENTS_LIMIT, opened).await {
             Ok(response) => response,
@@ -168,7 +165,7 @@ impl Rest {
             return Ok(response);
         }
         let why = self.why(response).await?;
-        if !answers::blames_token(&why) {
+        if !refusal::blames_token(&why) {
             return Err(Failure::Denied(why));
         }
         let other = self.session.other_than(&token).await;
@@ -182,7 +179,7 @@ impl Rest {
 
     async fn why(&self, response: Response) -> Result<String, Failure> {
         let answer = self.link.whole(response).await.map_err(Failure::Link)?;
-        Ok(answers::explanation(&answer.text()))
+        Ok(refusal::explanation(&answer.text()))
     }
 
     /// Reads an answer that is not about the login.
@@ -196,12 +193,12 @@ impl Rest {
                 )))
             });
         }
-        let why = answers::explanation(&answer.text());
+        let why = refusal::explanation(&answer.text());
         Err(Failure::Salt(if why.starts_with("Client disabled") {
             SaltError::Refused(format!(
                 "salt-api at {at} does not serve this kind of call; add local_async and runner to netapi_enable_clients of the Salt master ({why})"
             ))
-        } else if answers::is_passing(answer.status) {
+        } else if refusal::is_passing(answer.status) {
             SaltError::Unsure(format!(
                 "salt-api at {at} answered {}; the Salt master may be away, its log says more ({why})",
                 answer.status
@@ -259,6 +256,34 @@ impl Rest {
                 gate.closed = None;
             }
         }
+    }
+}
+
+impl Way for Rest {
+    fn describe(&self) -> String {
+        let user = &self.session.credentials().user;
+        format!("salt-api at {} as {user}", self.shown())
+    }
+
+    fn events(&self) -> BoxFuture<'_, Result<EventStream, SaltError>> {
+        Box::pin(async {
+            let chunks = self.open_events().await?.bytes_stream();
+            Ok(chunks
+                .map_err(|error| io::Error::other(error.without_url()))
+                .boxed())
+        })
+    }
+
+    fn publish(
+        &self,
+        function: &'static str,
+        low: Value,
+    ) -> BoxFuture<'_, Result<Value, SaltError>> {
+        Box::pin(self.take_call(function, low))
+    }
+
+    fn job<'a>(&'a self, jid: &'a Jid) -> BoxFuture<'a, Result<Value, SaltError>> {
+        Box::pin(self.look_up(jid))
     }
 }
 

@@ -1,7 +1,7 @@
 //! Being logged in: one token for all calls, renewed in time, with one login at a time.
 
-use super::answers;
 use super::link::Link;
+use super::refusal;
 use crate::salt::SaltError;
 use crate::salt::backoff::Backoff;
 use reqwest::{Method, StatusCode};
@@ -201,12 +201,12 @@ impl Session {
             )));
         }
         if !answer.status.is_success() {
-            let why = answers::explanation(&answer.text());
+            let why = refusal::explanation(&answer.text());
             let told = format!(
                 "salt-api at {at} answered a login with {}: {why}",
                 answer.status
             );
-            return Err(if answers::is_passing(answer.status) {
+            return Err(if refusal::is_passing(answer.status) {
                 SaltError::Away(told)
             } else {
                 SaltError::Refused(told)

@@ -7,13 +7,38 @@ use super::stream::{Cell, OutputStream};
 use bytes::Bytes;
 use futures::TryStreamExt as _;
 use saltpeter_protocol::api::{ChunkMark, OutputFrom, OutputLength, OutputSlice};
+use saltpeter_protocol::{MachineId, RunId};
 use sqlx::sqlite::SqlitePool;
+use std::collections::BTreeMap;
 
 /// Bytes that an [`OutputReader`] reads at a time.
 const READER_STEP: usize = 256 * 1024;
 
 const BLOCKS_FROM: &str = "SELECT start, raw_len, first_line, encoding, marks, payload FROM output_block \
      WHERE stream = $1 AND start >= $2 AND start < $3 ORDER BY start";
+
+const LENGTHS: &str = "SELECT machine, start + raw_len, first_line + line_feeds FROM output_stream s \
+     JOIN output_block b ON b.id = \
+     (SELECT id FROM output_block WHERE stream = s.id ORDER BY start DESC LIMIT 1) WHERE s.run = $1";
+
+/// The lengths of a run's streams: what the last block of each says.
+pub(super) async fn lengths(
+    readers: &SqlitePool,
+    run: &RunId,
+) -> Result<BTreeMap<MachineId, OutputLength>, OutputError> {
+    let rows: Vec<(String, i64, i64)> = sqlx::query_as(LENGTHS)
+        .bind(run.as_str())
+        .fetch_all(readers)
+        .await?;
+    let known = rows.into_iter().filter_map(|(machine, bytes, lines)| {
+        let length = OutputLength {
+            bytes: bytes as u64,
+            lines: lines as u64,
+        };
+        Some((MachineId::new(&machine).ok()?, length))
+    });
+    Ok(known.collect())
+}
 
 /// Whole chunks of a stream from `from` on, up to `limit` bytes, at least one if there is any.
 pub(super) async fn slice(

@@ -1,13 +1,14 @@
 //! The one event stream for all calls under way: opened before the first call is published, kept open while there are
 //! calls, opened again when it breaks, and closed when it has been idle for a while.
 
+use super::SaltError;
 use super::answers;
+use super::backoff::Backoff;
 use super::board::Board;
-use super::rest::Rest;
+use super::connection::{EventStream, Way};
 use super::sse::{Found, Parser};
-use crate::salt::SaltError;
-use crate::salt::backoff::Backoff;
-use reqwest::Response;
+use futures::StreamExt as _;
+use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -15,19 +16,17 @@ use tokio::sync::watch;
 /// How long the stream stays open without a call under way.
 const IDLE: Duration = Duration::from_mins(1);
 /// How long the stream may take to say its first word after it was opened.
-const BEGIN_LIMIT: Duration = Duration::from_secs(5);
+const BEGIN_LIMIT: Duration = Duration::from_secs(15);
 /// Waits between attempts to open it.
 const REOPEN: Backoff = Backoff::new(Duration::from_millis(250), Duration::from_secs(5));
 
 /// The stream's handle.
-#[derive(Debug)]
-pub(super) struct Events {
-    inner: Arc<Inner>,
+pub(super) struct Events<W> {
+    inner: Arc<Inner<W>>,
 }
 
-#[derive(Debug)]
-struct Inner {
-    rest: Arc<Rest>,
+struct Inner<W> {
+    way: Arc<W>,
     board: Arc<Board>,
     state: watch::Sender<State>,
     is_running: Mutex<bool>,
@@ -47,10 +46,10 @@ enum End {
     Idle,
 }
 
-impl Events {
-    pub(super) fn new(rest: Arc<Rest>, board: Arc<Board>) -> Self {
+impl<W: Way> Events<W> {
+    pub(super) fn new(way: Arc<W>, board: Arc<Board>) -> Self {
         let inner = Inner {
-            rest,
+            way,
             board,
             state: watch::Sender::new(State::Opening),
             is_running: Mutex::new(false),
@@ -80,7 +79,7 @@ impl Events {
     }
 }
 
-impl Inner {
+impl<W: Way> Inner<W> {
     fn running(&self) -> MutexGuard<'_, bool> {
         self.is_running
             .lock()
@@ -92,7 +91,7 @@ impl Inner {
         let mut was_open = false;
         loop {
             match self.begin().await {
-                Ok((response, parser)) => {
+                Ok((stream, parser)) => {
                     backoff.succeeded();
                     self.state.send_replace(State::Open);
                     if was_open {
@@ -100,7 +99,7 @@ impl Inner {
                         self.board.all_missed();
                     }
                     was_open = true;
-                    match self.read(response, parser).await {
+                    match self.read(stream, parser).await {
                         End::Idle => return,
                         End::Broken(why) => tracing::debug!("Salt's event stream broke: {why}"),
                     }
@@ -119,36 +118,39 @@ impl Inner {
     }
 
     /// Opens the stream and waits for its first word, from which on nothing is missed.
-    async fn begin(&self) -> Result<(Response, Parser), SaltError> {
-        let mut response = self.rest.events().await?;
+    async fn begin(&self) -> Result<(EventStream, Parser), SaltError> {
+        let mut stream = self.way.events().await?;
         let mut parser = Parser::default();
         let first = async {
-            while let Ok(Some(chunk)) = response.chunk().await {
-                if !self.take(&mut parser, &chunk) {
-                    continue;
+            while let Some(chunk) = stream.next().await {
+                if self.take(&mut parser, &chunk?) {
+                    return Ok(());
                 }
-                return true;
             }
-            false
+            Err(io::Error::other("it was closed"))
         };
+        let by = self.way.describe();
         match tokio::time::timeout(BEGIN_LIMIT, first).await {
-            Ok(true) => Ok((response, parser)),
-            Ok(false) | Err(_) => Err(SaltError::Away(format!(
-                "the event stream of salt-api at {} does not begin; a proxy before it must not hold back answers",
-                self.rest.shown()
+            Ok(Ok(())) => Ok((stream, parser)),
+            Ok(Err(error)) => Err(SaltError::Away(format!(
+                "Salt's events cannot be had by {by}: {error}"
+            ))),
+            Err(_) => Err(SaltError::Away(format!(
+                "Salt's events cannot be had by {by}: nothing comes within {} s; a proxy on the way must not hold back answers",
+                BEGIN_LIMIT.as_secs()
             ))),
         }
     }
 
-    async fn read(&self, mut response: Response, mut parser: Parser) -> End {
+    async fn read(&self, mut stream: EventStream, mut parser: Parser) -> End {
         loop {
             tokio::select! {
-                chunk = response.chunk() => match chunk {
-                    Ok(Some(chunk)) => {
+                chunk = stream.next() => match chunk {
+                    Some(Ok(chunk)) => {
                         self.take(&mut parser, &chunk);
                     }
-                    Ok(None) => return End::Broken("salt-api closed it".to_owned()),
-                    Err(error) => return End::Broken(error.without_url().to_string()),
+                    None => return End::Broken("it was closed".to_owned()),
+                    Some(Err(error)) => return End::Broken(error.to_string()),
                 },
                 () = self.idle() => {
                     if self.stopped() {

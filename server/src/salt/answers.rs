@@ -1,7 +1,6 @@
-//! What salt-api's answers mean.
+//! What Salt's answers mean. They are salt-api's, whose form the other way has taken on.
 
-use crate::salt::{Return, SaltError};
-use reqwest::StatusCode;
+use super::{Return, SaltError};
 use saltpeter_protocol::MachineId;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -24,7 +23,7 @@ pub(super) fn expected(answer: &Value) -> Result<Vec<MachineId>, SaltError> {
     match first {
         Some(Value::Object(made)) => Ok(machines(made.get("minions"))),
         _ => Err(SaltError::Unsure(format!(
-            "salt-api answered a call with {}, which is not what its `local_async` says",
+            "Salt answered a call with {}, which is no answer of `local_async`",
             shortened(&answer.to_string())
         ))),
     }
@@ -84,35 +83,7 @@ fn machines(list: Option<&Value>) -> Vec<MachineId> {
         .collect()
 }
 
-/// Whether an answer 401 may be due to the token; else it is the function that is not permitted.
-pub(super) fn blames_token(explanation: &str) -> bool {
-    !explanation.contains("Authorization error")
-}
-
-/// Whether another try may go better.
-pub(super) fn is_passing(status: StatusCode) -> bool {
-    status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS
-}
-
-/// The one sentence that matters of an error's body, which is a page of HTML, JSON or plain text.
-pub(super) fn explanation(body: &str) -> String {
-    if let Ok(Value::Object(answer)) = serde_json::from_str(body)
-        && let Some(Value::String(text)) = answer.get("return")
-    {
-        return shortened(text);
-    }
-    let paragraph = body
-        .split_once("<p>")
-        .and_then(|(_, rest)| rest.split_once("</p>"))
-        .map(|(text, _)| text);
-    let text = match paragraph {
-        Some(text) => text.replace("&#x27;", "'").replace("&quot;", "\""),
-        None if body.trim_start().starts_with('<') => String::new(),
-        None => body.to_owned(),
-    };
-    shortened(text.trim())
-}
-
+/// Text that others wrote, no longer than people want to read.
 pub(super) fn shortened(text: &str) -> String {
     match text.char_indices().nth(EXPLANATION_MAX) {
         Some((end, _)) => format!("{}…", &text[..end]),
@@ -122,7 +93,7 @@ pub(super) fn shortened(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Remembered, blames_token, event, expected, explanation, remembered};
+    use super::{Remembered, event, expected, remembered};
     use crate::salt::Return;
     use saltpeter_protocol::MachineId;
     use serde_json::{Value, json};
@@ -175,22 +146,5 @@ mod tests {
             returns: vec![],
         };
         assert_eq!(remembered(&answer), Some(cut));
-    }
-
-    #[test]
-    fn an_error_page_is_one_sentence() {
-        let page =
-            "<!DOCTYPE html><h2>401</h2>\n <p>Authorization error occurred.</p>\n<pre></pre>";
-        assert_eq!(explanation(page), "Authorization error occurred.");
-        assert!(!blames_token(page));
-        assert!(blames_token(
-            "<p>No permission -- see authorization schemes</p>"
-        ));
-        assert_eq!(
-            explanation(r#"{"status": 500, "return": "An error"}"#),
-            "An error"
-        );
-        assert_eq!(explanation("<html>nothing</html>"), "");
-        assert_eq!(explanation(&"x".repeat(500)).chars().count(), 301);
     }
 }

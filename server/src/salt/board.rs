@@ -1,6 +1,6 @@
 //! The calls under way, so that the one event stream knows what is whose.
 
-use crate::salt::{Jid, Return};
+use super::{Jid, Return};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{Notify, mpsc, watch};
