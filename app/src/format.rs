@@ -156,7 +156,7 @@ pub fn amount(value: u64, noun: &str) -> String {
 
 /// A decimal number with two digits behind the point, for where the browser is to read it: `-3.50`.
 ///
-/// The standard library's way writes any number exactly, and weighs as much as a page for it.
+/// The standard library's way writes any number exactly, and is much code to download for that.
 pub fn decimal(value: f64) -> String {
     let hundredths = (value * 100.0).round() as i64;
     let sign = if hundredths < 0 { "-" } else { "" };

@@ -382,6 +382,14 @@ fn messages_say_where_what_and_how_to_mend_it() {
             "saltpeter_config: {executor: local}\n",
         ),
         (
+            "salt-api without an address",
+            "saltpeter_config:\n  salt_api_user: anna\n  executor: salt-api\n",
+        ),
+        (
+            "where Salt is",
+            "saltpeter_config:\n  salt_api_url: https://anna:secret@salt:8000\n  salt_command: ''\n",
+        ),
+        (
             "maintenance",
             "saltpeter_maintenance:\n  global: maybe\n  machines: web1\n  until: tomorrow\n  machine: [x]\n",
         ),

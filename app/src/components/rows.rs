@@ -1,7 +1,7 @@
 //! Lists whose rows stay as they are while their keys stay.
 //!
 //! `<For>` of Leptos is compiled anew for each kind of item and of row, keeping and moving of rows included. Here
-//! every list is the same to it: a key, and a closure that draws. That is a twentieth of the dashboard's code.
+//! every list is the same to it: a key, and a closure that draws. That keeps the dashboard's download small.
 
 use leptos::prelude::*;
 use std::sync::Arc;

@@ -1,13 +1,13 @@
-//! How long to leave a service alone that was away.
+//! How long to leave something alone before it is tried again.
 
 use std::time::Duration;
 
-/// Waits that double with each failure in a row.
+/// Waits that double each time, up to a longest.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Backoff {
     first: Duration,
     longest: Duration,
-    failures: u32,
+    taken: u32,
 }
 
 impl Backoff {
@@ -15,20 +15,20 @@ impl Backoff {
         Self {
             first,
             longest,
-            failures: 0,
+            taken: 0,
         }
     }
 
-    /// Notes a failure. How long to wait now.
-    pub(super) fn failed(&mut self) -> Duration {
-        let factor = 2_u32.saturating_pow(self.failures);
-        self.failures = self.failures.saturating_add(1);
+    /// How long to wait this time.
+    pub(super) fn next_wait(&mut self) -> Duration {
+        let factor = 2_u32.saturating_pow(self.taken);
+        self.taken = self.taken.saturating_add(1);
         self.first.saturating_mul(factor).min(self.longest)
     }
 
-    /// Notes a success.
-    pub(super) fn succeeded(&mut self) {
-        self.failures = 0;
+    /// The waits begin with the first again.
+    pub(super) fn reset(&mut self) {
+        self.taken = 0;
     }
 }
 
@@ -38,13 +38,13 @@ mod tests {
     use std::time::Duration;
 
     #[test]
-    fn waits_double_up_to_the_longest_and_start_anew_after_a_success() {
+    fn waits_double_up_to_the_longest_and_start_anew() {
         let seconds = Duration::from_secs;
         let mut backoff = Backoff::new(seconds(1), seconds(5));
-        let waits: Vec<u64> = (0..40).map(|_| backoff.failed().as_secs()).collect();
+        let waits: Vec<u64> = (0..40).map(|_| backoff.next_wait().as_secs()).collect();
         assert_eq!(waits[..5], [1, 2, 4, 5, 5]);
         assert_eq!(waits[39], 5);
-        backoff.succeeded();
-        assert_eq!(backoff.failed(), seconds(1));
+        backoff.reset();
+        assert_eq!(backoff.next_wait(), seconds(1));
     }
 }

@@ -2,6 +2,7 @@
 //! for another and a silent machine delays nobody.
 
 use super::answers;
+use super::backoff::Backoff;
 use super::board::{Board, Listening};
 use super::events::Events;
 use super::gate::Gate;
@@ -17,6 +18,10 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
+
+/// A call that takes long is also looked up now and then: Salt does not tell when its own event bus was away, as it is
+/// while the master is started anew.
+const LOOKUPS: Backoff = Backoff::new(Duration::from_mins(1), Duration::from_mins(10));
 
 /// What a way to Salt has to be able to do. Each answer comes within a deadline of the way's own.
 pub trait Way: Send + Sync + 'static {
@@ -67,7 +72,6 @@ impl<W: Way> Connection<W> {
     async fn publish(&self, call: Call) -> Result<Called, SaltError> {
         let jid = call.jid.clone();
         let jid = jid.unwrap_or_else(|| Jid::new(self.clock.now()));
-        let deadline = Instant::now() + call.wait;
         // Before the call is published, so that no return is missed.
         let listening = self.board.listen(&jid);
         self.gate.pass(Instant::now())?;
@@ -76,7 +80,9 @@ impl<W: Way> Connection<W> {
         let answer = answer?;
         let expected = answers::expected(&answer)?;
         let (tally, returns) = Tally::new(&expected);
-        self.follow(&jid, listening, tally, deadline);
+        let deadline = Instant::now() + call.wait;
+        let way = Arc::clone(&self.way);
+        tokio::spawn(follow(way, jid.clone(), listening, tally, deadline));
         Ok(Called {
             jid,
             expected,
@@ -113,11 +119,6 @@ impl<W: Way> Connection<W> {
         });
         Ok(Some(called))
     }
-
-    fn follow(&self, jid: &Jid, listening: Listening, tally: Tally, deadline: Instant) {
-        let way = Arc::clone(&self.way);
-        tokio::spawn(follow(way, jid.clone(), listening, tally, deadline));
-    }
 }
 
 impl<W: Way> Salt for Connection<W> {
@@ -146,12 +147,18 @@ async fn follow<W: Way>(
     mut tally: Tally,
     deadline: Instant,
 ) {
+    let mut lookups = LOOKUPS;
+    let mut lookup = Instant::now() + lookups.next_wait();
     while !tally.is_complete() {
         tokio::select! {
             // The board keeps the sender for as long as there is a receiver.
             Some(of) = listening.returns.recv() => tally.returned(of).await,
             () = listening.missed.notified() => look_up(&*way, &jid, &mut tally).await,
             () = tokio::time::sleep_until(deadline) => break,
+            () = tokio::time::sleep_until(lookup) => {
+                look_up(&*way, &jid, &mut tally).await;
+                lookup = Instant::now() + lookups.next_wait();
+            }
             () = tally.unheeded() => return,
         }
     }

@@ -92,7 +92,7 @@ impl<W: Way> Inner<W> {
         loop {
             match self.begin().await {
                 Ok((stream, parser)) => {
-                    backoff.succeeded();
+                    backoff.reset();
                     self.state.send_replace(State::Open);
                     if was_open {
                         // Whatever was returned while there was no stream.
@@ -109,7 +109,7 @@ impl<W: Way> Inner<W> {
                     self.state.send_replace(State::Lost(error));
                 }
             }
-            tokio::time::sleep(backoff.failed()).await;
+            tokio::time::sleep(backoff.next_wait()).await;
             if self.stopped() {
                 return;
             }

@@ -51,11 +51,11 @@ impl Gate {
     pub(super) fn note<T>(&self, result: &Result<T, SaltError>, now: Instant) {
         let mut state = self.state();
         if let Err(SaltError::Away(why) | SaltError::Unsure(why)) = result {
-            let wait = state.backoff.failed();
+            let wait = state.backoff.next_wait();
             // For those who are held back it is certain that their call was not taken.
             state.closed = Some((now + wait, SaltError::Away(why.clone())));
         } else {
-            state.backoff.succeeded();
+            state.backoff.reset();
             state.closed = None;
         }
     }

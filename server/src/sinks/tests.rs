@@ -86,9 +86,8 @@ impl Bed {
                 tokio::time::sleep(Duration::from_millis(2)).await;
             }
         };
-        if tokio::time::timeout(PATIENCE, reached).await.is_err() {
-            panic!("waited in vain: {:?}", self.row());
-        }
+        let came = tokio::time::timeout(PATIENCE, reached).await.is_ok();
+        assert!(came, "waited in vain: {:?}", self.row());
         self.row()
     }
 

@@ -9,6 +9,7 @@ use serde_json::json;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 #[tokio::test]
 async fn without_a_masters_configuration_salt_is_not_started() {
@@ -38,6 +39,40 @@ async fn a_python_without_salt_is_told_with_its_own_words() {
         panic!("{error:?}");
     };
     assert!(why.contains("No module named 'salt'"), "{why}");
+}
+
+#[tokio::test]
+async fn a_process_that_hangs_is_ended_and_another_started() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name);
+    let write = |name: &str, text: &str| {
+        std::fs::write(path(name), text).unwrap();
+        std::fs::set_permissions(path(name), std::fs::Permissions::from_mode(0o755)).unwrap();
+    };
+    // Plays the process: it opens the event stream, and answers nothing.
+    let starts = path("starts");
+    let shown = starts.display();
+    write(
+        "python3",
+        &format!("#!/bin/sh\necho x >> {shown}\necho 'retry: 400'\nexec sleep 600\n"),
+    );
+    write("salt", &format!("#!{}\n", path("python3").display()));
+    write("master", "");
+    let command = path("salt").to_string_lossy().into_owned();
+    let salt = SaltCli::new(directory.path(), &command, Arc::new(SystemClock)).unwrap();
+    let error = salt.call(call("*", "test.ping")).await.unwrap_err();
+    assert!(matches!(error, SaltError::Unsure(_)), "{error:?}");
+    let again = async {
+        // Calls are held back for a moment first.
+        while std::fs::read_to_string(&starts).unwrap().lines().count() < 2 {
+            let call = salt.call(call("*", "test.ping"));
+            let _ = tokio::time::timeout(Duration::from_millis(200), call).await;
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), again)
+        .await
+        .unwrap();
 }
 
 #[tokio::test]

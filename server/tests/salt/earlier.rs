@@ -1,4 +1,4 @@
-//! The wrapper of the earlier implementation, 0.9.32 in Python, started by Salt and reporting to this server.
+//! The wrapper of the earlier implementation, 0.9.30 in Python, started by Salt and reporting to this server.
 
 use crate::link::{DETOUR, Link};
 use crate::site::{SaltSite, Setting, site};
@@ -23,7 +23,10 @@ fn old_with(keys: &str, settings: &[Setting]) -> SaltSite {
 }
 
 fn outcome<'d>(detail: &'d RunDetail, machine: &str) -> &'d MachineOutcome {
-    let row = detail.machines.iter().find(|m| m.machine.as_str() == machine);
+    let row = detail
+        .machines
+        .iter()
+        .find(|m| m.machine.as_str() == machine);
     match &row.unwrap().state {
         MachineState::Ended { outcome, .. } => outcome,
         other => panic!("{other:?}"),
@@ -32,7 +35,9 @@ fn outcome<'d>(detail: &'d RunDetail, machine: &str) -> &'d MachineOutcome {
 
 /// Lines that count, for as long as `count` twentieths of a second at least.
 fn counting(count: usize) -> String {
-    format!("  command: i=0; while [ $i -lt {count} ]; do i=$((i+1)); echo line $i; sleep 0.05; done")
+    format!(
+        "  command: i=0; while [ $i -lt {count} ]; do i=$((i+1)); echo line $i; sleep 0.05; done"
+    )
 }
 
 fn counted(count: usize) -> String {
@@ -68,7 +73,10 @@ async fn its_exit_code_counts() {
     let server = site.serve().await;
     let (run, detail) = server.run("old~").await;
     assert_eq!(outcome(&detail, "web1").exit_code(), Some(3), "{detail:#?}");
-    assert_eq!(server.client.output(&run, "web1").await.unwrap(), b"before\n");
+    assert_eq!(
+        server.client.output(&run, "web1").await.unwrap(),
+        b"before\n"
+    );
 }
 
 #[tokio::test]
@@ -81,7 +89,11 @@ async fn it_is_killed_with_143() {
     assert_eq!(server.client.post(&kill, "").await.unwrap().status, 204);
     let detail = server.client.until_over(&run).await.unwrap();
     assert_eq!(detail.summary.state.outcome(), Some(&RunOutcome::Killed));
-    assert_eq!(outcome(&detail, "web2").exit_code(), Some(143), "{detail:#?}");
+    assert_eq!(
+        outcome(&detail, "web2").exit_code(),
+        Some(143),
+        "{detail:#?}"
+    );
     let output = server.client.output(&run, "web2").await.unwrap();
     let output = String::from_utf8_lossy(&output).into_owned();
     assert!(output.starts_with("begun\n"), "{output}");
@@ -90,10 +102,14 @@ async fn it_is_killed_with_143() {
 
 #[tokio::test]
 async fn its_timeout_is_124() {
-    let site = old("  targets: db1\n  timeout: 2\n  command: echo begun; sleep 600");
+    let site = old("  targets: db1\n  timeout: 2\n  command: echo begun; exec sleep 600");
     let server = site.serve().await;
     let (_, detail) = server.run("old~").await;
-    assert_eq!(outcome(&detail, "db1"), &MachineOutcome::TimedOut, "{detail:#?}");
+    assert_eq!(
+        outcome(&detail, "db1"),
+        &MachineOutcome::TimedOut,
+        "{detail:#?}"
+    );
     assert_eq!(outcome(&detail, "db1").exit_code(), Some(124));
 }
 
@@ -112,7 +128,11 @@ async fn cut_connections_lose_and_repeat_nothing() {
         link.cut();
     }
     let detail = client.until_over(&run).await.unwrap();
-    assert_eq!(outcome(&detail, "web1"), &MachineOutcome::Succeeded, "{detail:#?}");
+    assert_eq!(
+        outcome(&detail, "web1"),
+        &MachineOutcome::Succeeded,
+        "{detail:#?}"
+    );
     let output = client.output(&run, "web1").await.unwrap();
     assert_eq!(String::from_utf8_lossy(&output), counted(240));
     assert!(link.connections() >= 4, "{}", link.connections());
@@ -123,12 +143,20 @@ async fn a_restart_of_the_server_loses_and_repeats_nothing() {
     let site = old(&format!("  targets: web2\n{}", counting(160)));
     let server = site.serve().await;
     let run = server.begin("old~").await;
-    server.client.until_written(&run, "web2", 100).await.unwrap();
+    server
+        .client
+        .until_written(&run, "web2", 100)
+        .await
+        .unwrap();
     server.stop().await;
     let server = site.serve().await;
     let client = server.client.patient(Duration::from_secs(90));
     let detail = client.until_over(&run).await.unwrap();
-    assert_eq!(outcome(&detail, "web2"), &MachineOutcome::Succeeded, "{detail:#?}");
+    assert_eq!(
+        outcome(&detail, "web2"),
+        &MachineOutcome::Succeeded,
+        "{detail:#?}"
+    );
     let output = client.output(&run, "web2").await.unwrap();
     assert_eq!(String::from_utf8_lossy(&output), counted(160));
 }
@@ -159,8 +187,15 @@ async fn told_to_be_of_version_1_it_is_started_once() {
     let site = old("  targets: web1\n  wrapper_protocol: 1\n  command: echo at once");
     let server = site.serve().await;
     let (run, detail) = server.run("old~").await;
-    assert_eq!(outcome(&detail, "web1"), &MachineOutcome::Succeeded, "{detail:#?}");
-    assert_eq!(server.client.output(&run, "web1").await.unwrap(), b"at once\n");
+    assert_eq!(
+        outcome(&detail, "web1"),
+        &MachineOutcome::Succeeded,
+        "{detail:#?}"
+    );
+    assert_eq!(
+        server.client.output(&run, "web1").await.unwrap(),
+        b"at once\n"
+    );
 }
 
 #[tokio::test]
@@ -168,7 +203,7 @@ async fn told_to_be_of_version_2_it_never_sees_the_command() {
     let site = old("  targets: web1\n  wrapper_protocol: 2\n  command: echo secret");
     let server = site.serve().await;
     let (_, detail) = server.run("old~").await;
-    let MachineOutcome::StartFailed { message } = outcome(&detail, "web1") else {
+    let MachineOutcome::StartFailed { message, .. } = outcome(&detail, "web1") else {
         panic!("{detail:#?}");
     };
     assert!(message.contains("wrapper_protocol: 1"), "{message}");
@@ -185,7 +220,14 @@ async fn at_the_default_place_it_is_left_alone() {
     );
     let server = site.serve().await;
     let (run, detail) = server.run("new~").await;
-    assert_eq!(outcome(&detail, "web2"), &MachineOutcome::Succeeded, "{detail:#?}");
-    assert_eq!(server.client.output(&run, "web2").await.unwrap(), b"as ever\n");
+    assert_eq!(
+        outcome(&detail, "web2"),
+        &MachineOutcome::Succeeded,
+        "{detail:#?}"
+    );
+    assert_eq!(
+        server.client.output(&run, "web2").await.unwrap(),
+        b"as ever\n"
+    );
     assert_eq!(std::fs::read(&wrapper).unwrap(), before);
 }

@@ -5,8 +5,10 @@
 
 mod api_only;
 mod cli_only;
+mod earlier;
 mod executor;
 mod lab;
+mod link;
 mod site;
 mod transport;
 mod ways;

@@ -5,6 +5,7 @@ use saltpeter_protocol::api::RunDetail;
 use saltpeter_testkit::{Client, SaltLab, Site};
 use std::fmt::Write as _;
 use std::fs;
+use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -34,6 +35,8 @@ pub(crate) struct SaltSite {
 pub(crate) struct SaltServer {
     server: saltpeter_testkit::Server,
     pub(crate) client: Client,
+    /// Where it listens for wrappers.
+    pub(crate) machines: SocketAddr,
     own: String,
 }
 
@@ -113,6 +116,7 @@ impl SaltSite {
         let server = self.site.serve().await.unwrap();
         SaltServer {
             client: server.client,
+            machines: server.machines,
             server,
             own: self.own.clone(),
         }
@@ -150,6 +154,11 @@ impl SaltSite {
 }
 
 impl SaltServer {
+    /// Ends the server as SIGTERM does.
+    pub(crate) async fn stop(self) {
+        self.server.stop().await.unwrap();
+    }
+
     /// Begins a run.
     pub(crate) async fn begin(&self, job: &str) -> RunId {
         let job = job.replace('~', &self.own);

@@ -57,6 +57,8 @@ pub struct Lab {
 pub struct Process {
     /// The program and its arguments.
     pub command: Vec<String>,
+    /// Where it writes its number.
+    pub pid_file: PathBuf,
     /// Where what it prints is appended.
     pub console: PathBuf,
 }
@@ -141,6 +143,10 @@ impl Lab {
                 Ok(silent) => anyhow::anyhow!("no answer from {}", silent.join(", ")),
                 Err(error) => error,
             };
+            if let Some(ended) = self.first_ended(machines)? {
+                let console = self.process(ended)?.console.display();
+                return Err(problem.context(format!("{ended} has ended; see {console}")));
+            }
             if Instant::now() >= deadline {
                 return Err(problem.context(format!(
                     "the Salt lab was not ready after {} s; its logs are in {}",
@@ -150,6 +156,15 @@ impl Lab {
             }
             std::thread::sleep(Duration::from_millis(200));
         }
+    }
+
+    fn first_ended<'m>(&self, machines: &[&'m str]) -> Result<Option<&'m str>> {
+        for machine in machines {
+            if !self.is_running(machine)? {
+                return Ok(Some(machine));
+            }
+        }
+        Ok(None)
     }
 
     fn process(&self, name: &str) -> Result<&Process> {

@@ -29,6 +29,11 @@ pub(crate) fn start(root: &Path, name: &str, process: &Process) -> Result<()> {
     let [program, args @ ..] = process.command.as_slice() else {
         bail!("the lab's description has no command for {name}");
     };
+    // Salt refuses to start while a process of the number in it exists, and a killed one does until it is reaped.
+    if process.pid_file.exists() {
+        fs::remove_file(&process.pid_file)
+            .with_context(|| format!("cannot remove {}", process.pid_file.display()))?;
+    }
     let console = OpenOptions::new()
         .create(true)
         .append(true)
@@ -155,6 +160,7 @@ mod tests {
     fn shell(root: &Path, script: &str) -> Process {
         Process {
             command: vec!["/bin/sh".into(), "-c".into(), script.into()],
+            pid_file: root.join("pid"),
             console: root.join("console.log"),
         }
     }

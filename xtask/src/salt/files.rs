@@ -143,7 +143,7 @@ impl Plan {
     }
 
     fn processes(&self) -> std::collections::BTreeMap<String, Process> {
-        let process = |name: &str, program: &str, config: &str, more: &[&str]| {
+        let process = |name: &str, program: &str, config: &str, pid_file: &str, more: &[&str]| {
             let mut command = vec![
                 self.program(program).display().to_string(),
                 "--config-dir".into(),
@@ -151,15 +151,26 @@ impl Plan {
             ];
             command.extend(more.iter().map(|arg| (*arg).to_owned()));
             let console = self.root.join(format!("{name}.console.log"));
-            (name.to_owned(), Process { command, console })
+            let process = Process {
+                command,
+                pid_file: self.root.join(config).join(pid_file),
+                console,
+            };
+            (name.to_owned(), process)
         };
         let mut all = vec![
-            process("master", "salt-master", "master", &[]),
-            process("api", "salt-api", "master", &[]),
+            process("master", "salt-master", "master", "master.pid", &[]),
+            process("api", "salt-api", "master", "api.pid", &[]),
         ];
         for (name, ..) in MINIONS {
             // A minion that watches over itself would come back when it is stopped.
-            all.push(process(name, "salt-minion", name, &["--disable-keepalive"]));
+            all.push(process(
+                name,
+                "salt-minion",
+                name,
+                "minion.pid",
+                &["--disable-keepalive"],
+            ));
         }
         all.into_iter().collect()
     }

@@ -102,7 +102,7 @@ fn read_service(node: &Node, reader: &mut Reader) -> Option<String> {
     if has_credentials {
         reader.error(
             &node.place,
-            "expected an address without user and password in it; they have keys of their own",
+            "salt_api_url: expected an address without user and password in it; salt_api_user and salt_api_password_file are for them",
         );
         return None;
     }

@@ -32,7 +32,9 @@ impl Answer {
 #[derive(Debug, thiserror::Error)]
 pub(super) enum LinkError {
     /// The request was not even sent.
-    #[error("cannot reach salt-api at {at}: {why}; is it running, and is salt_api_url right?")]
+    #[error(
+        "cannot reach salt-api at {at}: {why}; is it running, and are salt_api_url and salt_api_ca right?"
+    )]
     Unsent { at: String, why: String },
     /// The connection broke, or the answer was too long.
     #[error("the connection to salt-api at {at} broke: {why}")]

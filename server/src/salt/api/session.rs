@@ -145,13 +145,13 @@ impl Session {
         state.token = None;
         match self.fresh_token().await {
             Ok(token) => {
-                state.backoff.succeeded();
+                state.backoff.reset();
                 state.failed = None;
                 state.token = Some(token.clone());
                 Ok(token)
             }
             Err(error) => {
-                let wait = state.backoff.failed();
+                let wait = state.backoff.next_wait();
                 state.failed = Some((Instant::now() + wait, error.clone()));
                 Err(error)
             }

@@ -16,6 +16,7 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
 
 const PROGRAM: &str = include_str!("bridge.py");
 /// What stands in the command line: the program itself comes by stdin too.
@@ -41,6 +42,8 @@ pub(super) struct Bridge {
     stdin: tokio::sync::Mutex<ChildStdin>,
     pending: Pending,
     next: AtomicU64,
+    answered: Arc<AtomicU64>,
+    stop: CancellationToken,
 }
 
 impl Bridge {
@@ -81,25 +84,33 @@ impl Bridge {
             .map_err(failed)?;
         let pending = Pending::default();
         let (to, mut events) = mpsc::channel(EVENTS_WAITING_MAX);
+        let answered = Arc::default();
+        let stop = CancellationToken::new();
         let output = Output {
             child,
             pending: Arc::clone(&pending),
+            answered: Arc::clone(&answered),
             to,
+            stop: stop.clone(),
         };
         tokio::spawn(output.run(stdout, stderr));
         let bridge = Self {
             stdin: tokio::sync::Mutex::new(stdin),
             pending,
             next: AtomicU64::new(0),
+            answered,
+            stop,
         };
         let events = futures::stream::poll_fn(move |context| events.poll_recv(context));
         Ok((bridge, events.boxed()))
     }
 
-    /// Asks it something; the answer is as the program gives it.
+    /// Asks it something; the answer is as the program gives it. A process that gives no answer at all any more is
+    /// ended, which breaks the stream.
     pub(super) async fn ask(&self, mut question: Value) -> Result<Value, SaltError> {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         question["id"] = id.into();
+        let answered_before = self.answered.load(Ordering::Relaxed);
         let (answer, answered) = oneshot::channel();
         lock(&self.pending).insert(id, answer);
         let asked = async {
@@ -115,6 +126,9 @@ impl Bridge {
             )),
             Err(_) => {
                 lock(&self.pending).remove(&id);
+                if self.answered.load(Ordering::Relaxed) == answered_before {
+                    self.stop.cancel();
+                }
                 Err(SaltError::Unsure(format!(
                     "the Salt master of this host did not answer within {} s; is it running?",
                     ANSWER_LIMIT.as_secs()
@@ -128,15 +142,18 @@ impl Bridge {
 struct Output {
     child: Child,
     pending: Pending,
+    answered: Arc<AtomicU64>,
     to: mpsc::Sender<io::Result<Bytes>>,
+    stop: CancellationToken,
 }
 
 impl Output {
     async fn run(mut self, stdout: ChildStdout, stderr: ChildStderr) {
         let said = async {
             tokio::select! {
-                () = read(stdout, &self.pending, &self.to) => (),
+                () = self.read(stdout) => (),
                 () = self.to.closed() => (),
+                () = self.stop.cancelled() => (),
             }
             // An error means that it has ended already.
             let _ = self.child.start_kill();
@@ -151,33 +168,34 @@ impl Output {
         let _ = self.to.send(Err(io::Error::other(shortened(last)))).await;
         let _ = self.child.wait().await;
     }
-}
 
-/// Reads lines to the end: answers go to those who asked, events to the stream.
-async fn read(stdout: ChildStdout, pending: &Pending, to: &mpsc::Sender<io::Result<Bytes>>) {
-    let mut lines = BufReader::new(stdout);
-    loop {
-        let mut line = Vec::new();
-        let mut limited = (&mut lines).take(LINE_MAX);
-        let got = limited.read_until(b'\n', &mut line).await;
-        if got.is_err() || line.last() != Some(&b'\n') {
-            return;
-        }
-        if let Some(answer) = line.strip_prefix(b"answer ") {
-            let mut parts = answer.splitn(2, |byte| *byte == b' ');
-            let id = parts
-                .next()
-                .and_then(|id| std::str::from_utf8(id).ok()?.parse().ok());
-            let answer = parts
-                .next()
-                .and_then(|json| serde_json::from_slice(json).ok());
-            let asked = id.and_then(|id: u64| lock(pending).remove(&id));
-            if let (Some(asked), Some(answer)) = (asked, answer) {
-                // Whoever asked may have given up.
-                let _ = asked.send(answer);
+    /// Reads lines to the end: answers go to those who asked, events to the stream.
+    async fn read(&self, stdout: ChildStdout) {
+        let mut lines = BufReader::new(stdout);
+        loop {
+            let mut line = Vec::new();
+            let mut limited = (&mut lines).take(LINE_MAX);
+            let got = limited.read_until(b'\n', &mut line).await;
+            if got.is_err() || line.last() != Some(&b'\n') {
+                return;
             }
-        } else if to.send(Ok(line.into())).await.is_err() {
-            return;
+            if let Some(answer) = line.strip_prefix(b"answer ") {
+                let mut parts = answer.splitn(2, |byte| *byte == b' ');
+                let id = parts
+                    .next()
+                    .and_then(|id| std::str::from_utf8(id).ok()?.parse().ok());
+                let answer = parts
+                    .next()
+                    .and_then(|json| serde_json::from_slice(json).ok());
+                let asked = id.and_then(|id: u64| lock(&self.pending).remove(&id));
+                if let (Some(asked), Some(answer)) = (asked, answer) {
+                    self.answered.fetch_add(1, Ordering::Relaxed);
+                    // Whoever asked may have given up.
+                    let _ = asked.send(answer);
+                }
+            } else if self.to.send(Ok(line.into())).await.is_err() {
+                return;
+            }
         }
     }
 }
