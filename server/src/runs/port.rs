@@ -21,7 +21,7 @@ pub trait Dispatch: Send + Sync + 'static {
     /// may come as [`super::Dispatched::Late`], or by `ResolveFailed`.
     fn resolve(&self, order: ResolveOrder, reply: RunHandle);
 
-    /// Starts the wrappers of `order.machines`. A failure is answered by [`super::Dispatched::LaunchFailed`], what takes
+    /// Starts the wrappers of `order.machines`, or has the executor run the command and stands in for them. A failure is answered by [`super::Dispatched::LaunchFailed`], what takes
     /// longer by `LaunchGoesOn`;
     /// success shows in the wrapper's hello. May be asked for the same machine again after a restart.
     fn launch(&self, order: LaunchOrder, reply: RunHandle);
