@@ -40,7 +40,11 @@ pub(super) fn read(request: &Request) -> Result<Vec<Sent>> {
         .strip_suffix('\n')
         .context("the last line has no end")?;
     let lines: Vec<&str> = body.split('\n').collect();
-    ensure!(lines.len().is_multiple_of(2), "{} lines are no pairs", lines.len());
+    ensure!(
+        lines.len().is_multiple_of(2),
+        "{} lines are no pairs",
+        lines.len()
+    );
     lines
         .chunks(2)
         .map(|pair| document(pair[0], pair[1]))
