@@ -174,6 +174,11 @@ impl SaltServer {
         self.client.until(run, running).await.unwrap();
     }
 
+    /// Stops it.
+    pub(crate) async fn stop(self) {
+        self.server.stop().await.unwrap();
+    }
+
     /// Runs a job to its end.
     pub(crate) async fn run(&self, job: &str) -> (RunId, RunDetail) {
         let run = self.begin(job).await;

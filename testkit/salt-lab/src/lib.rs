@@ -57,8 +57,8 @@ pub struct Lab {
 pub struct Process {
     /// The program and its arguments.
     pub command: Vec<String>,
-    /// Where it writes its number.
-    pub pid_file: PathBuf,
+    /// Where it writes its number, and that of the process which is responsible for others of its kind.
+    pub pid_files: Vec<PathBuf>,
     /// Where what it prints is appended.
     pub console: PathBuf,
 }

@@ -29,10 +29,9 @@ pub(crate) fn start(root: &Path, name: &str, process: &Process) -> Result<()> {
     let [program, args @ ..] = process.command.as_slice() else {
         bail!("the lab's description has no command for {name}");
     };
-    // Salt refuses to start while a process of the number in it exists, and a killed one does until it is reaped.
-    if process.pid_file.exists() {
-        fs::remove_file(&process.pid_file)
-            .with_context(|| format!("cannot remove {}", process.pid_file.display()))?;
+    // Salt refuses to start while a process of the number in one exists, and a killed one does until it is reaped.
+    for file in process.pid_files.iter().filter(|file| file.exists()) {
+        fs::remove_file(file).with_context(|| format!("cannot remove {}", file.display()))?;
     }
     let console = OpenOptions::new()
         .create(true)
@@ -160,7 +159,7 @@ mod tests {
     fn shell(root: &Path, script: &str) -> Process {
         Process {
             command: vec!["/bin/sh".into(), "-c".into(), script.into()],
-            pid_file: root.join("pid"),
+            pid_files: vec![root.join("pid")],
             console: root.join("console.log"),
         }
     }

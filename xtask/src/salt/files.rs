@@ -153,7 +153,9 @@ impl Plan {
             let console = self.root.join(format!("{name}.console.log"));
             let process = Process {
                 command,
-                pid_file: self.root.join(config).join(pid_file),
+                pid_files: ["", "process_responsibility_"]
+                    .map(|prefix| self.root.join(config).join(format!("{prefix}{pid_file}")))
+                    .into(),
                 console,
             };
             (name.to_owned(), process)
