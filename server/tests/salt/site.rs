@@ -154,11 +154,6 @@ impl SaltSite {
 }
 
 impl SaltServer {
-    /// Ends the server as SIGTERM does.
-    pub(crate) async fn stop(self) {
-        self.server.stop().await.unwrap();
-    }
-
     /// Begins a run.
     pub(crate) async fn begin(&self, job: &str) -> RunId {
         let job = job.replace('~', &self.own);
