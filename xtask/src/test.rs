@@ -266,15 +266,21 @@ fn on_salt(ws: &Workspace) -> Result<Counts> {
 }
 
 fn salt_tests(ws: &Workspace) -> Result<Counts> {
-    let binary = ["--package", "saltpeter-server", "--test", SALT_TESTS];
     if on_path("cargo-nextest") {
-        return nextest(ws, &binary);
+        // All of the workspace, for the features with which the dependencies are built are those of its members.
+        let filter = format!("binary({SALT_TESTS})");
+        return nextest(ws, &["--workspace", "--filterset", &filter]);
     }
     // One at a time: libtest knows no groups, and some tests stop minions that others need.
     libtest(
         with_binaries(ws)
-            .args(["test", "--no-fail-fast"])
-            .args(binary)
+            .args([
+                "test",
+                "--no-fail-fast",
+                "--workspace",
+                "--test",
+                SALT_TESTS,
+            ])
             .args(["--", "--test-threads=1"]),
     )
 }

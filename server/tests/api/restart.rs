@@ -2,6 +2,7 @@
 
 use crate::world::{Heard, World, within};
 use saltpeter_protocol::MachineId;
+use saltpeter_protocol::api::JobRow;
 use saltpeter_protocol::live::{ClientMessage, Event, ServerMessage};
 use saltpeter_protocol::{MachineOutcome, RunOutcome};
 use std::time::Duration;
@@ -116,22 +117,37 @@ async fn what_was_due_while_no_server_ran_is_missed_and_seen() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_job_makes_up_for_what_was_due_while_no_server_ran() {
     let jobs = "hourly~: {schedule: '@hourly', command: 'sleep 0.2', targets: db1, timezone: UTC, missed: all}\n";
-    let mut world = World::new(&[("jobs.yaml", jobs)]).await;
+    let tick = "tick~: {schedule: '* * * * * *', command: 'true', targets: web1}\n";
+    let mut world = World::new(&[("jobs.yaml", jobs), ("tick.yaml", tick)]).await;
+    // Once something has fired, the scheduler has planned everything.
+    let tick = world.own("tick~");
+    let fired = |message: &ServerMessage| match message {
+        ServerMessage::Event {
+            event: Event::Job { job },
+            ..
+        } => job.name.as_str() == tick && !job.recent.is_empty(),
+        _ => false,
+    };
+    world.socket().await.until(fired).await;
+    world.remove("tick.yaml");
     let hour = Duration::from_hours(1);
     let to_the_hour = 3_600_000 - world.now().0.rem_euclid(3_600_000) as u64;
     world.pass(Duration::from_millis(to_the_hour + 1000));
     // The scheduler looks at the clock when there is something new.
     world.write("new.yaml", "saltpeter_config: {start_window: 60}\n");
+    let name = world.own("hourly~");
+    let is_done = |job: &JobRow, count: usize| {
+        job.name.as_str() == name && job.recent.len() == count && job.active.is_empty()
+    };
     let done = |count: usize| {
         move |message: &ServerMessage| match message {
             ServerMessage::Event {
                 event: Event::Job { job },
                 ..
-            } => job.recent.len() == count && job.active.is_empty(),
-            ServerMessage::Snapshot { overview, .. } => overview
-                .jobs
-                .iter()
-                .any(|job| job.recent.len() == count && job.active.is_empty()),
+            } => is_done(job, count),
+            ServerMessage::Snapshot { overview, .. } => {
+                overview.jobs.iter().any(|job| is_done(job, count))
+            }
             _ => false,
         }
     };
@@ -140,7 +156,6 @@ async fn a_job_makes_up_for_what_was_due_while_no_server_ran() {
     world.pass(3 * hour);
     world.start().await;
     world.socket().await.until(done(4)).await;
-    let name = world.own("hourly~");
     let detail = world.get(&format!("/api/v1/jobs/{name}")).await.json();
     let mut runs: Vec<(String, i64, i64)> = Vec::new();
     for run in detail["history"].as_array().unwrap() {

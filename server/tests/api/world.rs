@@ -128,6 +128,11 @@ impl World {
         std::fs::rename(config.join(".new"), config.join(name)).unwrap();
     }
 
+    /// Deletes a configuration file.
+    pub(crate) fn remove(&self, name: &str) {
+        std::fs::remove_file(self.dir.path().join("config").join(name)).unwrap();
+    }
+
     pub(crate) fn read(&self, name: &str) -> String {
         std::fs::read_to_string(self.dir.path().join("config").join(name)).unwrap()
     }
