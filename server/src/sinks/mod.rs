@@ -1,7 +1,7 @@
 //! Documents for Elasticsearch and `OpenSearch`: one for each event of a job, in an index for each day.
 //!
-//! What the runs tell their logs comes in here too. The [`recorder`] turns it into lines of the `_bulk` interface and
-//! appends them to a [`spool`] on disk for each cluster; a [`courier`] for each takes them from there, sends them and
+//! What the runs tell their logs comes in here too. The `recorder` turns it into lines of the `_bulk` interface and
+//! appends them to a `spool` on disk for each cluster; a `courier` for each takes them from there, sends them and
 //! removes them once they have been taken. A cluster that is away costs disk up to a bound and nothing else. Every
 //! document has an identifier made of what it is about, so that one sent twice is there once.
 
