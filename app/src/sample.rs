@@ -35,7 +35,6 @@ pub(crate) fn overview(names: &[&str]) -> Overview {
             now: NOW,
             timezone: "UTC".to_owned(),
             confirm_above: 10,
-            executor: "local".to_owned(),
         },
     }
 }

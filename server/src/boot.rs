@@ -169,13 +169,7 @@ pub async fn boot(options: Options, clock: Arc<dyn Clock>) -> Result<Running> {
     let last_instants = store.last_instants().await?.into_iter().collect();
     runs.recover().await?;
     let histories = fanout::histories(&store, &runs, &config).await?;
-    let board = Board::new(
-        &config.current(),
-        histories,
-        pauses.current(),
-        described,
-        clock.now(),
-    );
+    let board = Board::new(&config.current(), histories, pauses.current(), clock.now());
     let fanout = Fanout {
         board: board.clone(),
         config: config.clone(),
@@ -221,6 +215,7 @@ pub async fn boot(options: Options, clock: Arc<dyn Clock>) -> Result<Running> {
         sinks: sink_board,
         pauses,
         executor,
+        executor_is: described,
         clock,
         editing: tokio::sync::Mutex::new(()),
     });

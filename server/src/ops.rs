@@ -45,6 +45,8 @@ pub struct Parts {
     pub pauses: Pauses,
     /// The machines.
     pub executor: Arc<dyn Executor>,
+    /// How they are reached, and why so, in a sentence.
+    pub executor_is: String,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// One edit of the maintenance file at a time.

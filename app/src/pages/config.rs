@@ -103,7 +103,13 @@ fn Content(first: Page) -> impl IntoView {
                 </table>
             </div>
         </section>
-        <Show when=move || page.with(|page| !page.sinks.is_empty())>
+        <section class="card">
+            <h2>"Machines"</h2>
+            <p data-testid="executor">
+                "They are reached by " {move || page.with(|page| page.executor.clone())} "."
+            </p>
+        </section>
+        <Shown when=move || page.with(|page| !page.sinks.is_empty())>
             <section class="card">
                 <h2>"Documents"</h2>
                 <div class="table-scroll">
@@ -118,16 +124,16 @@ fn Content(first: Page) -> impl IntoView {
                             </tr>
                         </thead>
                         <tbody>
-                            <For
+                            <Rows
                                 each=move || page.with(|page| page.sinks.clone())
-                                key=|row| format!("{row:?}")
+                                key=sink_key
                                 children=|row| view! { <Sink row /> }
                             />
                         </tbody>
                     </table>
                 </div>
             </section>
-        </Show>
+        </Shown>
         <section class="card">
             <h2>"Settings in force"</h2>
             <div class="table-scroll">
@@ -202,6 +208,17 @@ fn file_key(file: &ConfigFile) -> String {
         "{} {} {:?} {}",
         file.name, file.jobs, file.state, file.loaded.0
     )
+}
+
+fn sink_key(row: &SinkRow) -> String {
+    let counts = [
+        row.waiting,
+        row.waiting_bytes,
+        row.sent,
+        row.dropped,
+        row.rejected,
+    ];
+    format!("{} {counts:?} {:?}", row.name, row.health)
 }
 
 fn setting_key(row: &SettingRow) -> String {

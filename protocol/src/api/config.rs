@@ -51,6 +51,8 @@ pub struct ConfigPage {
     pub files: Vec<ConfigFile>,
     /// Everything wrong with them.
     pub problems: Vec<Problem>,
+    /// How machines are reached, and why so, in a sentence.
+    pub executor: String,
     /// The settings in force.
     pub settings: Vec<SettingRow>,
     /// The clusters that get documents.

@@ -30,8 +30,6 @@ pub struct ServerView {
     pub timezone: String,
     /// Above how many machines Run now asks for confirmation.
     pub confirm_above: u32,
-    /// The executor in force and why, in a sentence.
-    pub executor: String,
 }
 
 /// A job in the table.

@@ -81,7 +81,6 @@ struct State {
     global_since: Option<UnixMillis>,
     zone: chrono_tz::Tz,
     confirm_above: u32,
-    executor: String,
     paused: Paused,
     /// Histories of jobs, also of those that are gone for the moment.
     histories: HashMap<JobName, History>,
@@ -100,7 +99,6 @@ impl Board {
         jobs: &JobSet,
         histories: HashMap<JobName, History>,
         paused: Paused,
-        executor: String,
         now: UnixMillis,
     ) -> Self {
         let board = Self {
@@ -115,7 +113,6 @@ impl Board {
                 global_since: None,
                 zone: jobs.default_zone,
                 confirm_above: 0,
-                executor,
                 paused,
                 histories,
                 now,
@@ -388,7 +385,6 @@ impl State {
             maintenance: self.maintenance_view.clone(),
             zone: self.zone,
             confirm_above: self.confirm_above,
-            executor: self.executor.clone(),
         }
     }
 }
@@ -399,7 +395,6 @@ struct Parts {
     maintenance: MaintenanceView,
     zone: chrono_tz::Tz,
     confirm_above: u32,
-    executor: String,
 }
 
 impl Parts {
@@ -413,7 +408,6 @@ impl Parts {
                 now,
                 timezone: self.zone.name().to_owned(),
                 confirm_above: self.confirm_above,
-                executor: self.executor,
             },
         }
     }

@@ -21,13 +21,7 @@ impl Fixture {
     fn new(text: &str) -> Self {
         let mut loader = Loader::new(chrono_tz::UTC);
         let jobs = load(&mut loader, text);
-        let board = Board::new(
-            &jobs,
-            HashMap::new(),
-            Arc::default(),
-            "local".to_owned(),
-            NOW,
-        );
+        let board = Board::new(&jobs, HashMap::new(), Arc::default(), NOW);
         Self { loader, board }
     }
 

@@ -110,6 +110,7 @@ impl Ops {
             directory: self.parts.config.directory().display().to_string(),
             files: view::files(&jobs),
             problems: view::problems(&jobs),
+            executor: self.parts.executor_is.clone(),
             settings: self.parts.settings.rows(&jobs),
             sinks: self.parts.sinks.rows(),
         }

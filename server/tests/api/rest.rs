@@ -259,6 +259,11 @@ async fn nothing_shows_a_secret() {
     assert!(preview[1].get("reason").is_none(), "{}", preview[1]);
     assert_eq!(detail["source"], "jobs.yaml:2");
     let config = world.get("/api/v1/config").await.json();
+    let executor = config["executor"].as_str().unwrap();
+    assert!(
+        executor.starts_with("local") && executor.ends_with("because `executor: local` says so"),
+        "{executor}"
+    );
     let settings = config["settings"].as_array().unwrap();
     let source = |key: &str| {
         let row = settings.iter().find(|row| row["key"] == key).unwrap();
