@@ -97,7 +97,7 @@ pub(super) fn Preview(detail: RwSignal<JobDetail>) -> impl IntoView {
                     .partition(|row| row.verdict == TargetVerdict::Included);
                 Either::Left(view! {
                     <p data-testid="matched">
-                        {format!("{} of {} match", format::number(included.len() as u64), format::amount(rows.len() as u64, "known machine"))}
+                        {format!("{} of {} can take part.", format::number(included.len() as u64), format::amount(rows.len() as u64, "machine"))}
                     </p>
                     <ul class="targets">
                         {included.into_iter().chain(others).map(target).collect_view()}
