@@ -1,4 +1,4 @@
-import { expect, hydrated, open, test } from '../fixtures.ts';
+import { SERVER_IS_DOWN, expect, hydrated, open, test } from '../fixtures.ts';
 
 const NIGHTLY = `
 nightly:
@@ -13,7 +13,7 @@ nightly:
 
 test.use({ config: { 'jobs.yaml': NIGHTLY } });
 
-test('the first page is rendered by the server and comes alive', async ({ page, saltpeter }) => {
+test('the first page is rendered by the server and comes alive', async ({ guard, page, saltpeter }) => {
   const answer = await page.request.get('/');
   expect(answer.status()).toBe(200);
   expect(await answer.text()).toContain('nightly');
@@ -22,6 +22,8 @@ test('the first page is rendered by the server and comes alive', async ({ page, 
   await expect(page).toHaveTitle(/Saltpeter/);
   await expect(page.getByText('nightly', { exact: true }).first()).toBeVisible();
 
+  // The page may look for the server while there is none.
+  guard.allow(...SERVER_IS_DOWN);
   await saltpeter.restart();
   await page.reload();
   await hydrated(page);
