@@ -63,8 +63,8 @@ pub(crate) fn assemble(
     })
 }
 
-/// The entries of the job's mapping that have a value.
-fn written(entry: &Entry) -> impl Iterator<Item = &Entry> {
+/// The entries of a mapping that have a value.
+pub(super) fn written(entry: &Entry) -> impl Iterator<Item = &Entry> {
     let entries = match &entry.value.value {
         Value::Map(entries) => entries.as_slice(),
         _ => &[],

@@ -3,6 +3,7 @@
 //!
 //! What each key meant there stands in docs/MIGRATING.md.
 
+use super::assemble::written;
 use super::keys::{MAINTENANCE, SETTINGS};
 use super::loader::FileChange;
 use super::raw::{self, Entry, Node, Place, Scalar, ScalarKind, Value};
@@ -120,7 +121,7 @@ impl Notes<'_> {
             key,
             key_place,
             value,
-        } in keys(entry)
+        } in written(entry)
         {
             match key.as_str() {
                 "logdir" | "debug" | "elasticsearch_index" | "opensearch_index" => {
@@ -190,7 +191,7 @@ impl Notes<'_> {
     }
 
     fn job(&mut self, entry: &Entry) {
-        let has = |key: &str| keys(entry).any(|entry| entry.key == key);
+        let has = |key: &str| written(entry).any(|entry| entry.key == key);
         let jobs = self.set.jobs.values();
         let job = jobs
             .filter(|job| job.source.file == self.file && job.source.line == entry.key_place.line)
@@ -213,7 +214,7 @@ impl Notes<'_> {
             key,
             key_place,
             value,
-        } in keys(entry)
+        } in written(entry)
         {
             match key.as_str() {
                 "hard_timeout" if !has("timeout") => self.add(
@@ -270,16 +271,6 @@ impl Notes<'_> {
             "the schedule is read in {zone}, and fires next at {now}; it was read in UTC, whatever utc said: {then}. 'utc: true' keeps that, and 'timezone: UTC' under {SETTINGS} does for every job"
         ))
     }
-}
-
-fn keys(entry: &Entry) -> impl Iterator<Item = &Entry> {
-    let entries = match &entry.value.value {
-        Value::Map(entries) => entries.as_slice(),
-        _ => &[],
-    };
-    entries
-        .iter()
-        .filter(|entry| entry.value.value != Value::Null)
 }
 
 fn has_extension(path: &str, extension: &str) -> bool {
