@@ -142,7 +142,7 @@ pub async fn boot(options: Options, clock: Arc<dyn Clock>) -> Result<Running> {
     let machines_addr = machines_listener.local_addr()?;
     let (executor, described) = executor(&config, &settings, machines_addr.ip(), &clock)?;
     let (job_log, job_log_writer) = JobLog::new(Path::new(&settings.logdir), output.clone());
-    let (sinks, sink_tasks) = Sinks::start(&settings, &data_dir, output.clone())?;
+    let (sinks, sink_tasks) = Sinks::start(&settings, &data_dir, output.clone(), &clock)?;
     let sink_board = sinks.board();
     let journal: Journal = Arc::new(move |entry| {
         sinks.write(&entry);

@@ -4,7 +4,7 @@ use super::bulk::Fate;
 use super::cluster::{Cluster, Target, Trouble};
 use super::spool::Spool;
 use super::state::SinkState;
-use crate::clock::{Clock as _, SystemClock};
+use crate::clock::Clock;
 use bytes::Bytes;
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -45,6 +45,7 @@ pub(super) struct Courier {
     spool: Spool,
     state: Arc<SinkState>,
     pace: Pace,
+    clock: Arc<dyn Clock>,
     /// `None` until what it needs could be read, and after it was refused.
     cluster: Option<Cluster>,
     has_template: bool,
@@ -53,13 +54,20 @@ pub(super) struct Courier {
 }
 
 impl Courier {
-    pub(super) fn new(target: Target, spool: Spool, state: Arc<SinkState>, pace: Pace) -> Self {
+    pub(super) fn new(
+        target: Target,
+        spool: Spool,
+        state: Arc<SinkState>,
+        pace: Pace,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         Self {
             has_template: !target.access.template,
             target,
             spool,
             state,
             pace,
+            clock,
             cluster: None,
             at_once: MAX_DOCUMENTS,
         }
@@ -180,7 +188,7 @@ impl Courier {
     /// Waits after a failure: at random, so that servers that failed together do not come back together, and longer
     /// each time.
     async fn pause(&self, failures: &mut u32, reason: &str) {
-        self.state.failing(SystemClock.now(), reason);
+        self.state.failing(self.clock.now(), reason);
         let longest = self.pace.first.saturating_mul(1 << (*failures).min(16));
         let longest = longest.min(self.pace.longest);
         *failures += 1;

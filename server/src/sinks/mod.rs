@@ -31,6 +31,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::clock::Clock;
 use crate::store::output::OutputLog;
 
 /// Entries that may wait to become documents. Further ones are dropped and counted.
@@ -59,14 +60,16 @@ impl Sinks {
         settings: &Settings,
         data_dir: &Path,
         output: OutputLog,
+        clock: &Arc<dyn Clock>,
     ) -> Result<(Self, SinkTasks)> {
-        Self::start_with(settings, data_dir, output, Pace::default())
+        Self::start_with(settings, data_dir, output, clock, Pace::default())
     }
 
     fn start_with(
         settings: &Settings,
         data_dir: &Path,
         output: OutputLog,
+        clock: &Arc<dyn Clock>,
         pace: Pace,
     ) -> Result<(Self, SinkTasks)> {
         let mut tasks = SinkTasks {
@@ -90,7 +93,7 @@ impl Sinks {
                 spool: spool.clone(),
                 state: Arc::clone(&state),
             });
-            let courier = Courier::new(target, spool, state, pace);
+            let courier = Courier::new(target, spool, state, pace, Arc::clone(clock));
             tasks
                 .couriers
                 .spawn(courier.run(tasks.stop_couriers.clone()));

@@ -1,6 +1,7 @@
 //! Against a cluster that takes documents by the letter.
 
 use super::*;
+use crate::clock::SystemClock;
 use crate::store::output::Chunk;
 use bytes::Bytes;
 use saltpeter_domain::run::LogEvent;
@@ -12,6 +13,10 @@ use saltpeter_testkit::{BulkServer, PATIENCE, Sent};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
+
+fn system_clock() -> Arc<dyn Clock> {
+    Arc::new(SystemClock)
+}
 
 /// 2025-11-04T10:00:00Z.
 const BEGIN: UnixMillis = UnixMillis(1_762_250_400_000);
@@ -47,8 +52,14 @@ impl Bed {
         let output = OutputLog::open(&dir.path().join("output.db"))
             .await
             .unwrap();
-        let (sinks, tasks) =
-            Sinks::start_with(&settings, dir.path(), output.clone(), QUICK).unwrap();
+        let (sinks, tasks) = Sinks::start_with(
+            &settings,
+            dir.path(),
+            output.clone(),
+            &system_clock(),
+            QUICK,
+        )
+        .unwrap();
         Self {
             dir,
             settings,
@@ -65,6 +76,7 @@ impl Bed {
             &self.settings,
             self.dir.path(),
             self.output.clone(),
+            &system_clock(),
             self.pace,
         )
         .unwrap();
