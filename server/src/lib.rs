@@ -7,6 +7,7 @@ pub mod config_dir;
 pub mod config_watch;
 pub mod dispatch;
 pub mod executor;
+pub mod faults;
 pub mod fanout;
 pub mod http;
 pub mod joblog;
