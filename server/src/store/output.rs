@@ -17,6 +17,8 @@ pub use piece::Chunk;
 pub use read::OutputReader;
 pub use stream::{Durable, OutputStream};
 
+use super::faults::Faults;
+use super::health::{Commits, Health, Part};
 use saltpeter_protocol::api::{OutputFrom, OutputLength, OutputSlice};
 use saltpeter_protocol::{MachineId, RunId};
 use sqlx::ConnectOptions as _;
@@ -65,6 +67,15 @@ struct Inner {
 impl OutputLog {
     /// Opens the log in the file `path`, creating it if need be, and starts its writer on the present runtime.
     pub async fn open(path: &Path) -> Result<Self, OutputError> {
+        Self::open_with(path, Health::default(), Faults::default()).await
+    }
+
+    /// The same, reporting to `health` whether it can be written, and suffering `faults`.
+    pub async fn open_with(
+        path: &Path,
+        health: Health,
+        faults: Faults,
+    ) -> Result<Self, OutputError> {
         let options = SqliteConnectOptions::new()
             .filename(path)
             .create_if_missing(true)
@@ -99,7 +110,8 @@ impl OutputLog {
         let (orders, inbox) = mpsc::unbounded_channel();
         let (end, ended) = watch::channel(false);
         let closing = CancellationToken::new();
-        let writer = Writer::new(connection, inbox, closing.clone());
+        let commits = Commits::new(Part::Output, path, health, faults);
+        let writer = Writer::new(connection, inbox, closing.clone(), commits);
         tokio::spawn(async move {
             writer.run().await;
             end.send_replace(true);

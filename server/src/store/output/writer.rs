@@ -4,6 +4,7 @@ use super::block::{Block, encode_marks, encoding_number, join};
 use super::error::OutputError;
 use super::piece::Piece;
 use super::stream::{Cell, Durable};
+use crate::store::health::Commits;
 use saltpeter_protocol::RunId;
 use saltpeter_protocol::api::OutputLength;
 use sqlx::{Connection as _, Row as _, SqliteConnection};
@@ -49,6 +50,7 @@ pub(super) struct Writer {
     inbox: mpsc::UnboundedReceiver<Order>,
     /// Cancelled once the log is being closed: what cannot be written then is given up.
     closing: CancellationToken,
+    commits: Commits,
     insert_many: String,
     last_commit: Option<Instant>,
 }
@@ -73,11 +75,13 @@ impl Writer {
         connection: SqliteConnection,
         inbox: mpsc::UnboundedReceiver<Order>,
         closing: CancellationToken,
+        commits: Commits,
     ) -> Self {
         Self {
             connection,
             inbox,
             closing,
+            commits,
             insert_many: insert_statement(INSERT_ROWS),
             last_commit: None,
         }
@@ -142,7 +146,8 @@ impl Writer {
     /// Commits, however long it takes. False when the log is closed before that.
     async fn write(&mut self, shares: &[Share]) -> bool {
         self.last_commit = Some(Instant::now());
-        while let Err(error) = self.commit(shares).await {
+        let commits = self.commits.clone();
+        while let Err(error) = commits.watch(self.commit(shares)).await {
             tracing::error!(
                 %error,
                 "output cannot be written; nothing is acknowledged until it can. Check the disk's room and permissions"
