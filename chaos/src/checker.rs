@@ -91,6 +91,8 @@ pub struct Account {
     pub told: BTreeMap<Place, Told>,
     /// Processes of commands that still live.
     pub alive: BTreeSet<u32>,
+    /// What else was not over when everything had had time to end.
+    pub left: Vec<String>,
     /// Where the API says otherwise than the database.
     pub disagreements: Vec<String>,
 }
@@ -178,10 +180,17 @@ impl Findings {
 pub fn check(account: &Account) -> (Figures, Vec<Violation>) {
     let mut findings = Findings::default();
     instants::check(account, &mut findings);
-    let rows: BTreeMap<&str, &Row> = account.rows.iter().map(|row| (row.run.as_str(), row)).collect();
+    let rows: BTreeMap<&str, &Row> = account
+        .rows
+        .iter()
+        .map(|row| (row.run.as_str(), row))
+        .collect();
     for run in &account.started {
         if !rows.contains_key(run.as_str()) {
-            findings.note(Rule::RunLost, format!("{run} was started by hand and is not there"));
+            findings.note(
+                Rule::RunLost,
+                format!("{run} was started by hand and is not there"),
+            );
         }
     }
     starts(account, &rows, &mut findings);
@@ -195,6 +204,9 @@ pub fn check(account: &Account) -> (Figures, Vec<Violation>) {
     }
     for kill in account.kills.iter().filter(|kill| kill.accepted) {
         landed(account, &kill.run, &mut findings);
+    }
+    for left in &account.left {
+        findings.note(Rule::StillGoing, left.clone());
     }
     for disagreement in &account.disagreements {
         findings.note(Rule::Disagreement, disagreement.clone());
@@ -210,7 +222,10 @@ fn starts(account: &Account, rows: &BTreeMap<&str, &Row>, findings: &mut Finding
         let begins = rows.get(trace.run.as_str()).is_some_and(|row| began(row));
         let is_machine = trace.machine == "?" || account.told.contains_key(&place);
         if !begins || !is_machine {
-            let detail = format!("process {} of {} on {}", trace.pid, trace.run, trace.machine);
+            let detail = format!(
+                "process {} of {} on {}",
+                trace.pid, trace.run, trace.machine
+            );
             findings.note(Rule::StartedUnasked, detail);
         }
         if trace.part == Part::Main && trace.machine != "?" {
@@ -222,7 +237,10 @@ fn starts(account: &Account, rows: &BTreeMap<&str, &Row>, findings: &mut Finding
                 trace.pid,
                 trace.run,
                 trace.machine,
-                account.told.get(&place).map_or("not there", |told| told.state.label()),
+                account
+                    .told
+                    .get(&place)
+                    .map_or("not there", |told| told.state.label()),
             );
             findings.note(Rule::StillGoing, detail);
         }
@@ -290,13 +308,17 @@ fn landed(account: &Account, run: &str, findings: &mut Findings) {
                 account.killed_wrappers.contains(&place)
             }
             // It had ended before.
-            Some(_) => account.traces.iter().any(|trace| {
-                trace.run == run && trace.machine == *machine && trace.end.is_some()
-            }),
+            Some(_) => account
+                .traces
+                .iter()
+                .any(|trace| trace.run == run && trace.machine == *machine && trace.end.is_some()),
             None => false,
         };
         if !fits {
-            let detail = format!("{run} on {machine} was to be killed and is {}", told.state.label());
+            let detail = format!(
+                "{run} on {machine} was to be killed and is {}",
+                told.state.label()
+            );
             findings.note(Rule::KillLost, detail);
         }
     }

@@ -111,8 +111,14 @@ mod tests {
         let content = Content::new("j_1", "m1", Channel::Out);
         let whole = content.bytes(0, 1000);
         assert_eq!(content.bytes(333, 100), whole[333..433]);
-        assert_ne!(Content::new("j_1", "m1", Channel::Err).bytes(0, 1000), whole);
-        assert_ne!(Content::new("j_2", "m1", Channel::Out).bytes(0, 1000), whole);
+        assert_ne!(
+            Content::new("j_1", "m1", Channel::Err).bytes(0, 1000),
+            whole
+        );
+        assert_ne!(
+            Content::new("j_2", "m1", Channel::Out).bytes(0, 1000),
+            whole
+        );
     }
 
     #[test]
@@ -124,15 +130,26 @@ mod tests {
         assert_eq!(content.first_wrong(&bytes), Some(70));
         let mut lost = content.bytes(0, 100);
         lost.extend(content.bytes(164, 100));
-        assert!(content.first_wrong(&lost).is_some_and(|at| (100..110).contains(&at)));
+        assert!(
+            content
+                .first_wrong(&lost)
+                .is_some_and(|at| (100..110).contains(&at))
+        );
         let mut doubled = content.bytes(0, 100);
         doubled.extend(content.bytes(50, 100));
-        assert!(content.first_wrong(&doubled).is_some_and(|at| (100..110).contains(&at)));
+        assert!(
+            content
+                .first_wrong(&doubled)
+                .is_some_and(|at| (100..110).contains(&at))
+        );
     }
 
     #[test]
     fn dice_stay_the_same() {
         let mut dice = Dice::new(1);
-        assert_eq!([dice.roll(), dice.roll()], [0x910a_2dec_8902_5cc1, 0xbeeb_8da1_658e_ec67]);
+        assert_eq!(
+            [dice.roll(), dice.roll()],
+            [0x910a_2dec_8902_5cc1, 0xbeeb_8da1_658e_ec67]
+        );
     }
 }

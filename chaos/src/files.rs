@@ -60,7 +60,11 @@ pub fn command(place: Place<'_>, job: &JobPlan) -> String {
     };
     let call = format!("{} {}", place.command.display(), place.ledger.display());
     let (bytes, millis) = (shape.bytes, shape.millis);
-    let trap = if shape.ignores_term { "trap '' TERM; " } else { "" };
+    let trap = if shape.ignores_term {
+        "trap '' TERM; "
+    } else {
+        ""
+    };
     if shape.forks {
         let longer = millis + 300;
         return format!(

@@ -168,9 +168,18 @@ mod tests {
             + &Trace::will_line(Channel::Err, 3)
             + "did er";
         let trace = Trace::parse(&name, &text).unwrap();
-        let out = Written { surely: 6, perhaps: 0 };
-        let err = Written { surely: 0, perhaps: 3 };
-        assert_eq!(trace.written, [(Channel::Out, out), (Channel::Err, err)].into());
+        let out = Written {
+            surely: 6,
+            perhaps: 0,
+        };
+        let err = Written {
+            surely: 0,
+            perhaps: 3,
+        };
+        assert_eq!(
+            trace.written,
+            [(Channel::Out, out), (Channel::Err, err)].into()
+        );
         assert_eq!((trace.run.as_str(), trace.pid, trace.end), ("j_1", 7, None));
         let ended = text.replace("did er", &Trace::end_line(End::Exit(3), 9));
         let trace = Trace::parse(&name, &ended).unwrap();

@@ -56,7 +56,9 @@ pub fn kill(pid: u32) {
 /// Resident memory in KiB, and open file descriptors.
 pub fn size_of(pid: u32) -> Option<(u64, usize)> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let rss = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let rss = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))?;
     let rss = rss.trim().strip_suffix("kB")?.trim().parse().ok()?;
     let descriptors = std::fs::read_dir(format!("/proc/{pid}/fd")).ok()?.count();
     Some((rss, descriptors))

@@ -186,8 +186,12 @@ mod tests {
 
     async fn pair() -> (Proxy, TcpStream, TcpStream) {
         let server = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-        let proxy = Proxy::start(server.local_addr().unwrap().port()).await.unwrap();
-        let wrapper = TcpStream::connect((Ipv4Addr::LOCALHOST, proxy.port)).await.unwrap();
+        let proxy = Proxy::start(server.local_addr().unwrap().port())
+            .await
+            .unwrap();
+        let wrapper = TcpStream::connect((Ipv4Addr::LOCALHOST, proxy.port))
+            .await
+            .unwrap();
         let (server, _) = server.accept().await.unwrap();
         (proxy, wrapper, server)
     }
@@ -200,12 +204,18 @@ mod tests {
         let (proxy, mut wrapper, mut server) = pair().await;
         let mut four = [0; 4];
         wrapper.write_all(b"ping").await.unwrap();
-        timeout(LONG, server.read_exact(&mut four)).await.unwrap().unwrap();
+        timeout(LONG, server.read_exact(&mut four))
+            .await
+            .unwrap()
+            .unwrap();
         proxy.set(|weather| weather.stalled = true);
         server.write_all(b"pong").await.unwrap();
         assert!(timeout(SHORT, wrapper.read_exact(&mut four)).await.is_err());
         proxy.set(|weather| weather.stalled = false);
-        timeout(LONG, wrapper.read_exact(&mut four)).await.unwrap().unwrap();
+        timeout(LONG, wrapper.read_exact(&mut four))
+            .await
+            .unwrap()
+            .unwrap();
         assert_eq!(&four, b"pong");
         assert_eq!(proxy.cut(1), 1);
         for side in [&mut wrapper, &mut server] {

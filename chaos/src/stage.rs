@@ -150,7 +150,10 @@ impl Stage {
             advertised: self.proxy.port,
         };
         let config = self.directory.join("config");
-        std::fs::write(config.join("settings.yaml"), files::settings(place, machines, more))?;
+        std::fs::write(
+            config.join("settings.yaml"),
+            files::settings(place, machines, more),
+        )?;
         std::fs::write(config.join("jobs.yaml"), jobs(place))?;
         Ok(())
     }
@@ -229,7 +232,10 @@ impl Stage {
             };
             if let Some(status) = server.try_wait()? {
                 self.server = None;
-                bail!("the server ended by itself: {status}\n{}", self.last_words());
+                bail!(
+                    "the server ended by itself: {status}\n{}",
+                    self.last_words()
+                );
             }
             ensure!(
                 Instant::now() < deadline,
@@ -253,7 +259,10 @@ impl Stage {
             bail!("there is no server")
         };
         if let Some(status) = server.try_wait()? {
-            bail!("the server ended by itself: {status}\n{}", self.last_words());
+            bail!(
+                "the server ended by itself: {status}\n{}",
+                self.last_words()
+            );
         }
         server.kill().await?;
         Ok(())
@@ -264,7 +273,10 @@ impl Stage {
         let Some(mut server) = self.server.take() else {
             bail!("there is no server")
         };
-        if let Some(pid) = server.id().and_then(|pid| rustix::process::Pid::from_raw(pid.cast_signed())) {
+        if let Some(pid) = server
+            .id()
+            .and_then(|pid| rustix::process::Pid::from_raw(pid.cast_signed()))
+        {
             rustix::process::kill_process(pid, rustix::process::Signal::TERM)?;
         }
         let status = timeout(STOPS_WITHIN, server.wait())
@@ -288,5 +300,7 @@ impl Stage {
 }
 
 fn free_port() -> Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
+        .local_addr()?
+        .port())
 }

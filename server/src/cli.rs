@@ -5,6 +5,7 @@ mod commands;
 use crate::boot::{self, Options};
 use crate::clock::{Clock, SystemClock};
 use crate::settings::Flags;
+use crate::store::faults::Faults;
 use crate::{VERSION, faults, telemetry};
 use clap::{ArgAction, Parser, Subcommand};
 use std::net::IpAddr;
@@ -154,6 +155,7 @@ impl From<Serve> for Options {
                 opensearch: serve.opensearch,
                 index: serve.index,
             },
+            faults: Faults::default(),
         }
     }
 }
@@ -191,11 +193,14 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn serve(options: Options, faults: Option<&Path>) -> ExitCode {
+fn serve(mut options: Options, faults: Option<&Path>) -> ExitCode {
     telemetry::init();
     let clock: Arc<dyn Clock> = match faults.map(faults::watch) {
         None => Arc::new(SystemClock),
-        Some(Ok(clock)) => Arc::new(clock),
+        Some(Ok(wrong)) => {
+            options.faults = wrong.disk;
+            Arc::new(wrong.clock)
+        }
         Some(Err(error)) => {
             eprintln!("saltpeter: {error:#}");
             return ExitCode::from(FAILED);

@@ -23,7 +23,10 @@ fn main() -> ExitCode {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
             // Not to standard error, which is compared.
-            let _ = std::fs::write("/tmp/saltpeter-chaos-command.error", format!("{args:?}: {error}"));
+            let _ = std::fs::write(
+                "/tmp/saltpeter-chaos-command.error",
+                format!("{args:?}: {error}"),
+            );
             ExitCode::from(99)
         }
     }
@@ -116,7 +119,11 @@ impl Command {
         let mut left = bytes;
         while left > 0 {
             // Mostly small, sometimes more than a frame holds.
-            let most = if self.dice.chance(5) { 300_000 } else { 1 + bytes / 16 };
+            let most = if self.dice.chance(5) {
+                300_000
+            } else {
+                1 + bytes / 16
+            };
             let count = self.dice.between(1, most).min(left);
             let channel = self.pick(channels);
             self.write(channel, count as usize)?;
@@ -153,7 +160,9 @@ fn machine() -> Option<String> {
         let at = at.as_raw_nonzero();
         let environment = std::fs::read(format!("/proc/{at}/environ")).ok()?;
         let mut variables = environment.split(|byte| *byte == 0);
-        if let Some(machine) = variables.find_map(|variable| variable.strip_prefix(b"SP_MACHINE_ID=")) {
+        if let Some(machine) =
+            variables.find_map(|variable| variable.strip_prefix(b"SP_MACHINE_ID="))
+        {
             return String::from_utf8(machine.to_vec()).ok();
         }
         let status = std::fs::read_to_string(format!("/proc/{at}/status")).ok()?;

@@ -21,7 +21,10 @@ pub(super) fn check(account: &Account, findings: &mut Findings) {
             let detail = format!("{job} at {instant} has {}", runs.join(", "));
             findings.note(Rule::InstantTwice, detail);
         }
-        let is_one = account.jobs.get(*job).is_some_and(|job| job.may.contains(instant));
+        let is_one = account
+            .jobs
+            .get(*job)
+            .is_some_and(|job| job.may.contains(instant));
         if !is_one {
             findings.figures.extra += 1;
             let detail = format!("{job} has {} for {instant}", runs.join(", "));

@@ -29,7 +29,10 @@ pub(super) fn check(
 ) {
     let (run, machine) = place;
     let Some(job) = row.and_then(|row| account.jobs.get(&row.job)) else {
-        findings.note(Rule::RunLost, format!("{run} has machines and is not there"));
+        findings.note(
+            Rule::RunLost,
+            format!("{run} has machines and is not there"),
+        );
         return;
     };
     let Some(outcome) = told.state.outcome() else {
@@ -55,7 +58,10 @@ pub(super) fn check(
     }
     // The one correction that there is.
     let corrected = |was: &MachineOutcome| {
-        matches!(was, MachineOutcome::Lost | MachineOutcome::StartFailed { .. })
+        matches!(
+            was,
+            MachineOutcome::Lost | MachineOutcome::StartFailed { .. }
+        )
     };
     if let Some(was) = shown.outcome
         && was != *outcome
@@ -88,7 +94,9 @@ impl Truth<'_> {
             MachineOutcome::Succeeded => own == Some(End::Exit(0)),
             MachineOutcome::Failed { code } => match own {
                 Some(End::Exit(own)) => own == *code && own != 0,
-                Some(End::Signal(signal)) => *code == 128 + signal && self.job.signal == Some(signal),
+                Some(End::Signal(signal)) => {
+                    *code == 128 + signal && self.job.signal == Some(signal)
+                }
                 _ => false,
             },
             MachineOutcome::TimedOut => self.job.timeout.is_some_and(|limit| {
@@ -103,7 +111,10 @@ impl Truth<'_> {
             | MachineOutcome::Unreachable { .. } => {
                 if !self.wrapper_killed {
                     let message = outcome.message().unwrap_or_default();
-                    return Err(format!("its wrapper was not killed and {} ({message})", did()));
+                    return Err(format!(
+                        "its wrapper was not killed and {} ({message})",
+                        did()
+                    ));
                 }
                 true
             }
@@ -122,7 +133,11 @@ impl Truth<'_> {
             total += length;
             findings.figures.bytes += length;
             let (mut surely, mut perhaps) = (0, 0);
-            for written in self.traces.iter().filter_map(|trace| trace.written.get(&channel)) {
+            for written in self
+                .traces
+                .iter()
+                .filter_map(|trace| trace.written.get(&channel))
+            {
                 surely += written.surely;
                 perhaps += written.perhaps;
             }
@@ -135,12 +150,16 @@ impl Truth<'_> {
                 findings.note(Rule::Output, detail);
             }
             if let Some(at) = Content::new(run, machine, channel).first_wrong(bytes) {
-                let detail = format!("{run} on {machine}: byte {at} of {length} of {word} is wrong");
+                let detail =
+                    format!("{run} on {machine}: byte {at} of {length} of {word} is wrong");
                 findings.note(Rule::Output, detail);
             }
         }
         if total < self.shown {
-            let detail = format!("{run} on {machine}: {total} bytes, and {} were shown", self.shown);
+            let detail = format!(
+                "{run} on {machine}: {total} bytes, and {} were shown",
+                self.shown
+            );
             findings.note(Rule::ShownThenGone, detail);
         }
     }

@@ -31,12 +31,23 @@ fn right() -> Account {
         part: Part::Main,
         pid: 7,
         began: 10_000,
-        written: [(Channel::Out, Written { surely: 100, perhaps: 0 })].into(),
+        written: [(
+            Channel::Out,
+            Written {
+                surely: 100,
+                perhaps: 0,
+            },
+        )]
+        .into(),
         end: Some((End::Exit(0), 11_000)),
     };
     let told = Told {
         state: machine(MachineOutcome::Succeeded),
-        output: [(Channel::Out, Content::new(RUN, "m1", Channel::Out).bytes(0, 100))].into(),
+        output: [(
+            Channel::Out,
+            Content::new(RUN, "m1", Channel::Out).bytes(0, 100),
+        )]
+        .into(),
     };
     Account {
         jobs: [(
@@ -101,7 +112,9 @@ fn instants_that_are_missing_doubled_or_made_up_are_found() {
     assert_eq!(broken(&account), [Rule::InstantMissing]);
 
     let mut account = right();
-    let missed = RunOutcome::Missed { reason: MissedReason::Late };
+    let missed = RunOutcome::Missed {
+        reason: MissedReason::Late,
+    };
     let mut second = account.rows[0].clone();
     (second.run, second.state) = ("j_2".to_owned(), ended(missed));
     account.rows.push(second.clone());
@@ -166,7 +179,11 @@ fn output_that_is_lost_doubled_or_made_up_is_found() {
 #[test]
 fn outcomes_that_are_not_what_the_command_did_are_found() {
     let mut account = right();
-    tell(&mut account, MachineOutcome::Failed { code: 1 }, RunOutcome::Failed);
+    tell(
+        &mut account,
+        MachineOutcome::Failed { code: 1 },
+        RunOutcome::Failed,
+    );
     assert_eq!(broken(&account), [Rule::Outcome]);
     tell(&mut account, MachineOutcome::Killed, RunOutcome::Killed);
     assert_eq!(broken(&account), [Rule::Outcome], "nobody asked");
@@ -242,6 +259,8 @@ fn runs_that_contradict_their_machines_or_the_api_are_found() {
     account.rows[0].state = ended(RunOutcome::Failed);
     assert_eq!(broken(&account), [Rule::RunOutcome]);
     let mut account = right();
-    account.disagreements.push("the API shows nothing".to_owned());
+    account
+        .disagreements
+        .push("the API shows nothing".to_owned());
     assert_eq!(broken(&account), [Rule::Disagreement]);
 }
