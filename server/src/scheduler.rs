@@ -53,10 +53,12 @@ impl Scheduler {
         let mut jobs = self.config.subscribe();
         let mut planner = Planner::new(last);
         let mut set = Arc::clone(&jobs.borrow_and_update());
-        planner.update(&set, self.clock.now());
+        let mut begun = Begun::default();
+        begun.plan(&mut planner, &set, self.clock.now());
         let starts = TaskTracker::new();
         let mut reminder = Reminder::default();
         while !stop.is_cancelled() {
+            begun.note(&self.runs).await;
             let now = self.clock.now();
             let due = planner.due(now);
             self.hand_over(due, &set, now, &starts);
@@ -81,7 +83,7 @@ impl Scheduler {
                         stop.cancelled().await;
                     }
                     set = Arc::clone(&jobs.borrow_and_update());
-                    planner.update(&set, self.clock.now());
+                    begun.plan(&mut planner, &set, self.clock.now());
                 }
             }
         }
@@ -130,6 +132,43 @@ impl Scheduler {
                 },
             });
         }
+    }
+}
+
+/// From when on jobs are planned that have not fired yet. It is written down, so that a server which starts later knows
+/// whether their first fire has passed.
+#[derive(Debug, Default)]
+struct Begun {
+    unnoted: BTreeMap<JobName, UnixMillis>,
+}
+
+impl Begun {
+    fn plan(&mut self, planner: &mut Planner, set: &JobSet, now: UnixMillis) {
+        let anew = planner.update(set, now).into_iter();
+        self.unnoted.extend(anew.map(|job| (job, now)));
+    }
+
+    /// Writes down what is not yet written. What fails is left for the next time.
+    async fn note(&mut self, runs: &Runs) {
+        if self.unnoted.is_empty() {
+            return;
+        }
+        let all = std::mem::take(&mut self.unnoted);
+        let noting = futures::stream::iter(all).map(async |(job, from)| {
+            let noted = runs.pass_over(job.clone(), from).await;
+            noted.err().map(|error| (job, from, error))
+        });
+        let failed: Vec<_> = noting
+            .buffer_unordered(STARTS_AT_ONCE)
+            .filter_map(std::future::ready)
+            .collect()
+            .await;
+        if let Some((_, _, error)) = failed.first() {
+            let count = failed.len();
+            tracing::error!("{count} jobs are planned and not yet noted: {error}");
+        }
+        self.unnoted
+            .extend(failed.into_iter().map(|(job, from, _)| (job, from)));
     }
 }
 
