@@ -5,6 +5,7 @@ mod commands;
 use crate::boot::{self, Options};
 use crate::clock::SystemClock;
 use crate::settings::Flags;
+use crate::store::faults::Faults;
 use crate::{VERSION, telemetry};
 use clap::{ArgAction, Parser, Subcommand};
 use std::net::IpAddr;
@@ -151,6 +152,7 @@ impl From<Serve> for Options {
                 opensearch: serve.opensearch,
                 index: serve.index,
             },
+            faults: Faults::default(),
         }
     }
 }
