@@ -7,7 +7,7 @@
 
 use crate::api::{
     JobRow, MachineRow, MaintenanceView, OutputSlice, Overview, Problem, RunDetail, RunSummary,
-    SliceError, decode_with_header, encode_with_header,
+    SliceError, StorageTrouble, decode_with_header, encode_with_header,
 };
 use crate::ids::{JobName, MachineId, RunId};
 use crate::time::UnixMillis;
@@ -125,6 +125,11 @@ pub enum Event {
     Problems {
         /// All of them.
         problems: Vec<Problem>,
+    },
+    /// What keeps the server from writing to its disk has changed.
+    Storage {
+        /// All of it.
+        troubles: Vec<StorageTrouble>,
     },
     /// A watched run has changed.
     Run {

@@ -258,6 +258,8 @@ pub enum MissedReason {
     Late,
     /// A later instant was due as well by then, whose run stands for this one.
     Superseded,
+    /// The server could not write its start down: the disk was full, or failing.
+    StorageFailed,
 }
 
 impl MissedReason {
@@ -270,6 +272,9 @@ impl MissedReason {
             }
             Self::Superseded => {
                 "A later start of the job was due as well by then and stands for it."
+            }
+            Self::StorageFailed => {
+                "The server could not write it down at its time: its disk was full or failing."
             }
         }
     }

@@ -181,6 +181,7 @@ pub async fn boot(options: Options, clock: Arc<dyn Clock>) -> Result<Running> {
         runs: runs.clone(),
         changes,
         paused: pauses.subscribe(),
+        health: health.subscribe(),
         output: output.clone(),
         store: store.clone(),
         clock: Arc::clone(&clock),
@@ -189,6 +190,7 @@ pub async fn boot(options: Options, clock: Arc<dyn Clock>) -> Result<Running> {
         config: config.clone(),
         runs: runs.clone(),
         paused: pauses.subscribe(),
+        health: health.clone(),
         clock: Arc::clone(&clock),
         journal,
     };
@@ -216,6 +218,7 @@ pub async fn boot(options: Options, clock: Arc<dyn Clock>) -> Result<Running> {
         runs: runs.clone(),
         store: store.clone(),
         output: output.clone(),
+        health,
         board,
         sinks: sink_board,
         pauses,

@@ -12,6 +12,7 @@ use crate::pauses::Pauses;
 use crate::runs::Runs;
 use crate::settings::InForce;
 use crate::sinks::SinkBoard;
+use crate::store::health::{Health, Trouble};
 use crate::store::output::OutputLog;
 use crate::store::{Store, StoreError};
 use saltpeter_domain::Job;
@@ -37,6 +38,8 @@ pub struct Parts {
     pub store: Store,
     /// Their output.
     pub output: OutputLog,
+    /// Whether the storage can be written.
+    pub health: Health,
     /// What browsers are shown.
     pub board: Board,
     /// The clusters that get documents.
@@ -69,6 +72,18 @@ impl Ops {
     /// The time.
     pub fn clock(&self) -> &dyn Clock {
         &*self.parts.clock
+    }
+
+    /// What is wrong with the storage; nothing, one hopes.
+    pub fn troubles(&self) -> Vec<Trouble> {
+        self.parts.health.troubles()
+    }
+
+    fn store_failed(&self, error: &StoreError) -> ApiError {
+        match self.parts.health.state_failure() {
+            Some(trouble) => unwritable(&trouble),
+            None => internal(error),
+        }
     }
 
     /// All output.
@@ -126,8 +141,8 @@ fn unknown_run(run: &RunId) -> ApiError {
     ApiError::new(ErrorCode::UnknownRun, format!("there is no run {run}"))
 }
 
-fn store_failed(error: &StoreError) -> ApiError {
-    internal(error)
+fn unwritable(trouble: &Trouble) -> ApiError {
+    ApiError::new(ErrorCode::Unavailable, trouble.sentence())
 }
 
 fn internal(error: &dyn std::fmt::Display) -> ApiError {

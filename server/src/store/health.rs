@@ -65,11 +65,12 @@ impl Trouble {
             ),
             Problem::Failing(reason) => format!("{file} cannot be written ({reason})"),
         };
-        let meaning = match self.part {
-            Part::State => {
+        let meaning = match (self.part, &self.problem) {
+            (Part::State, Problem::Slow) => "starts are late, and what is shown may be behind",
+            (Part::State, _) => {
                 "nothing new starts, and what is shown may be behind; commands go on on their machines"
             }
-            Part::Output => "output waits on the machines, and nothing of it is lost",
+            (Part::Output, _) => "output waits on the machines, and nothing of it is lost",
         };
         let remedy = match self.problem {
             Problem::Full => " All goes on by itself when there is room.",
@@ -85,6 +86,11 @@ impl Trouble {
     /// Whether writes fail, rather than take long.
     pub fn is_failure(&self) -> bool {
         self.problem != Problem::Slow
+    }
+
+    /// Whether runs cannot be written down because of it.
+    pub fn stops_starts(&self) -> bool {
+        self.part == Part::State && self.is_failure()
     }
 }
 
@@ -118,7 +124,7 @@ impl Health {
         let troubles = self.troubles.borrow();
         troubles
             .iter()
-            .find(|trouble| trouble.part == Part::State && trouble.is_failure())
+            .find(|trouble| trouble.stops_starts())
             .cloned()
     }
 
@@ -131,6 +137,8 @@ impl Health {
                     troubles.remove(place);
                     true
                 }
+                // What fails and is slow at it fails.
+                (Some(place), Some(Problem::Slow)) if troubles[place].is_failure() => false,
                 (Some(place), Some(problem)) => {
                     let same = troubles[place].problem == problem;
                     troubles[place].problem = problem;
@@ -310,6 +318,17 @@ mod tests {
         assert!(!output.failing(), "slow is not failing");
         going.await.unwrap().unwrap();
         assert!(health.troubles().is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_fails_slowly_still_fails() {
+        let (state, faults, health) = commits(Part::State);
+        faults.set_failure(Some(CommitFailure::Full));
+        assert!(commit(&state).await.is_err());
+        faults.set_commit_delay(SLOW * 3);
+        let troubles = health.subscribe();
+        assert!(commit(&state).await.is_err());
+        assert!(!troubles.has_changed().unwrap() && state.failing());
     }
 
     #[test]

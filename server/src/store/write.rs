@@ -77,7 +77,7 @@ impl Writer {
                         order.answer(Ok(outcome));
                     }
                 }
-                Err(error) if orders.len() == 1 => {
+                Err(error) if orders.len() == 1 || self.commits.failing() => {
                     for order in orders {
                         order.answer(Err(error.clone()));
                     }
@@ -118,9 +118,21 @@ impl Writer {
     }
 
     async fn commit(&mut self, orders: &[Order]) -> Result<Vec<Outcome>, StoreError> {
-        self.commits
-            .watch(commit(&mut self.connection, orders))
-            .await
+        // Orders may find nothing to change, and then say nothing of the storage.
+        let probing = self.commits.failing();
+        let commit = async {
+            let mut transaction = self.connection.begin_with("BEGIN IMMEDIATE").await?;
+            let mut outcomes = Vec::with_capacity(orders.len());
+            for order in orders {
+                outcomes.push(carry_out(&mut transaction, order).await?);
+            }
+            if probing {
+                probe(&mut transaction).await?;
+            }
+            transaction.commit().await?;
+            Ok(outcomes)
+        };
+        self.commits.watch(commit).await
     }
 }
 
@@ -147,19 +159,6 @@ impl Order {
             }
         }
     }
-}
-
-async fn commit(
-    connection: &mut SqliteConnection,
-    orders: &[Order],
-) -> Result<Vec<Outcome>, StoreError> {
-    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
-    let mut outcomes = Vec::with_capacity(orders.len());
-    for order in orders {
-        outcomes.push(carry_out(&mut transaction, order).await?);
-    }
-    transaction.commit().await?;
-    Ok(outcomes)
 }
 
 /// Writes something that nobody reads.

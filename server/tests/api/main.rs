@@ -9,4 +9,5 @@ mod live;
 mod maintenance;
 mod rest;
 mod restart;
+mod storage;
 mod world;

@@ -103,7 +103,9 @@ impl Writer {
                 Next::Gather => {}
                 Next::Delete(run, reply) => {
                     // The asker may have gone away.
-                    let _ = reply.send(self.delete_some(&run).await.map_err(Into::into));
+                    let commits = self.commits.clone();
+                    let deleted = commits.watch(self.delete_some(&run)).await;
+                    let _ = reply.send(deleted.map_err(Into::into));
                 }
                 Next::Close => break,
             }
