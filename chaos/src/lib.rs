@@ -16,4 +16,5 @@ pub mod scenario;
 pub mod soak;
 pub mod stage;
 pub mod storm;
+pub mod trial;
 pub mod watcher;

@@ -25,7 +25,7 @@ pub enum Ends {
 /// What the command of a job does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shape {
-    /// Bytes that it writes.
+    /// Bytes that it writes; one that writes for ever: at most so many at a time.
     pub bytes: u64,
     /// Milliseconds that this takes; 0: it writes for ever.
     pub millis: u64,
@@ -41,7 +41,7 @@ pub struct Shape {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JobPlan {
     /// Its name, without what makes it this run's own.
-    pub name: &'static str,
+    pub name: String,
     /// Its schedule; `None`: it is started by hand.
     pub schedule: Option<String>,
     /// `skip`, `queue`, `allow` or `replace`.
@@ -204,7 +204,7 @@ fn jobs(dice: &mut Dice) -> Vec<JobPlan> {
         forks: false,
     };
     let job = |name, schedule: Option<u64>, overlap, missed, timeout, machines, shape| JobPlan {
-        name,
+        name: str::to_owned(name),
         schedule: schedule.map(|every| format!("*/{every} * * * * *")),
         overlap,
         missed,

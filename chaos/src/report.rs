@@ -1,6 +1,6 @@
 //! Tables for people.
 
-use crate::storm::Outcome;
+use crate::trial::Outcome;
 use saltpeter_protocol::MissedReason;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

@@ -1,40 +1,11 @@
 //! A chaos run: carries a plan out, lets everything come to its end, and has it checked.
 
-mod deeds;
-mod quiet;
-
-use crate::checker::{Figures, Violation, check};
-use crate::files;
-use crate::plan::{Fault, MACHINES, Plan};
-use crate::stage::Stage;
-use crate::watcher::Watcher;
+use crate::plan::{Fault, Plan};
+use crate::trial::{ANSWER_WITHIN, Outcome, Trial, wall};
 use anyhow::Result;
-use deeds::Deeds;
-use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
-use tokio_util::sync::CancellationToken;
-
-/// How long a request by hand may take.
-const ANSWER_WITHIN: Duration = Duration::from_secs(10);
-
-/// What came of a chaos run.
-#[derive(Debug)]
-pub struct Outcome {
-    /// The seed.
-    pub seed: u64,
-    /// What was counted.
-    pub figures: Figures,
-    /// Faults that were injected, by kind.
-    pub faults: BTreeMap<&'static str, usize>,
-    /// What was found wrong.
-    pub violations: Vec<Violation>,
-    /// How long all of it took.
-    pub took: Duration,
-    /// Where everything is, when something was found wrong.
-    pub kept: Option<String>,
-}
 
 /// Something that is due.
 #[derive(Debug, Clone, Copy)]
@@ -53,23 +24,7 @@ enum Wish {
 
 /// Carries out `plan`. With `keep`, the directory stays in any case.
 pub async fn run(plan: &Plan, keep: bool) -> Result<Outcome> {
-    let begun = Instant::now();
-    let mut stage = Stage::new(&format!("c{}", plan.seed)).await?;
-    let machines: Vec<String> = MACHINES.map(str::to_owned).into();
-    let tag = stage.tag.clone();
-    stage.configure(&machines, "  start_window: 12\n", |place| {
-        let jobs = plan.jobs.iter();
-        jobs.map(|job| files::job(place, &format!("{tag}-{}", job.name), job))
-            .collect()
-    })?;
-    let mut deeds = Deeds::new();
-    deeds.server_begins(stage.faults().clock_offset_ms);
-    stage.start()?;
-    stage.until_up().await?;
-    deeds.server_is_up(stage.faults().clock_offset_ms);
-    let stop = CancellationToken::new();
-    let watcher = Watcher::default();
-    let watching = tokio::spawn(watcher.clone().look(stage.client(), stop.clone()));
+    let trial = Trial::begin(&format!("c{}", plan.seed), plan.clone()).await?;
     let mut storm = Storm {
         due: plan
             .faults
@@ -79,35 +34,10 @@ pub async fn run(plan: &Plan, keep: bool) -> Result<Outcome> {
         begun: Instant::now(),
         length: plan.length,
         down: false,
-        stage,
-        deeds,
+        trial,
     };
     storm.blow().await?;
-    let Storm {
-        mut stage, deeds, ..
-    } = storm;
-    let quiet = quiet::until_over(&mut stage, &deeds, plan).await?;
-    stop.cancel();
-    watching.await?;
-    let mut account = quiet::account(&stage, &deeds, plan, quiet.paused_at).await?;
-    account.shown = watcher.shown();
-    account.left = quiet.left;
-    if let Err(error) = stage.stop().await {
-        account.left.push(format!("{error:#}"));
-    }
-    let (figures, violations) = check(&account);
-    let kept = (keep || !violations.is_empty()).then(|| stage.directory.display().to_string());
-    if kept.is_none() {
-        stage.remove()?;
-    }
-    Ok(Outcome {
-        seed: plan.seed,
-        figures,
-        faults: deeds.counts(),
-        violations,
-        took: begun.elapsed(),
-        kept,
-    })
+    storm.trial.conclude(keep).await
 }
 
 struct Storm {
@@ -116,8 +46,7 @@ struct Storm {
     length: Duration,
     /// There is no server.
     down: bool,
-    stage: Stage,
-    deeds: Deeds,
+    trial: Trial,
 }
 
 impl Storm {
@@ -154,7 +83,7 @@ impl Storm {
         match due {
             Due::ServerComes => {
                 self.down = false;
-                self.stage.start()?;
+                self.trial.stage.start()?;
             }
             Due::End(fault) => self.end(fault)?,
             Due::Begin(fault) => {
@@ -166,7 +95,7 @@ impl Storm {
                     return Ok(());
                 }
                 if self.begin(fault, wishes).await? {
-                    self.deeds.injected(fault);
+                    self.trial.deeds.injected(fault);
                 }
             }
         }
@@ -175,20 +104,20 @@ impl Storm {
 
     /// False when there was nothing to be done to.
     async fn begin(&mut self, fault: Fault, wishes: &mpsc::UnboundedSender<Wish>) -> Result<bool> {
-        let proxy = &self.stage.proxy;
+        let proxy = &self.trial.stage.proxy;
         match fault {
             Fault::KillServer { down, after_tick } => {
                 if let Some(after) = after_tick {
-                    let now = deeds::wall() + self.stage.faults().clock_offset_ms;
+                    let now = wall() + self.trial.stage.faults().clock_offset_ms;
                     let to_tick = Duration::from_millis(1000 - now.rem_euclid(1000) as u64);
                     tokio::time::sleep(to_tick + after).await;
                 }
-                self.stage.kill().await?;
+                self.trial.stage.kill().await?;
                 self.down = true;
                 self.later(down, Due::ServerComes);
             }
             Fault::StopServer { down } => {
-                self.stage.stop().await?;
+                self.trial.stage.stop().await?;
                 self.down = true;
                 self.later(down, Due::ServerComes);
             }
@@ -198,7 +127,7 @@ impl Storm {
                     return Ok(false);
                 };
                 let wrapper = &wrappers[index as usize];
-                self.deeds.kills_wrapper(wrapper.place.clone());
+                self.trial.deeds.kills_wrapper(wrapper.place.clone());
                 crate::processes::kill(wrapper.pid);
             }
             Fault::Cut { of } => return Ok(proxy.cut(of) > 0),
@@ -216,19 +145,22 @@ impl Storm {
                 self.later(lasts, Due::End(fault));
             }
             Fault::StepClock { by } => {
-                let before = self.stage.faults().clock_offset_ms;
-                self.stage
+                let before = self.trial.stage.faults().clock_offset_ms;
+                self.trial
+                    .stage
                     .set_faults(|faults| faults.clock_offset_ms += by)?;
-                self.deeds.clock_set(before, before + by);
+                self.trial.deeds.clock_set(before, before + by);
             }
             Fault::SlowDisk { by, lasts } => {
                 let by = by.as_millis() as u64;
-                self.stage
+                self.trial
+                    .stage
                     .set_faults(|faults| faults.commit_delay_ms = by)?;
                 self.later(lasts, Due::End(fault));
             }
             Fault::FullDisk { lasts } => {
-                self.stage
+                self.trial
+                    .stage
                     .set_faults(|faults| faults.commit_failure = Some("full"))?;
                 self.later(lasts, Due::End(fault));
             }
@@ -236,12 +168,12 @@ impl Storm {
                 then,
                 and_kill_server,
             } => {
-                let job = self.stage.job(if and_kill_server {
+                let job = self.trial.stage.job(if and_kill_server {
                     "stubborn"
                 } else {
                     "by-hand"
                 });
-                let (client, hand) = (self.stage.client(), self.deeds.hand());
+                let (client, hand) = (self.trial.stage.client(), self.trial.deeds.hand());
                 let wishes = wishes.clone();
                 tokio::spawn(async move {
                     let Ok(Ok(run)) = timeout(ANSWER_WITHIN, client.run_now(&job)).await else {
@@ -260,7 +192,7 @@ impl Storm {
     }
 
     fn end(&mut self, fault: Fault) -> Result<()> {
-        let proxy = &self.stage.proxy;
+        let proxy = &self.trial.stage.proxy;
         match fault {
             Fault::BlackHole { .. } => {
                 // What was held back must not pass: it would only be late.
@@ -269,8 +201,12 @@ impl Storm {
             }
             Fault::Refuse { .. } => proxy.set(|weather| weather.refuses = false),
             Fault::Delay { .. } => proxy.set(|weather| weather.delay = Duration::ZERO),
-            Fault::SlowDisk { .. } => self.stage.set_faults(|faults| faults.commit_delay_ms = 0)?,
+            Fault::SlowDisk { .. } => self
+                .trial
+                .stage
+                .set_faults(|faults| faults.commit_delay_ms = 0)?,
             Fault::FullDisk { .. } => self
+                .trial
                 .stage
                 .set_faults(|faults| faults.commit_failure = None)?,
             _ => {}

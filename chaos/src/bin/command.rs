@@ -2,7 +2,7 @@
 //! a ledger of what it did.
 //!
 //! `saltpeter-chaos-command LEDGER main|child BYTES MILLIS END`: about so many bytes over so many milliseconds (0: for
-//! ever), then END, which is `exit:N`, `any` (a code that follows from the run) or `signal:N`. A child writes to standard
+//! ever, so many at a time at most), then END, which is `exit:N`, `any` (a code that follows from the run) or `signal:N`. A child writes to standard
 //! error only, and its main process to standard output only (`main-out`).
 
 use rustix::process::{Pid, Signal, getpid, kill_process};
@@ -14,7 +14,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant, SystemTime};
 
-/// Bytes that a command without an end writes at a time, at most.
+/// Bytes that a command without an end writes at a time, at most, unless it is told to write more.
 const IDLE_WRITE: u64 = 64;
 
 fn main() -> ExitCode {
@@ -59,7 +59,7 @@ fn run(args: &[String]) -> io::Result<u8> {
     let bytes: u64 = bytes.parse().map_err(|_| misused())?;
     let millis: u64 = millis.parse().map_err(|_| misused())?;
     let written = if millis == 0 {
-        command.write_forever(channels)
+        command.write_forever(channels, bytes.max(IDLE_WRITE))
     } else {
         command.write_over(channels, bytes, Duration::from_millis(millis))
     };
@@ -137,9 +137,9 @@ impl Command {
         Ok(())
     }
 
-    fn write_forever(&mut self, channels: &[Channel]) -> io::Result<()> {
+    fn write_forever(&mut self, channels: &[Channel], most: u64) -> io::Result<()> {
         loop {
-            let count = self.dice.between(1, IDLE_WRITE);
+            let count = self.dice.between(1, most);
             let channel = self.pick(channels);
             self.write(channel, count as usize)?;
             std::thread::sleep(Duration::from_millis(self.dice.between(20, 200)));

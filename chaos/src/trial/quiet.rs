@@ -53,7 +53,7 @@ pub(super) async fn until_over(stage: &mut Stage, deeds: &Deeds, plan: &Plan) ->
     let paused_at = wall() + stage.faults().clock_offset_ms;
     let client = stage.client();
     for job in plan.jobs.iter().filter(|job| job.schedule.is_some()) {
-        let path = format!("/api/v1/jobs/{}/pause", stage.job(job.name));
+        let path = format!("/api/v1/jobs/{}/pause", stage.job(&job.name));
         let answer = client.post(&path, r#"{"paused":true}"#).await?;
         ensure!(answer.status == 200, "{path} is answered {}", answer.status);
     }
@@ -62,7 +62,7 @@ pub(super) async fn until_over(stage: &mut Stage, deeds: &Deeds, plan: &Plan) ->
         .jobs
         .iter()
         .filter(|job| job.shape.millis == 0)
-        .map(|job| stage.job(job.name))
+        .map(|job| stage.job(&job.name))
         .collect();
     let mut told = BTreeSet::new();
     loop {
@@ -129,7 +129,7 @@ pub(super) async fn account(
         jobs: plan
             .jobs
             .iter()
-            .map(|job| Ok((stage.job(job.name), facts(job, window)?)))
+            .map(|job| Ok((stage.job(&job.name), facts(job, window)?)))
             .collect::<Result<BTreeMap<_, _>>>()?,
         traces: ledger::read(&stage.ledger())?,
         killed_wrappers: deeds.killed_wrappers.clone(),

@@ -10,28 +10,28 @@ use std::time::SystemTime;
 use tokio::time::timeout;
 
 /// Milliseconds since 1970, by this host's clock.
-pub(super) fn wall() -> i64 {
+pub(crate) fn wall() -> i64 {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     since.map_or(0, |since| since.as_millis() as i64)
 }
 
 /// See the module.
-#[derive(Debug)]
-pub(super) struct Deeds {
+#[derive(Debug, Default)]
+pub(crate) struct Deeds {
     counts: BTreeMap<&'static str, usize>,
     /// The server's clock when the first server began.
-    pub(super) first: i64,
+    pub(crate) first: i64,
     /// The server's clock when it was up.
-    pub(super) up: i64,
+    pub(crate) up: i64,
     /// The latest time that the server's clock has shown before it was set back.
-    pub(super) latest: i64,
-    pub(super) killed_wrappers: BTreeSet<Place>,
+    pub(crate) latest: i64,
+    pub(crate) killed_wrappers: BTreeSet<Place>,
     hand: Hand,
 }
 
 /// What was asked for by hand. Clones share it.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Hand {
+pub(crate) struct Hand {
     asked: Arc<Mutex<Asked>>,
 }
 
@@ -42,42 +42,27 @@ struct Asked {
 }
 
 impl Deeds {
-    pub(super) fn new() -> Self {
-        Self {
-            counts: BTreeMap::new(),
-            first: 0,
-            up: 0,
-            latest: 0,
-            killed_wrappers: BTreeSet::new(),
-            hand: Hand::default(),
-        }
-    }
-
-    pub(super) fn server_begins(&mut self, offset: i64) {
-        self.first = wall() + offset;
-    }
-
-    pub(super) fn server_is_up(&mut self, offset: i64) {
-        self.up = wall() + offset;
-    }
-
-    pub(super) fn clock_set(&mut self, before: i64, after: i64) {
+    pub(crate) fn clock_set(&mut self, before: i64, after: i64) {
         self.latest = self.latest.max(wall() + before.max(after));
     }
 
-    pub(super) fn kills_wrapper(&mut self, place: Place) {
+    pub(crate) fn kills_wrapper(&mut self, place: Place) {
         self.killed_wrappers.insert(place);
     }
 
-    pub(super) fn injected(&mut self, fault: Fault) {
-        *self.counts.entry(fault.kind()).or_default() += 1;
+    pub(crate) fn injected(&mut self, fault: Fault) {
+        self.count(fault.kind(), 1);
     }
 
-    pub(super) fn counts(&self) -> BTreeMap<&'static str, usize> {
+    pub(crate) fn count(&mut self, kind: &'static str, times: usize) {
+        *self.counts.entry(kind).or_default() += times;
+    }
+
+    pub(crate) fn counts(&self) -> BTreeMap<&'static str, usize> {
         self.counts.clone()
     }
 
-    pub(super) fn hand(&self) -> Hand {
+    pub(crate) fn hand(&self) -> Hand {
         self.hand.clone()
     }
 }
@@ -87,12 +72,12 @@ impl Hand {
         self.asked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn started(&self, run: &str) {
+    pub(crate) fn started(&self, run: &str) {
         self.asked().started.push(run.to_owned());
     }
 
     /// Asks for the end of a run. True when the server said yes.
-    pub(super) async fn kill(&self, client: Client, run: &str) -> bool {
+    pub(crate) async fn kill(&self, client: Client, run: &str) -> bool {
         let path = format!("/api/v1/runs/{run}/kill");
         // It may be carried out before the answer comes.
         let asked = |accepted| KillAsked {
@@ -108,11 +93,11 @@ impl Hand {
         accepted
     }
 
-    pub(super) fn all_started(&self) -> Vec<String> {
+    pub(crate) fn all_started(&self) -> Vec<String> {
         self.asked().started.clone()
     }
 
-    pub(super) fn all_kills(&self) -> Vec<KillAsked> {
+    pub(crate) fn all_kills(&self) -> Vec<KillAsked> {
         self.asked().kills.clone()
     }
 }
