@@ -24,8 +24,8 @@ struct Chaos {
     /// One seed
     #[arg(long, value_name = "N", conflicts_with = "seeds")]
     seed: Option<u64>,
-    /// Seeds from one number to another
-    #[arg(long, value_name = "A..B", default_value = "1..3")]
+    /// Seeds: from one number to another, or some
+    #[arg(long, value_name = "A..B or A,B", default_value = "1..3")]
     seeds: Seeds,
     /// How long faults come
     #[arg(long, value_name = "M", conflicts_with = "seconds")]
@@ -56,23 +56,20 @@ enum Command {
     Soak(soak::Options),
 }
 
-/// The seeds from one to another, both included.
-#[derive(Debug, Clone, Copy)]
-struct Seeds {
-    first: u64,
-    last: u64,
-}
+/// Seeds, in order.
+#[derive(Debug, Clone)]
+struct Seeds(Vec<u64>);
 
 impl FromStr for Seeds {
     type Err = anyhow::Error;
     fn from_str(text: &str) -> Result<Self> {
-        let (first, last) = text
-            .split_once("..")
-            .context("seeds are written as 1..20")?;
-        Ok(Self {
-            first: first.parse()?,
-            last: last.trim_start_matches('=').parse()?,
-        })
+        let wrong = || format!("{text:?} is neither like 1..20 nor like 3,4,6");
+        if let Some((first, last)) = text.split_once("..") {
+            let first: u64 = first.parse().with_context(wrong)?;
+            return Ok(Self((first..=last.parse().with_context(wrong)?).collect()));
+        }
+        let seeds: Result<_, _> = text.split(',').map(str::parse).collect();
+        Ok(Self(seeds.with_context(wrong)?))
     }
 }
 
@@ -99,10 +96,11 @@ async fn main() -> ExitCode {
 /// Whether no rule was broken.
 async fn chaos(args: Chaos) -> Result<bool> {
     let length = Duration::from_secs(args.minutes.map_or(args.seconds, |minutes| minutes * 60));
-    let seeds = args
-        .seed
-        .map_or(args.seeds.first..=args.seeds.last, |seed| seed..=seed);
-    let plans: Vec<Plan> = seeds.map(|seed| Plan::new(seed, length)).collect();
+    let seeds = args.seed.map_or(args.seeds.0, |seed| vec![seed]);
+    let plans: Vec<Plan> = seeds
+        .into_iter()
+        .map(|seed| Plan::new(seed, length))
+        .collect();
     if args.plan {
         for plan in &plans {
             print!("{plan}");
@@ -119,6 +117,9 @@ async fn chaos(args: Chaos) -> Result<bool> {
             Ok(outcome) => {
                 let (wrong, took) = (outcome.violations.len(), outcome.took.as_secs());
                 eprintln!("seed {seed}: {wrong} violations after {took} s");
+                for violation in &outcome.violations {
+                    eprintln!("seed {seed}: {violation}");
+                }
                 outcomes.push(outcome);
             }
             Err(error) => {
