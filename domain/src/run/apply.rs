@@ -66,6 +66,7 @@ impl Run {
                 self.given_up(&machine, MachineOutcome::Unreachable { message }, now)
             }
             Input::Kill { machine, by } => self.kill(machine, by, now),
+            Input::ClockSet => Ok(self.clock_set(now)),
             Input::Recovered => Ok(self.recovered(now)),
             Input::Tick => Ok(self.tick(now)),
         }
@@ -276,6 +277,10 @@ impl Run {
             // Said again, because the answer was lost; the outcome stands.
             step.effects.push(Effect::SendDone(machine.clone()));
             return Ok(step);
+        }
+        if known.may_return() {
+            // The run has its outcome from the guess, and gets another.
+            self.reopen(machine, now, &mut step);
         }
         self.end_machine(machine, since, outcome, now, &mut step);
         step.effects.push(Effect::SendDone(machine.clone()));
