@@ -1,5 +1,6 @@
 //! Browsers that follow output over the live socket, each on a thread of its own.
 
+use crate::played::on_one_thread;
 use anyhow::{Context as _, Result};
 use futures::{SinkExt as _, StreamExt as _};
 use saltpeter_protocol::live::{ClientMessage, MAX_SUBSCRIPTIONS, OutputPush, PATH};
@@ -34,7 +35,7 @@ pub(crate) fn tail(
 ) -> Result<JoinHandle<Result<Vec<Duration>>>> {
     let machine = MachineId::new(machine)?;
     Ok(std::thread::spawn(move || {
-        on_a_runtime(async {
+        on_one_thread(async {
             let mut socket = follow(port, &run, [machine]).await?;
             let mut pending = Vec::new();
             let mut latencies = Vec::with_capacity(lines);
@@ -71,7 +72,7 @@ impl Stalled {
             .collect::<Result<_, _>>()?;
         let (stop, stopped) = mpsc::channel::<()>();
         let thread = std::thread::spawn(move || {
-            on_a_runtime(async {
+            on_one_thread(async {
                 let mut sockets = Vec::new();
                 for _ in 0..count {
                     sockets.push(follow(port, &run, machines.clone()).await?);
@@ -97,13 +98,6 @@ pub(crate) fn joined<T>(thread: JoinHandle<Result<T>>) -> Result<T> {
         Ok(result) => result,
         Err(panic) => std::panic::resume_unwind(panic),
     }
-}
-
-fn on_a_runtime<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?
-        .block_on(work)
 }
 
 async fn follow(

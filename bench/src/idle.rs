@@ -1,12 +1,15 @@
 //! What many wrappers cost that have nothing to say: connected, with a heartbeat each.
 
-use crate::played::{Part, Target, play};
+use crate::played::{Part, Target, on_one_thread};
 use crate::server::Server;
 use crate::table::{Table, mib};
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use saltpeter_protocol::machine::HEARTBEAT_EVERY;
 use saltpeter_protocol::machine::v2::FromWrapper;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 
 /// How many there are.
 const WRAPPERS: usize = 5000;
@@ -22,26 +25,26 @@ pub(crate) fn run() -> Result<()> {
     let yaml = "idle:\n  schedule: '@yearly'\n  targets: '*'\n  command: 'true'\n";
     let server = Server::start_with(&machines.join(", "), Some("/bin/true"), yaml)?;
     let target = Target::start(&server, "idle")?;
-    let (connected, told) = std::sync::mpsc::channel();
-    let (share, memory) = std::thread::scope(|scope| {
-        let server = &server;
-        let measured = scope.spawn(move || {
-            // The first to pass the barrier says so.
-            let _ = told.recv();
-            std::thread::sleep(SETTLE);
-            let (before, begun) = (server.processor_time(), Instant::now());
-            std::thread::sleep(LASTS);
-            let spent = server.processor_time() - before;
-            let share = spent.as_secs_f64() / begun.elapsed().as_secs_f64();
-            (share, server.memory())
-        });
-        play(target, WRAPPERS, move |part| {
-            wrapper(part, connected.clone())
-        })?;
-        match measured.join() {
-            Ok(figures) => anyhow::Ok(figures),
-            Err(panic) => std::panic::resume_unwind(panic),
+    let (share, memory) = on_one_thread(async {
+        let target = Arc::new(target);
+        let mut wrappers = JoinSet::new();
+        let (connected, mut told) = mpsc::channel(WRAPPERS);
+        for number in 0..WRAPPERS {
+            wrappers.spawn(wrapper(Part::new(&target, number), connected.clone()));
         }
+        for _ in 0..WRAPPERS {
+            tokio::select! {
+                _ = told.recv() => {}
+                Some(ended) = wrappers.join_next() => ended??,
+            }
+        }
+        tokio::time::sleep(SETTLE).await;
+        let (before, begun) = (server.processor_time(), Instant::now());
+        tokio::time::sleep(LASTS).await;
+        let spent = server.processor_time() - before;
+        let share = spent.as_secs_f64() / begun.elapsed().as_secs_f64();
+        ensure!(wrappers.len() == WRAPPERS, "a wrapper has been cut off");
+        Ok((share, server.memory()))
     })?;
     let mut table = Table::new(format!("{WRAPPERS} idle version 2 wrappers"));
     let percent = format!("{:.1} %", share * 100.0);
@@ -55,23 +58,15 @@ pub(crate) fn run() -> Result<()> {
     Ok(())
 }
 
-async fn wrapper(part: Part, connected: std::sync::mpsc::Sender<()>) -> Result<()> {
-    let mut wire = part.connect_v2().await?;
+/// Connects, says so, and beats for ever.
+async fn wrapper(part: Part, connected: mpsc::Sender<()>) -> Result<()> {
+    let (mut to, _from) = part.connect_v2().await?;
+    connected.send(()).await?;
     let spread = HEARTBEAT_EVERY * part.number as u32 / WRAPPERS as u32;
-    let mut beat = tokio::time::interval_at(tokio::time::Instant::now() + spread, HEARTBEAT_EVERY);
-    let mut all = std::pin::pin!(part.start.wait());
+    let first = tokio::time::Instant::now() + spread;
+    let mut beat = tokio::time::interval_at(first, HEARTBEAT_EVERY);
     loop {
-        tokio::select! {
-            _ = beat.tick() => wire.say(&FromWrapper::Heartbeat).await?,
-            _ = &mut all => break,
-        }
-    }
-    // Nobody listens any more once it is measured.
-    let _ = connected.send(());
-    let end = Instant::now() + SETTLE + LASTS + Duration::from_secs(1);
-    while Instant::now() < end {
         beat.tick().await;
-        wire.say(&FromWrapper::Heartbeat).await?;
+        to.say(&FromWrapper::Heartbeat).await?;
     }
-    Ok(())
 }

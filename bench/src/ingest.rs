@@ -5,7 +5,7 @@ mod v1;
 mod v2;
 
 use crate::browser::{self, Stalled};
-use crate::played::{Target, play};
+use crate::played::Target;
 use crate::server::Server;
 use crate::table::{Table, mib, ms, percentile};
 use anyhow::Result;
@@ -31,11 +31,16 @@ pub(crate) fn run() -> Result<()> {
 
 fn new_wrappers(server: &Server, stalled: usize) -> Result<()> {
     let target = Target::start(server, "new")?;
-    let lines = (LASTS.as_nanos() / v2::EVERY.as_nanos()) as usize;
-    let tail = browser::tail(server.port(), target.run.clone(), "m0", v2::LINE, lines)?;
+    let tail = browser::tail(
+        server.port(),
+        target.run.clone(),
+        "m0",
+        v2::LINE,
+        v2::LINES as usize,
+    )?;
     let stuck = Stalled::start(server.port(), target.run.clone(), stalled)?;
     let before = server.processor_time();
-    let figures = Figures::sum(play(target, v2::WRITERS, v2::wrapper)?);
+    let figures = v2::play(target)?;
     let spent = server.processor_time() - before;
     let mut latencies = browser::joined(tail)?;
     stuck.stop()?;
@@ -67,7 +72,7 @@ fn new_wrappers(server: &Server, stalled: usize) -> Result<()> {
 fn old_wrappers(server: &Server) -> Result<()> {
     let target = Target::start(server, "old")?;
     let before = server.processor_time();
-    let figures = Figures::sum(play(target, v1::WRITERS, v1::wrapper)?);
+    let figures = v1::play(target)?;
     let spent = server.processor_time() - before;
     let mut table = Table::new(format!("{} version 1 wrappers", v1::WRITERS));
     figures.print(&mut table, "messages", "≥ 10,000", spent);
@@ -75,7 +80,7 @@ fn old_wrappers(server: &Server) -> Result<()> {
     Ok(())
 }
 
-/// What one wrapper has seen, or all.
+/// What wrappers have seen.
 #[derive(Default)]
 struct Figures {
     acknowledged: u64,
@@ -85,18 +90,14 @@ struct Figures {
 }
 
 impl Figures {
-    fn sum(all: Vec<Self>) -> Self {
-        let mut sum = Self::default();
-        for figures in all {
-            sum.acknowledged += figures.acknowledged;
-            sum.latencies.extend(figures.latencies);
-            sum.took = sum.took.max(figures.took);
-        }
-        sum.latencies.sort_unstable();
-        sum
+    fn add(&mut self, other: Self) {
+        self.acknowledged += other.acknowledged;
+        self.latencies.extend(other.latencies);
+        self.took = self.took.max(other.took);
     }
 
-    fn print(&self, table: &mut Table, what: &str, rate: &str, spent: Duration) {
+    fn print(mut self, table: &mut Table, what: &str, rate: &str, spent: Duration) {
+        self.latencies.sort_unstable();
         let per_second = self.acknowledged as f64 / self.took.as_secs_f64();
         table.row(
             format!("{what} durable a second"),

@@ -1,14 +1,20 @@
-//! A version 2 wrapper whose command writes lines at an even pace.
+//! Version 2 wrappers whose commands write lines at an even pace.
 
 use super::{Figures, LASTS};
 use crate::browser::stamp;
-use crate::played::Part;
+use crate::played::{Part, Target, on_one_thread};
+use crate::wire::{From, To};
 use anyhow::Result;
+use futures::future::try_join_all;
 use saltpeter_protocol::UnixMillis;
 use saltpeter_protocol::machine::v2::{Encoding, Exit, FromServer, FromWrapper, OutputFrame};
 use saltpeter_protocol::machine::{HEARTBEAT_EVERY, Stream};
+use std::cell::RefCell;
 use std::collections::VecDeque;
+use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::task::{JoinSet, LocalSet};
 
 /// How many there are.
 pub(super) const WRITERS: usize = 1000;
@@ -20,57 +26,146 @@ pub(super) const LINE: usize = 1024;
 /// that, so every line is a frame of its own: the dearest case.
 pub(super) const EVERY: Duration = Duration::from_micros(19_800);
 
-/// Writes a line every [`EVERY`], whether or not the one before is acknowledged.
-pub(super) async fn wrapper(part: Part) -> Result<Figures> {
-    let mut wire = part.connect_v2().await?;
-    let at = UnixMillis(0);
-    let mut line = vec![b'x'; LINE];
-    line[LINE - 1] = b'\n';
-    let lines = LASTS.as_nanos() / EVERY.as_nanos();
-    let mut figures = Figures::default();
-    let mut waiting: VecDeque<(u64, Instant)> = VecDeque::new();
-    let mut offset = 0_u64;
-    part.start.wait().await;
-    let begin = Instant::now();
-    // The wrappers' ticks are spread over the interval.
-    let phase = EVERY * (part.number % 100) as u32 / 100;
-    let mut tick = tokio::time::interval_at(tokio::time::Instant::now() + phase, EVERY);
-    let mut beat = tokio::time::interval(HEARTBEAT_EVERY);
-    loop {
-        let written = offset / LINE as u64;
-        tokio::select! {
-            _ = tick.tick(), if u128::from(written) < lines => {
-                stamp(&mut line)?;
-                let frame = OutputFrame {
-                    stream: Stream::Stdout,
-                    offset,
-                    at,
-                    raw_len: LINE as u32,
-                    encoding: Encoding::Raw,
-                    payload: &line,
-                };
-                offset += LINE as u64;
-                waiting.push_back((offset, Instant::now()));
-                wire.send(frame.encode()).await?;
+/// How often it is looked whose line is due.
+const LOOK_EVERY: Duration = Duration::from_millis(1);
+
+/// How many lines each writes.
+pub(super) const LINES: u32 = (LASTS.as_nanos() / EVERY.as_nanos()) as u32;
+
+/// Lines from one heartbeat to the next.
+const BEAT: u32 = (HEARTBEAT_EVERY.as_nanos() / EVERY.as_nanos()) as u32;
+
+/// Plays them to their end.
+pub(super) fn play(target: Target) -> Result<Figures> {
+    on_one_thread(LocalSet::new().run_until(async {
+        let target = Arc::new(target);
+        let connected = (0..WRITERS).map(|number| connect(Part::new(&target, number)));
+        let (mut writing, reading): (Vec<_>, Vec<_>) =
+            try_join_all(connected).await?.into_iter().unzip();
+        let mut acks = JoinSet::new();
+        for reader in reading {
+            acks.spawn_local(reader.acks());
+        }
+        let begun = Instant::now();
+        write(&mut writing, begun).await?;
+        let mut latencies = Vec::new();
+        let mut readers = Vec::new();
+        while let Some(done) = acks.join_next().await {
+            let (seen, reader) = done??;
+            latencies.extend(seen);
+            readers.push(reader);
+        }
+        let took = begun.elapsed();
+        for writer in &mut writing {
+            writer.end().await?;
+        }
+        for mut reader in readers {
+            let done = |said: FromServer| said == FromServer::Done;
+            reader.from.hear(done).await?;
+        }
+        Ok(Figures {
+            acknowledged: latencies.len() as u64,
+            latencies,
+            took,
+        })
+    }))
+}
+
+/// The ends of lines that are on their way, and when they were sent.
+type Waiting = Rc<RefCell<VecDeque<(u64, Instant)>>>;
+
+async fn connect(part: Part) -> Result<(Writer, Reader)> {
+    let (to, from) = part.connect_v2().await?;
+    let waiting = Waiting::default();
+    let writer = Writer {
+        to,
+        waiting: Rc::clone(&waiting),
+        line: [vec![b'x'; LINE - 1], vec![b'\n']].concat(),
+        written: 0,
+    };
+    Ok((writer, Reader { from, waiting }))
+}
+
+/// Writes everybody's lines in turn, each [`EVERY`] after its last, whether or not that is acknowledged.
+async fn write(writers: &mut [Writer], begun: Instant) -> Result<()> {
+    let step = EVERY / WRITERS as u32;
+    let mut look = tokio::time::interval(LOOK_EVERY);
+    for turn in 0..LINES {
+        for (number, writer) in (0..).zip(&mut *writers) {
+            let due = begun + EVERY * turn + step * number;
+            while Instant::now() < due {
+                look.tick().await;
             }
-            _ = beat.tick() => wire.say(&FromWrapper::Heartbeat).await?,
-            heard = wire.hear::<FromServer>() => {
-                let FromServer::Ack { durable } = heard? else { continue };
-                let now = Instant::now();
-                while let Some((_, sent)) = waiting.pop_front_if(|(end, _)| *end <= durable) {
-                    figures.latencies.push(now - sent);
-                    figures.acknowledged += 1;
-                }
-                if waiting.is_empty() && u128::from(written) >= lines {
-                    break;
-                }
-            }
+            writer.line().await?;
         }
     }
-    figures.took = begin.elapsed();
-    let exit = Exit::Exited { code: 0 };
-    let length = offset;
-    wire.say(&FromWrapper::Ended { exit, length, at }).await?;
-    while wire.hear::<FromServer>().await? != FromServer::Done {}
-    Ok(figures)
+    Ok(())
+}
+
+struct Writer {
+    to: To,
+    waiting: Waiting,
+    line: Vec<u8>,
+    written: u32,
+}
+
+impl Writer {
+    fn length(&self) -> u64 {
+        u64::from(self.written) * LINE as u64
+    }
+
+    async fn line(&mut self) -> Result<()> {
+        stamp(&mut self.line)?;
+        let frame = OutputFrame {
+            stream: Stream::Stdout,
+            offset: self.length(),
+            at: UnixMillis(0),
+            raw_len: LINE as u32,
+            encoding: Encoding::Raw,
+            payload: &self.line,
+        };
+        let frame = frame.encode();
+        self.written += 1;
+        let sent = (self.length(), Instant::now());
+        self.waiting.borrow_mut().push_back(sent);
+        self.to.binary(&frame).await?;
+        if self.written.is_multiple_of(BEAT) {
+            self.to.say(&FromWrapper::Heartbeat).await?;
+        }
+        Ok(())
+    }
+
+    async fn end(&mut self) -> Result<()> {
+        let ended = FromWrapper::Ended {
+            exit: Exit::Exited { code: 0 },
+            length: self.length(),
+            at: UnixMillis(0),
+        };
+        self.to.say(&ended).await
+    }
+}
+
+struct Reader {
+    from: From,
+    waiting: Waiting,
+}
+
+impl Reader {
+    /// Hears the acks of all lines; how long each took.
+    async fn acks(mut self) -> Result<(Vec<Duration>, Self)> {
+        let mut latencies = Vec::with_capacity(LINES as usize);
+        let waiting = &self.waiting;
+        let heard = |said| {
+            if let FromServer::Ack { durable } = said {
+                let now = Instant::now();
+                let mut waiting = waiting.borrow_mut();
+                while let Some((_, sent)) = waiting.pop_front_if(|(end, _)| *end <= durable) {
+                    latencies.push(now - sent);
+                }
+            }
+            latencies.len() == LINES as usize
+        };
+        self.from.hear(heard).await?;
+        Ok((latencies, self))
+    }
 }
