@@ -7,7 +7,10 @@
 
 mod block;
 mod error;
+mod insert;
+mod intake;
 mod piece;
+mod place;
 mod read;
 mod stream;
 mod writer;
@@ -17,6 +20,8 @@ pub use piece::Chunk;
 pub use read::OutputReader;
 pub use stream::{Durable, OutputStream};
 
+use intake::Intake;
+use place::Places;
 use saltpeter_protocol::api::{OutputFrom, OutputLength, OutputSlice};
 use saltpeter_protocol::{MachineId, RunId};
 use sqlx::ConnectOptions as _;
@@ -29,15 +34,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use stream::Streams;
-use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use writer::{Order, Writer};
 
 /// Connections that read. They take turns; the writer has its own.
 const READERS: u32 = 4;
-
-/// Bytes that may wait for the writer, over all streams. Submitters wait when it is reached.
-const MAX_QUEUED: usize = 32 * 1024 * 1024;
 
 /// How long a connection waits for another one's lock on the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -56,8 +58,7 @@ pub struct OutputLog {
 struct Inner {
     streams: Streams,
     readers: SqlitePool,
-    orders: mpsc::UnboundedSender<Order>,
-    room: Arc<Semaphore>,
+    intake: Arc<Intake>,
     closing: CancellationToken,
     ended: watch::Receiver<bool>,
 }
@@ -85,6 +86,7 @@ impl OutputLog {
                 path: path.to_owned(),
                 source,
             })?;
+        let places = Places::load(&mut connection).await.map_err(open)?;
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
             .connect_with(
@@ -96,10 +98,10 @@ impl OutputLog {
             .await
             .map_err(open)?;
 
-        let (orders, inbox) = mpsc::unbounded_channel();
+        let (intake, inbox, enough) = Intake::new();
         let (end, ended) = watch::channel(false);
         let closing = CancellationToken::new();
-        let writer = Writer::new(connection, inbox, closing.clone());
+        let writer = Writer::new(connection, places, (inbox, enough), closing.clone());
         tokio::spawn(async move {
             writer.run().await;
             end.send_replace(true);
@@ -108,8 +110,7 @@ impl OutputLog {
             inner: Arc::new(Inner {
                 streams: Streams::default(),
                 readers,
-                orders,
-                room: Arc::new(Semaphore::new(MAX_QUEUED)),
+                intake: Arc::new(intake),
                 closing,
                 ended,
             }),
@@ -127,11 +128,7 @@ impl OutputLog {
             .streams
             .get(&self.inner.readers, run, machine)
             .await?;
-        Ok(OutputStream::new(
-            cell,
-            self.inner.orders.clone(),
-            self.inner.room.clone(),
-        ))
+        Ok(OutputStream::new(cell, Arc::clone(&self.inner.intake)))
     }
 
     /// Appends a chunk and waits until it is durable. Returns the durable length in bytes.
@@ -151,7 +148,16 @@ impl OutputLog {
         &self,
         run: &RunId,
     ) -> Result<BTreeMap<MachineId, OutputLength>, OutputError> {
-        read::lengths(&self.inner.readers, run).await
+        // First those in memory, since the index may lack some of theirs.
+        let held = self.inner.streams.held_of(run);
+        let mut lengths = read::lengths(&self.inner.readers, run).await?;
+        for cell in held {
+            let length = cell.durable().length;
+            if length.bytes > 0 {
+                lengths.insert(cell.machine.clone(), length);
+            }
+        }
+        Ok(lengths)
     }
 
     /// Reads whole chunks from `from` on: as many as fit into `limit` bytes, and one if there is any. At the end of the
@@ -190,10 +196,7 @@ impl OutputLog {
                 run: run.clone(),
                 reply,
             };
-            self.inner
-                .orders
-                .send(order)
-                .map_err(|_| OutputError::Closed)?;
+            self.inner.intake.send(order)?;
             let more = answer.await.map_err(|_| OutputError::Closed)??;
             if !more {
                 self.inner.streams.forget_run(run);
@@ -205,7 +208,7 @@ impl OutputLog {
     /// Writes what has been submitted, and ends the writer. Later submissions are refused. Returns when the file is closed.
     pub async fn close(&self) {
         // A writer that has already ended has nothing left to write.
-        let _ = self.inner.orders.send(Order::Close);
+        let _ = self.inner.intake.send(Order::Close);
         self.inner.closing.cancel();
         let mut ended = self.inner.ended.clone();
         let _ = ended.wait_for(|ended| *ended).await;
