@@ -239,10 +239,7 @@ pub async fn boot(options: Options, clock: Arc<dyn Clock>) -> Result<Running> {
         scheduler.run(last_instants, lifecycle.soft().clone()),
     );
     if let Some(listener) = api_listener {
-        let live = Live {
-            ops: ops.clone(),
-            lifecycle: lifecycle.clone(),
-        };
+        let live = Live::new(ops.clone(), lifecycle.clone());
         let routes = http::router(&ops, live);
         lifecycle.spawn("the API", serve(listener, routes, HEAD_LIMIT, hard.clone()));
     }

@@ -7,6 +7,7 @@
 
 mod block;
 mod error;
+mod fold;
 mod insert;
 mod intake;
 mod piece;
@@ -20,6 +21,7 @@ pub use piece::Chunk;
 pub use read::OutputReader;
 pub use stream::{Durable, OutputStream};
 
+use fold::RESTART_PAGES;
 use intake::Intake;
 use place::Places;
 use saltpeter_protocol::api::{OutputFrom, OutputLength, OutputSlice};
@@ -34,7 +36,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use stream::Streams;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{Notify, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use writer::{Order, Writer};
 
@@ -43,9 +45,6 @@ const READERS: u32 = 4;
 
 /// How long a connection waits for another one's lock on the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// Pages after which the write-ahead log is folded back: 16 MiB, so that a fast writer pauses for it less often.
-const CHECKPOINT_PAGES: &str = "4000";
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./migrations/output");
 
@@ -72,7 +71,7 @@ impl OutputLog {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .auto_vacuum(SqliteAutoVacuum::Incremental)
-            .pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
+            .pragma("wal_autocheckpoint", RESTART_PAGES)
             .busy_timeout(BUSY_TIMEOUT);
         let open = |source| OutputError::Open {
             path: path.to_owned(),
@@ -89,6 +88,8 @@ impl OutputLog {
         let places = Places::load(&mut connection).await.map_err(open)?;
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
+            // They are connections to a file: asking whether one is still there costs as much as reading.
+            .test_before_acquire(false)
             .connect_with(
                 SqliteConnectOptions::new()
                     .filename(path)
@@ -101,7 +102,10 @@ impl OutputLog {
         let (intake, inbox, enough) = Intake::new();
         let (end, ended) = watch::channel(false);
         let closing = CancellationToken::new();
-        let writer = Writer::new(connection, places, (inbox, enough), closing.clone());
+        let fold = Arc::new(Notify::new());
+        let folder = options.connect().await.map_err(open)?;
+        tokio::spawn(fold::fold(folder, fold.clone(), closing.clone()));
+        let writer = Writer::new(connection, places, (inbox, enough), fold, closing.clone());
         tokio::spawn(async move {
             writer.run().await;
             end.send_replace(true);

@@ -56,6 +56,8 @@ impl Store {
             .map_err(|error| failed(error.to_string()))?;
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
+            // They are connections to a file: asking whether one is still there costs as much as reading.
+            .test_before_acquire(false)
             .connect_with(options.read_only(true).create_if_missing(false))
             .await
             .map_err(|error| failed(error.to_string()))?;

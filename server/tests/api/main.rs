@@ -9,4 +9,5 @@ mod live;
 mod maintenance;
 mod rest;
 mod restart;
+mod slow;
 mod world;

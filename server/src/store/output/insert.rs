@@ -7,7 +7,7 @@ use sqlx::sqlite::{Sqlite, SqliteArguments};
 pub(super) type Query<'q> = sqlx::query::Query<'q, Sqlite, SqliteArguments>;
 
 /// Rows of the largest statement, as a power of two.
-const LARGEST: u32 = 6;
+const LARGEST: u32 = 8;
 
 /// An `INSERT` in statements of 1, 2, 4 … rows: any number of rows takes few of them, and the database keeps each prepared.
 pub(super) struct Insert {
@@ -32,17 +32,17 @@ impl Insert {
     pub(super) async fn rows<R>(
         &self,
         connection: &mut SqliteConnection,
-        mut rows: &[R],
-        bind: impl for<'q> Fn(Query<'q>, &R) -> Query<'q>,
+        rows: Vec<R>,
+        bind: impl for<'q> Fn(Query<'q>, R) -> Query<'q>,
     ) -> Result<(), sqlx::Error> {
+        let mut rows = rows.into_iter();
         while let Some(power) = rows.len().checked_ilog2() {
             let power = power.min(LARGEST);
-            let (some, rest) = rows.split_at(1 << power);
             // Made of constants.
             let statement = sqlx::AssertSqlSafe(self.statements[power as usize].as_str());
-            let query = some.iter().fold(sqlx::query(statement), &bind);
+            let some = rows.by_ref().take(1 << power);
+            let query = some.fold(sqlx::query(statement), &bind);
             query.execute(&mut *connection).await?;
-            rows = rest;
         }
         Ok(())
     }

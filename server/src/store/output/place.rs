@@ -109,7 +109,7 @@ impl Places {
             let tail = behind.cell.tail();
             rows.extend(tail.iter().map(|place| (behind.row, *place)));
         }
-        self.insert.rows(connection, &rows, bind_place).await?;
+        self.insert.rows(connection, rows, bind_place).await?;
         let before = self
             .behind
             .get(streams)
@@ -151,9 +151,9 @@ impl Places {
 }
 
 /// Binds a place's columns.
-fn bind_place<'q>(query: Query<'q>, (stream, place): &(i64, Place)) -> Query<'q> {
+fn bind_place<'q>(query: Query<'q>, (stream, place): (i64, Place)) -> Query<'q> {
     query
-        .bind(*stream)
+        .bind(stream)
         .bind(place.start as i64)
         .bind(place.block)
 }

@@ -2,6 +2,7 @@
 
 use super::block::{Block, encode_marks, encoding_number, join};
 use super::error::OutputError;
+use super::fold::FOLD_BYTES;
 use super::insert::{Insert, Query};
 use super::piece::Piece;
 use super::place::{Places, Which};
@@ -53,6 +54,10 @@ pub(super) struct Writer {
     closing: CancellationToken,
     insert: Insert,
     places: Places,
+    /// Told when there is something to fold back.
+    fold: Arc<Notify>,
+    /// Bytes committed since.
+    unfolded: usize,
     last_commit: Option<Instant>,
 }
 
@@ -83,6 +88,7 @@ impl Writer {
         connection: SqliteConnection,
         places: Places,
         (inbox, enough): (mpsc::UnboundedReceiver<Order>, Arc<Notify>),
+        fold: Arc<Notify>,
         closing: CancellationToken,
     ) -> Self {
         Self {
@@ -92,6 +98,8 @@ impl Writer {
             closing,
             insert: Insert::new(INSERT_BLOCKS, 9),
             places,
+            fold,
+            unfolded: 0,
             last_commit: None,
         }
     }
@@ -103,8 +111,7 @@ impl Writer {
             let next = self.gather(&mut group).await;
             let places_due = self.places.due().is_some_and(|due| due <= Instant::now());
             if !group.is_empty() || places_due {
-                let shares = share_out(&group);
-                if !self.write(&shares).await {
+                if !self.write(&group).await {
                     break;
                 }
                 group.clear();
@@ -180,9 +187,9 @@ impl Writer {
     }
 
     /// Commits, however long it takes. False when the log is closed before that.
-    async fn write(&mut self, shares: &[Share]) -> bool {
+    async fn write(&mut self, group: &[Piece]) -> bool {
         self.last_commit = Some(Instant::now());
-        while let Err(error) = self.commit(shares).await {
+        while let Err(error) = self.commit(share_out(group)).await {
             tracing::error!(
                 %error,
                 "output cannot be written; nothing is acknowledged until it can. Check the disk's room and permissions"
@@ -195,26 +202,30 @@ impl Writer {
         true
     }
 
-    async fn commit(&mut self, shares: &[Share]) -> Result<(), sqlx::Error> {
+    async fn commit(&mut self, shares: Vec<Share>) -> Result<(), sqlx::Error> {
         let mut transaction = self.connection.begin().await?;
-        let mut streams = Vec::with_capacity(shares.len());
+        let mut written = Vec::with_capacity(shares.len());
         let mut rows = Vec::new();
         for share in shares {
-            let stream = stream_row(&mut transaction, share).await?;
-            streams.push(stream);
-            rows.extend(share.blocks.iter().map(|block| (stream, block)));
+            let stream = stream_row(&mut transaction, &share).await?;
+            let starts: Vec<u64> = share.blocks.iter().map(|block| block.start).collect();
+            rows.extend(share.blocks.into_iter().map(|block| (stream, block)));
+            written.push((share.cell, stream, share.durable, starts));
         }
-        let rows: Vec<_> = (self.places.next()..).zip(rows).collect();
-        self.insert
-            .rows(&mut transaction, &rows, bind_block)
-            .await?;
+        let bytes: usize = rows.iter().map(|(_, block)| block.payload.len()).sum();
+        let rows = (self.places.next()..).zip(rows).collect();
+        self.insert.rows(&mut transaction, rows, bind_block).await?;
         let entered = self.places.enter(&mut transaction, Which::Due).await?;
         transaction.commit().await?;
         self.places.entered(&entered);
-        for (share, row) in shares.iter().zip(streams) {
-            let starts: Vec<u64> = share.blocks.iter().map(|block| block.start).collect();
-            self.places.written(&share.cell, row, &starts);
-            share.cell.committed(row, share.durable);
+        for (cell, stream, durable, starts) in written {
+            self.places.written(&cell, stream, &starts);
+            cell.committed(stream, durable);
+        }
+        self.unfolded += bytes;
+        if self.unfolded >= FOLD_BYTES {
+            self.unfolded = 0;
+            self.fold.notify_one();
         }
         Ok(())
     }
@@ -329,15 +340,15 @@ const INSERT_BLOCKS: &str = "INSERT INTO output_block \
      (id, stream, start, raw_len, first_line, line_feeds, encoding, marks, payload)";
 
 /// Binds a block's columns: its id, its stream, and what is in it.
-fn bind_block<'q>(query: Query<'q>, (id, (stream, block)): &(i64, (i64, &Block))) -> Query<'q> {
+fn bind_block<'q>(query: Query<'q>, (id, (stream, block)): (i64, (i64, Block))) -> Query<'q> {
     query
-        .bind(*id)
-        .bind(*stream)
+        .bind(id)
+        .bind(stream)
         .bind(block.start as i64)
         .bind(block.raw_len as i64)
         .bind(block.first_line as i64)
         .bind(block.line_feeds as i64)
         .bind(encoding_number(block.encoding))
         .bind(encode_marks(&block.marks))
-        .bind(block.payload.clone())
+        .bind(block.payload)
 }

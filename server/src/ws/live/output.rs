@@ -1,15 +1,20 @@
 //! One output subscription: reads the log by offset and waits for it to grow.
 
+use super::texts::Texts;
 use crate::store::output::{OutputError, OutputLog};
 use axum::extract::ws::Message;
 use saltpeter_protocol::api::{OutputFrom, OutputSlice};
 use saltpeter_protocol::live::{OutputPush, ServerMessage, SubscriptionId};
 use saltpeter_protocol::{MachineId, RunId};
+use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 /// The most that one message carries, in bytes.
 pub(super) const SLICE: usize = 256 * 1024;
+
+/// Pause once all is sent, before more is: nobody sees more than forty pictures a second.
+const PAUSE: Duration = Duration::from_millis(25);
 
 /// Follows one machine's output.
 pub(super) struct Follow {
@@ -19,7 +24,7 @@ pub(super) struct Follow {
     pub(super) from: u64,
     pub(super) log: OutputLog,
     pub(super) outputs: mpsc::Sender<Message>,
-    pub(super) texts: mpsc::Sender<Message>,
+    pub(super) texts: Texts,
 }
 
 impl Follow {
@@ -44,6 +49,10 @@ impl Follow {
         loop {
             let end = grown.borrow_and_update().length.bytes;
             while self.from < end {
+                // Room first: a browser that does not read costs no reading and no memory.
+                let Ok(room) = self.outputs.reserve().await else {
+                    return Ok(());
+                };
                 let from = OutputFrom::Offset(self.from);
                 let slice = self.log.read(&self.run, &self.machine, from, SLICE).await?;
                 let slice = trim(slice, self.from);
@@ -56,15 +65,10 @@ impl Follow {
                     slice,
                 };
                 let Ok(data) = push.encode() else { break };
-                if self
-                    .outputs
-                    .send(Message::Binary(data.into()))
-                    .await
-                    .is_err()
-                {
-                    return Ok(());
-                }
+                room.send(Message::Binary(data.into()));
             }
+            // What is written meanwhile goes together.
+            tokio::time::sleep(PAUSE).await;
             if grown.changed().await.is_err() {
                 return Ok(());
             }
