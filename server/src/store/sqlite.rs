@@ -2,11 +2,11 @@
 
 use super::StoreError;
 use super::write::{Order, Writer};
-use crate::runs::{CreateError, NewRun, RunStore, RunWrite};
+use crate::runs::{CreateError, NewRun, RunHistory, RunStore, RunWrite};
 use futures::future::BoxFuture;
 use saltpeter_domain::run::Run;
-use saltpeter_protocol::api::Pause;
-use saltpeter_protocol::{JobName, RunId, UnixMillis};
+use saltpeter_protocol::api::{Pause, RunSummary};
+use saltpeter_protocol::{JobName, MachineId, RunId, UnixMillis};
 use sqlx::ConnectOptions;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
@@ -138,5 +138,23 @@ impl RunStore for Store {
 
     fn unfinished_runs(&self) -> BoxFuture<'_, Result<Vec<Run>, StoreError>> {
         Box::pin(self.read_unfinished())
+    }
+}
+
+impl RunHistory for Store {
+    fn newest<'a>(
+        &'a self,
+        job: &'a JobName,
+        limit: u32,
+    ) -> BoxFuture<'a, Result<Vec<RunSummary>, StoreError>> {
+        Box::pin(self.history(job, limit))
+    }
+
+    fn has_machine<'a>(
+        &'a self,
+        run: &'a RunId,
+        machine: &'a MachineId,
+    ) -> BoxFuture<'a, Result<Option<bool>, StoreError>> {
+        Box::pin(Store::has_machine(self, run, machine))
     }
 }

@@ -44,7 +44,7 @@ const GONE_AFTER: Duration = Duration::from_mins(1);
 /// Browsers at a time; further ones are answered with 503 and try again later.
 pub const MAX_BROWSERS: usize = 500;
 
-/// Output messages that may wait for the browser, each of up to [`output::SLICE`] bytes.
+/// Output messages that may wait for the browser, each of up to [`crate::outputs::SLICE`] bytes.
 const OUTPUTS: usize = 4;
 
 /// What sockets are made of.
@@ -208,8 +208,8 @@ impl Session {
                     run,
                     machine,
                     from,
-                    log: self.live.ops.output_log().clone(),
-                    outputs: self.outputs.clone(),
+                    outputs: self.live.ops.outputs().clone(),
+                    queue: self.outputs.clone(),
                     texts: self.texts.clone(),
                 };
                 self.live.lifecycle.spawn_brief(follow.run(end.clone()));

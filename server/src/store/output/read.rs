@@ -16,23 +16,23 @@ use std::collections::BTreeMap;
 const READER_STEP: usize = 256 * 1024;
 
 /// The blocks of a stream from the one that holds a byte, up to a block's start.
-const BLOCKS: &str = "SELECT b.start, raw_len, first_line, encoding, marks, payload FROM output_place p \
+pub(super) const BLOCKS: &str = "SELECT b.start, raw_len, first_line, encoding, marks, payload FROM output_place p \
      JOIN output_block b ON b.id = p.block WHERE p.stream = $1 AND p.start < $3 AND p.start >= \
      (SELECT start FROM output_place WHERE stream = $1 AND start <= $2 ORDER BY start DESC LIMIT 1) \
      ORDER BY p.start";
 
-const BLOCK: &str =
+pub(super) const BLOCK: &str =
     "SELECT start, raw_len, first_line, encoding, marks, payload FROM output_block WHERE id = $1";
 
 /// Where the block lies that holds a byte.
-const HOLDER: &str = "SELECT b.id, b.start, raw_len, first_line, line_feeds FROM output_place p \
+pub(super) const HOLDER: &str = "SELECT b.id, b.start, raw_len, first_line, line_feeds FROM output_place p \
      JOIN output_block b ON b.id = p.block WHERE p.stream = $1 AND p.start <= $2 \
      ORDER BY p.start DESC LIMIT 1";
 
-const HOLDER_IN_TAIL: &str =
+pub(super) const HOLDER_IN_TAIL: &str =
     "SELECT id, start, raw_len, first_line, line_feeds FROM output_block WHERE id = $1";
 
-const LENGTHS: &str = "SELECT machine, b.start + raw_len, first_line + line_feeds FROM output_stream s \
+pub(super) const LENGTHS: &str = "SELECT machine, b.start + raw_len, first_line + line_feeds FROM output_stream s \
      JOIN output_block b ON b.id = \
      (SELECT block FROM output_place WHERE stream = s.id ORDER BY start DESC LIMIT 1) WHERE s.run = $1";
 

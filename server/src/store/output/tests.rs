@@ -458,6 +458,34 @@ async fn closing_does_not_wait_for_a_disk_that_is_full() {
 }
 
 #[tokio::test]
+async fn no_question_reads_a_whole_table() {
+    let f = Fixture::new().await;
+    let mut connection = SqliteConnectOptions::new()
+        .filename(f.dir.path().join("output.db"))
+        .connect()
+        .await
+        .unwrap();
+    for question in [
+        read::BLOCKS,
+        read::BLOCK,
+        read::HOLDER,
+        read::HOLDER_IN_TAIL,
+        read::LENGTHS,
+        writer::DELETE_BLOCKS,
+        writer::DELETE_PLACES,
+    ] {
+        let explain = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {question}"));
+        let plan: Vec<(i64, i64, i64, String)> = sqlx::query_as(explain)
+            .fetch_all(&mut connection)
+            .await
+            .unwrap();
+        for (.., step) in &plan {
+            assert!(!step.starts_with("SCAN"), "{question}: {step}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_file_that_cannot_be_opened_is_named() {
     let error = OutputLog::open(Path::new("/nonexistent/output.db"))
         .await

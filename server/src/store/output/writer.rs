@@ -246,25 +246,17 @@ impl Writer {
         let mut transaction = self.connection.begin().await?;
         // Blocks are found by their places.
         let entered = self.places.enter(&mut transaction, Which::All).await?;
-        let gone = sqlx::query(
-            "DELETE FROM output_block WHERE id IN (SELECT block FROM output_place \
-             JOIN output_stream ON output_stream.id = output_place.stream \
-             WHERE output_stream.run = $1 ORDER BY output_place.stream, start LIMIT $2)",
-        )
-        .bind(run.as_str())
-        .bind(DELETE_STEP)
-        .execute(&mut *transaction)
-        .await?
-        .rows_affected();
-        sqlx::query(
-            "DELETE FROM output_place WHERE (stream, start) IN (SELECT stream, start FROM output_place \
-             JOIN output_stream ON output_stream.id = output_place.stream \
-             WHERE output_stream.run = $1 ORDER BY output_place.stream, start LIMIT $2)",
-        )
-        .bind(run.as_str())
-        .bind(DELETE_STEP)
-        .execute(&mut *transaction)
-        .await?;
+        let gone = sqlx::query(DELETE_BLOCKS)
+            .bind(run.as_str())
+            .bind(DELETE_STEP)
+            .execute(&mut *transaction)
+            .await?
+            .rows_affected();
+        sqlx::query(DELETE_PLACES)
+            .bind(run.as_str())
+            .bind(DELETE_STEP)
+            .execute(&mut *transaction)
+            .await?;
         let more = gone == DELETE_STEP as u64;
         if !more {
             sqlx::query("DELETE FROM output_stream WHERE run = $1")
@@ -335,6 +327,14 @@ async fn stream_row(connection: &mut SqliteConnection, share: &Share) -> Result<
         }
     }
 }
+
+pub(super) const DELETE_BLOCKS: &str = "DELETE FROM output_block WHERE id IN (SELECT block FROM output_place \
+     JOIN output_stream ON output_stream.id = output_place.stream \
+     WHERE output_stream.run = $1 ORDER BY output_place.stream, start LIMIT $2)";
+
+pub(super) const DELETE_PLACES: &str = "DELETE FROM output_place WHERE (stream, start) IN (SELECT stream, start FROM output_place \
+     JOIN output_stream ON output_stream.id = output_place.stream \
+     WHERE output_stream.run = $1 ORDER BY output_place.stream, start LIMIT $2)";
 
 const INSERT_BLOCKS: &str = "INSERT INTO output_block \
      (id, stream, start, raw_len, first_line, line_feeds, encoding, marks, payload)";
