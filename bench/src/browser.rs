@@ -8,14 +8,17 @@ use saltpeter_protocol::{MachineId, RunId};
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
+use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
-type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+type Socket = WebSocketStream<TcpStream>;
 
 /// Digits at the beginning of a line that say when it was written, in nanoseconds since 1970.
 pub(crate) const STAMP: usize = 20;
+
+/// What the kernel keeps for a browser that does not read, in bytes: little, so that it is stuck soon.
+const SMALL: u32 = 16 * 1024;
 
 /// Writes the present time to the beginning of `line`.
 pub(crate) fn stamp(line: &mut [u8]) -> Result<()> {
@@ -36,7 +39,7 @@ pub(crate) fn tail(
     let machine = MachineId::new(machine)?;
     Ok(std::thread::spawn(move || {
         on_one_thread(async {
-            let mut socket = follow(port, &run, [machine]).await?;
+            let mut socket = follow(port, &run, [machine], None).await?;
             let mut pending = Vec::new();
             let mut latencies = Vec::with_capacity(lines);
             while latencies.len() < lines {
@@ -75,7 +78,7 @@ impl Stalled {
             on_one_thread(async {
                 let mut sockets = Vec::new();
                 for _ in 0..count {
-                    sockets.push(follow(port, &run, machines.clone()).await?);
+                    sockets.push(follow(port, &run, machines.clone(), Some(SMALL)).await?);
                 }
                 // Blocks the runtime too: nothing is read.
                 let _ = stopped.recv();
@@ -104,9 +107,15 @@ async fn follow(
     port: u16,
     run: &RunId,
     machines: impl IntoIterator<Item = MachineId>,
+    buffer: Option<u32>,
 ) -> Result<Socket> {
     let url = format!("ws://127.0.0.1:{port}{PATH}");
-    let (mut socket, _) = tokio_tungstenite::connect_async(url).await?;
+    let tcp = TcpSocket::new_v4()?;
+    if let Some(bytes) = buffer {
+        tcp.set_recv_buffer_size(bytes)?;
+    }
+    let tcp = tcp.connect(([127, 0, 0, 1], port).into()).await?;
+    let (mut socket, _) = tokio_tungstenite::client_async(url, tcp).await?;
     for (sub, machine) in (0..).zip(machines) {
         let follow = ClientMessage::WatchOutput {
             sub,

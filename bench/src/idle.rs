@@ -3,6 +3,7 @@
 use crate::played::{Part, Target, on_one_thread};
 use crate::server::Server;
 use crate::table::{Table, mib};
+use crate::usage::Usage;
 use anyhow::{Result, ensure};
 use saltpeter_protocol::machine::HEARTBEAT_EVERY;
 use saltpeter_protocol::machine::v2::FromWrapper;
@@ -25,7 +26,7 @@ pub(crate) fn run() -> Result<()> {
     let yaml = "idle:\n  schedule: '@yearly'\n  targets: '*'\n  command: 'true'\n";
     let server = Server::start_with(&machines.join(", "), Some("/bin/true"), yaml)?;
     let target = Target::start(&server, "idle")?;
-    let (share, memory) = on_one_thread(async {
+    let (share, others, memory) = on_one_thread(async {
         let target = Arc::new(target);
         let mut wrappers = JoinSet::new();
         let (connected, mut told) = mpsc::channel(WRAPPERS);
@@ -39,12 +40,12 @@ pub(crate) fn run() -> Result<()> {
             }
         }
         tokio::time::sleep(SETTLE).await;
-        let (before, begun) = (server.processor_time(), Instant::now());
+        let (usage, begun) = (Usage::of(&server), Instant::now());
         tokio::time::sleep(LASTS).await;
-        let spent = server.processor_time() - before;
-        let share = spent.as_secs_f64() / begun.elapsed().as_secs_f64();
+        let spent = usage.until_now(&server);
+        let share = spent.server.as_secs_f64() / begun.elapsed().as_secs_f64();
         ensure!(wrappers.len() == WRAPPERS, "a wrapper has been cut off");
-        Ok((share, server.memory()))
+        Ok((share, spent.others, server.memory()))
     })?;
     let mut table = Table::new(format!("{WRAPPERS} idle version 2 wrappers"));
     let percent = format!("{:.1} %", share * 100.0);
@@ -54,6 +55,8 @@ pub(crate) fn run() -> Result<()> {
         "< 5 %",
     );
     table.row("memory of the server", mib(memory), "< 150 MB");
+    let percent = format!("{:.0} %", others * 100.0);
+    table.row("of the processors for anything else meanwhile", percent, "");
     table.print();
     Ok(())
 }

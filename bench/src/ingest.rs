@@ -8,11 +8,12 @@ use crate::browser::{self, Stalled};
 use crate::played::Target;
 use crate::server::Server;
 use crate::table::{Table, mib, ms, percentile};
+use crate::usage::{Spent, Usage};
 use anyhow::Result;
 use std::time::Duration;
 
 /// For how long each measurement writes.
-const LASTS: Duration = Duration::from_secs(15);
+const LASTS: Duration = Duration::from_secs(10);
 
 /// Browsers that have stopped reading, in the measurement with them.
 const STALLED: usize = 10;
@@ -23,13 +24,13 @@ const JOBS: &str = "new:\n  schedule: '@yearly'\n  targets: '*'\n  command: 'tru
 pub(crate) fn run() -> Result<()> {
     let machines: Vec<String> = (0..v2::WRITERS).map(|n| format!("m{n}")).collect();
     let server = Server::start_with(&machines.join(", "), Some("/bin/true"), JOBS)?;
-    for stalled in [0, STALLED] {
-        new_wrappers(&server, stalled)?;
+    for (burst, stalled) in [(1, 0), (1, STALLED), (v2::BURST, STALLED)] {
+        new_wrappers(&server, burst, stalled)?;
     }
     old_wrappers(&server)
 }
 
-fn new_wrappers(server: &Server, stalled: usize) -> Result<()> {
+fn new_wrappers(server: &Server, burst: u32, stalled: usize) -> Result<()> {
     let target = Target::start(server, "new")?;
     let tail = browser::tail(
         server.port(),
@@ -39,18 +40,21 @@ fn new_wrappers(server: &Server, stalled: usize) -> Result<()> {
         v2::LINES as usize,
     )?;
     let stuck = Stalled::start(server.port(), target.run.clone(), stalled)?;
-    let before = server.processor_time();
-    let figures = v2::play(target)?;
-    let spent = server.processor_time() - before;
+    let usage = Usage::of(server);
+    let figures = v2::play(target, burst)?;
+    let spent = usage.until_now(server);
     let mut latencies = browser::joined(tail)?;
     stuck.stop()?;
     latencies.sort_unstable();
 
-    let with = match stalled {
-        0 => String::new(),
-        _ => format!(", {stalled} browsers that do not read"),
-    };
-    let title = format!("{} version 2 wrappers, 1 KB lines{with}", v2::WRITERS);
+    let mut title = format!("{} version 2 wrappers, 1 KB lines", v2::WRITERS);
+    match burst {
+        1 => title.push_str(", each a frame"),
+        _ => title.push_str(&format!(", {burst} to a frame")),
+    }
+    if stalled > 0 {
+        title.push_str(&format!(", {stalled} browsers that do not read"));
+    }
     let mut table = Table::new(title);
     figures.print(&mut table, "lines", "≥ 50,000", spent);
     for (share, budget) in [(0.5, ""), (0.99, "< 100 ms")] {
@@ -71,9 +75,9 @@ fn new_wrappers(server: &Server, stalled: usize) -> Result<()> {
 
 fn old_wrappers(server: &Server) -> Result<()> {
     let target = Target::start(server, "old")?;
-    let before = server.processor_time();
+    let usage = Usage::of(server);
     let figures = v1::play(target)?;
-    let spent = server.processor_time() - before;
+    let spent = usage.until_now(server);
     let mut table = Table::new(format!("{} version 1 wrappers", v1::WRITERS));
     figures.print(&mut table, "messages", "≥ 10,000", spent);
     table.print();
@@ -96,7 +100,7 @@ impl Figures {
         self.took = self.took.max(other.took);
     }
 
-    fn print(mut self, table: &mut Table, what: &str, rate: &str, spent: Duration) {
+    fn print(mut self, table: &mut Table, what: &str, rate: &str, spent: Spent) {
         self.latencies.sort_unstable();
         let per_second = self.acknowledged as f64 / self.took.as_secs_f64();
         table.row(
@@ -114,11 +118,13 @@ impl Figures {
                 budget,
             );
         }
-        let each = spent.as_secs_f64() * 1e6 / self.acknowledged.max(1) as f64;
+        let each = spent.server.as_secs_f64() * 1e6 / self.acknowledged.max(1) as f64;
         table.row(
             format!("processor time of the server for each of the {what}"),
             format!("{each:.1} µs"),
             "",
         );
+        let percent = format!("{:.0} %", spent.others * 100.0);
+        table.row("of the processors for anything else meanwhile", percent, "");
     }
 }

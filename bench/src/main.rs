@@ -10,6 +10,7 @@ mod played;
 mod schedule;
 mod server;
 mod table;
+mod usage;
 mod wire;
 mod wrapper;
 

@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// Ticks of the kernel's clock in a second, in which it counts processor time.
-const TICKS: f64 = 100.0;
+pub(crate) const TICKS: f64 = 100.0;
 
 /// How long the server may take to answer after its start.
 const STARTS_WITHIN: Duration = Duration::from_secs(10);
@@ -113,12 +113,7 @@ impl Server {
 
     /// The processor time that it has taken so far.
     pub(crate) fn processor_time(&self) -> Duration {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()));
-        let stat = stat.unwrap_or_default();
-        // Behind the name, which may hold anything: in user mode, and in the kernel.
-        let behind = stat.rsplit(") ").next().unwrap_or_default();
-        let ticks = behind.split(' ').skip(11).take(2);
-        let ticks: f64 = ticks.filter_map(|text| text.parse::<f64>().ok()).sum();
+        let ticks = processor_ticks(&self.child.id().to_string());
         Duration::from_secs_f64(ticks / TICKS)
     }
 
@@ -186,6 +181,15 @@ pub(crate) fn wrapper_memory(run: &str) -> u64 {
 
 fn free_port() -> Result<u16> {
     Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
+}
+
+/// The ticks of processor time that a process has taken, in user mode and in the kernel.
+pub(crate) fn processor_ticks(pid: &str) -> f64 {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    // Behind the name, which may hold anything.
+    let behind = stat.rsplit(") ").next().unwrap_or_default();
+    let ticks = behind.split(' ').skip(11).take(2);
+    ticks.filter_map(|text| text.parse::<f64>().ok()).sum()
 }
 
 /// A process's memory in bytes as its status names it; 0 when it is gone.

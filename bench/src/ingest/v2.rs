@@ -22,24 +22,27 @@ pub(super) const WRITERS: usize = 1000;
 /// Bytes of a line.
 pub(super) const LINE: usize = 1024;
 
-/// How often each writes a line: a little more than 50,000 lines a second in all. A wrapper waits for company no longer than
-/// that, so every line is a frame of its own: the dearest case.
+/// Time from line to line of each: a little more than 50,000 lines a second in all. A wrapper waits for company no longer than
+/// that, so lines that come one by one are a frame each: the dearest case.
 pub(super) const EVERY: Duration = Duration::from_micros(19_800);
 
 /// How often it is looked whose line is due.
 const LOOK_EVERY: Duration = Duration::from_millis(1);
 
-/// How many lines each writes.
-pub(super) const LINES: u32 = (LASTS.as_nanos() / EVERY.as_nanos()) as u32;
+/// How many lines each writes: whole bursts of them.
+pub(super) const LINES: u32 = (LASTS.as_nanos() / EVERY.as_nanos()) as u32 / BURST * BURST;
+
+/// Lines that are written together, in the measurement of bursts.
+pub(super) const BURST: u32 = 4;
 
 /// Lines from one heartbeat to the next.
 const BEAT: u32 = (HEARTBEAT_EVERY.as_nanos() / EVERY.as_nanos()) as u32;
 
-/// Plays them to their end.
-pub(super) fn play(target: Target) -> Result<Figures> {
+/// Plays wrappers whose commands write `burst` lines at a time, which are one frame, to their end.
+pub(super) fn play(target: Target, burst: u32) -> Result<Figures> {
     on_one_thread(LocalSet::new().run_until(async {
         let target = Arc::new(target);
-        let connected = (0..WRITERS).map(|number| connect(Part::new(&target, number)));
+        let connected = (0..WRITERS).map(|number| connect(Part::new(&target, number), burst));
         let (mut writing, reading): (Vec<_>, Vec<_>) =
             try_join_all(connected).await?.into_iter().unzip();
         let mut acks = JoinSet::new();
@@ -47,7 +50,7 @@ pub(super) fn play(target: Target) -> Result<Figures> {
             acks.spawn_local(reader.acks());
         }
         let begun = Instant::now();
-        write(&mut writing, begun).await?;
+        write(&mut writing, burst, begun).await?;
         let mut latencies = Vec::new();
         let mut readers = Vec::new();
         while let Some(done) = acks.join_next().await {
@@ -74,29 +77,32 @@ pub(super) fn play(target: Target) -> Result<Figures> {
 /// The ends of lines that are on their way, and when they were sent.
 type Waiting = Rc<RefCell<VecDeque<(u64, Instant)>>>;
 
-async fn connect(part: Part) -> Result<(Writer, Reader)> {
+async fn connect(part: Part, burst: u32) -> Result<(Writer, Reader)> {
     let (to, from) = part.connect_v2().await?;
     let waiting = Waiting::default();
     let writer = Writer {
         to,
         waiting: Rc::clone(&waiting),
-        line: [vec![b'x'; LINE - 1], vec![b'\n']].concat(),
+        lines: [vec![b'x'; LINE - 1], vec![b'\n']]
+            .concat()
+            .repeat(burst as usize),
         written: 0,
     };
     Ok((writer, Reader { from, waiting }))
 }
 
-/// Writes everybody's lines in turn, each [`EVERY`] after its last, whether or not that is acknowledged.
-async fn write(writers: &mut [Writer], begun: Instant) -> Result<()> {
-    let step = EVERY / WRITERS as u32;
+/// Writes everybody's lines in turn and in time, whether or not the ones before are acknowledged.
+async fn write(writers: &mut [Writer], burst: u32, begun: Instant) -> Result<()> {
+    let every = EVERY * burst;
+    let step = every / WRITERS as u32;
     let mut look = tokio::time::interval(LOOK_EVERY);
-    for turn in 0..LINES {
+    for turn in 0..LINES / burst {
         for (number, writer) in (0..).zip(&mut *writers) {
-            let due = begun + EVERY * turn + step * number;
+            let due = begun + every * turn + step * number;
             while Instant::now() < due {
                 look.tick().await;
             }
-            writer.line().await?;
+            writer.write().await?;
         }
     }
     Ok(())
@@ -105,7 +111,8 @@ async fn write(writers: &mut [Writer], begun: Instant) -> Result<()> {
 struct Writer {
     to: To,
     waiting: Waiting,
-    line: Vec<u8>,
+    /// The lines of a frame.
+    lines: Vec<u8>,
     written: u32,
 }
 
@@ -114,25 +121,29 @@ impl Writer {
         u64::from(self.written) * LINE as u64
     }
 
-    async fn line(&mut self) -> Result<()> {
-        stamp(&mut self.line)?;
+    async fn write(&mut self) -> Result<()> {
+        for line in self.lines.chunks_mut(LINE) {
+            stamp(line)?;
+        }
         let frame = OutputFrame {
             stream: Stream::Stdout,
             offset: self.length(),
             at: UnixMillis(0),
-            raw_len: LINE as u32,
+            raw_len: self.lines.len() as u32,
             encoding: Encoding::Raw,
-            payload: &self.line,
+            payload: &self.lines,
         };
         let frame = frame.encode();
-        self.written += 1;
-        let sent = (self.length(), Instant::now());
-        self.waiting.borrow_mut().push_back(sent);
-        self.to.binary(&frame).await?;
-        if self.written.is_multiple_of(BEAT) {
-            self.to.say(&FromWrapper::Heartbeat).await?;
+        let now = Instant::now();
+        for _ in self.lines.chunks(LINE) {
+            self.written += 1;
+            let sent = (self.length(), now);
+            self.waiting.borrow_mut().push_back(sent);
+            if self.written.is_multiple_of(BEAT) {
+                self.to.say(&FromWrapper::Heartbeat).await?;
+            }
         }
-        Ok(())
+        self.to.binary(&frame).await
     }
 
     async fn end(&mut self) -> Result<()> {
