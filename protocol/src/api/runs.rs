@@ -118,6 +118,23 @@ pub struct MachineRow {
     pub replaced: Option<ReplacedOutcome>,
 }
 
+impl MachineRow {
+    /// Every attempt that has or had a wrapper, oldest first.
+    pub fn attempts(&self) -> impl Iterator<Item = Attempt> + use<> {
+        (0..self.attempt.get()).map(|earlier| Attempt::after(earlier as usize))
+    }
+
+    /// Notes how much output an attempt has.
+    pub fn set_output(&mut self, attempt: Attempt, length: OutputLength) {
+        if attempt == self.attempt {
+            self.output = length;
+        }
+        if let Some(past) = self.earlier.get_mut(attempt.get() as usize - 1) {
+            past.output = length;
+        }
+    }
+}
+
 /// An attempt that was not the machine's last.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PastAttempt {

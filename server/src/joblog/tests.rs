@@ -31,6 +31,7 @@ fn ended(after: i64, name: &str, outcome: MachineOutcome) -> LogEntry {
     let event = LogEvent::MachineEnded {
         run: run(),
         machine: machine(name),
+        attempt: Attempt::FIRST,
         outcome,
     };
     entry(after, event)

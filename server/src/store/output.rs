@@ -1,24 +1,26 @@
 //! The output log: what the commands of all machines of all runs have written, byte for byte.
 //!
-//! Each machine of a run has a *stream*, an append-only sequence of bytes addressed by offset. Pieces are checked and
+//! Each attempt of a machine of a run has a *stream*, an append-only sequence of bytes addressed by offset. Pieces are checked and
 //! put in order by the session that received them ([`OutputStream::submit`]), written by one task in group commits, and
 //! published only after the commit: an offset that [`OutputStream::durable`] shows survives the death of the server.
 //! Readers have connections of their own and never wait for the writer.
 
 mod block;
 mod error;
+mod part;
 mod piece;
 mod read;
 mod stream;
 mod writer;
 
 pub use error::{AppendError, OutputError};
+pub use part::Part;
 pub use piece::Chunk;
 pub use read::OutputReader;
 pub use stream::{Durable, OutputStream};
 
 use saltpeter_protocol::api::{OutputFrom, OutputLength, OutputSlice};
-use saltpeter_protocol::{MachineId, RunId};
+use saltpeter_protocol::{Attempt, MachineId, RunId};
 use sqlx::ConnectOptions as _;
 use sqlx::sqlite::{
     SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
@@ -116,16 +118,16 @@ impl OutputLog {
         })
     }
 
-    /// The stream of one machine of a run. Whoever appends keeps it, so that its state is looked up once.
+    /// The stream of one machine of a run, or of one attempt of it. Whoever appends keeps it, so that its state is looked up once.
     pub async fn stream(
         &self,
         run: &RunId,
-        machine: &MachineId,
+        part: impl Into<Part<'_>>,
     ) -> Result<OutputStream, OutputError> {
         let cell = self
             .inner
             .streams
-            .get(&self.inner.readers, run, machine)
+            .get(&self.inner.readers, run, part.into())
             .await?;
         Ok(OutputStream::new(
             cell,
@@ -138,19 +140,19 @@ impl OutputLog {
     pub async fn append(
         &self,
         run: &RunId,
-        machine: &MachineId,
+        part: impl Into<Part<'_>>,
         chunk: Chunk,
     ) -> Result<u64, AppendError> {
-        let stream = self.stream(run, machine).await?;
+        let stream = self.stream(run, part).await?;
         let end = stream.submit(chunk).await?;
         stream.wait_durable(end).await
     }
 
-    /// How much output of each of a run's machines is durable; machines without any are left out.
+    /// How much output of each attempt of a run's machines is durable; those without any are left out.
     pub async fn lengths(
         &self,
         run: &RunId,
-    ) -> Result<BTreeMap<MachineId, OutputLength>, OutputError> {
+    ) -> Result<BTreeMap<(MachineId, Attempt), OutputLength>, OutputError> {
         read::lengths(&self.inner.readers, run).await
     }
 
@@ -159,11 +161,11 @@ impl OutputLog {
     pub async fn read(
         &self,
         run: &RunId,
-        machine: &MachineId,
+        part: impl Into<Part<'_>>,
         from: OutputFrom,
         limit: usize,
     ) -> Result<OutputSlice, OutputError> {
-        let stream = self.stream(run, machine).await?;
+        let stream = self.stream(run, part).await?;
         read::slice(&self.inner.readers, stream.cell(), from, limit).await
     }
 
@@ -171,10 +173,10 @@ impl OutputLog {
     pub async fn reader(
         &self,
         run: &RunId,
-        machine: &MachineId,
+        part: impl Into<Part<'_>>,
         offset: u64,
     ) -> Result<OutputReader, OutputError> {
-        let stream = self.stream(run, machine).await?;
+        let stream = self.stream(run, part).await?;
         Ok(OutputReader::new(
             self.inner.readers.clone(),
             stream,

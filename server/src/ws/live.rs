@@ -176,6 +176,7 @@ impl Session {
                 sub,
                 run,
                 machine,
+                attempt,
                 from,
             }) => {
                 self.subscriptions.remove(&sub);
@@ -189,6 +190,7 @@ impl Session {
                     sub,
                     run,
                     machine,
+                    attempt,
                     from,
                     log: self.live.ops.output_log().clone(),
                     outputs: self.outputs.clone(),

@@ -281,6 +281,8 @@ fn spec() -> RunSpec {
         targets: TargetExpr::parse(TargetType::Glob, "*").unwrap(),
         number_of_targets: None,
         batch_size: None,
+        max_failures: None,
+        retry: None,
         timeout: Timeout::DEFAULT,
         cwd: None,
         user: None,

@@ -7,7 +7,7 @@ use super::stream::{Cell, OutputStream};
 use bytes::Bytes;
 use futures::TryStreamExt as _;
 use saltpeter_protocol::api::{ChunkMark, OutputFrom, OutputLength, OutputSlice};
-use saltpeter_protocol::{MachineId, RunId};
+use saltpeter_protocol::{Attempt, MachineId, RunId};
 use sqlx::sqlite::SqlitePool;
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ const READER_STEP: usize = 256 * 1024;
 const BLOCKS_FROM: &str = "SELECT start, raw_len, first_line, encoding, marks, payload FROM output_block \
      WHERE stream = $1 AND start >= $2 AND start < $3 ORDER BY start";
 
-const LENGTHS: &str = "SELECT machine, start + raw_len, first_line + line_feeds FROM output_stream s \
+const LENGTHS: &str = "SELECT machine, attempt, start + raw_len, first_line + line_feeds FROM output_stream s \
      JOIN output_block b ON b.id = \
      (SELECT id FROM output_block WHERE stream = s.id ORDER BY start DESC LIMIT 1) WHERE s.run = $1";
 
@@ -25,18 +25,21 @@ const LENGTHS: &str = "SELECT machine, start + raw_len, first_line + line_feeds 
 pub(super) async fn lengths(
     readers: &SqlitePool,
     run: &RunId,
-) -> Result<BTreeMap<MachineId, OutputLength>, OutputError> {
-    let rows: Vec<(String, i64, i64)> = sqlx::query_as(LENGTHS)
+) -> Result<BTreeMap<(MachineId, Attempt), OutputLength>, OutputError> {
+    let rows: Vec<(String, u32, i64, i64)> = sqlx::query_as(LENGTHS)
         .bind(run.as_str())
         .fetch_all(readers)
         .await?;
-    let known = rows.into_iter().filter_map(|(machine, bytes, lines)| {
-        let length = OutputLength {
-            bytes: bytes as u64,
-            lines: lines as u64,
-        };
-        Some((MachineId::new(&machine).ok()?, length))
-    });
+    let known = rows
+        .into_iter()
+        .filter_map(|(machine, attempt, bytes, lines)| {
+            let length = OutputLength {
+                bytes: bytes as u64,
+                lines: lines as u64,
+            };
+            let machine = MachineId::new(&machine).ok()?;
+            Some(((machine, Attempt::try_from(attempt).ok()?), length))
+        });
     Ok(known.collect())
 }
 

@@ -4,7 +4,7 @@ use crate::store::output::{OutputError, OutputLog};
 use axum::extract::ws::Message;
 use saltpeter_protocol::api::{OutputFrom, OutputSlice};
 use saltpeter_protocol::live::{OutputPush, ServerMessage, SubscriptionId};
-use saltpeter_protocol::{MachineId, RunId};
+use saltpeter_protocol::{Attempt, MachineId, RunId};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -16,6 +16,7 @@ pub(super) struct Follow {
     pub(super) sub: SubscriptionId,
     pub(super) run: RunId,
     pub(super) machine: MachineId,
+    pub(super) attempt: Attempt,
     pub(super) from: u64,
     pub(super) log: OutputLog,
     pub(super) outputs: mpsc::Sender<Message>,
@@ -39,13 +40,19 @@ impl Follow {
 
     async fn follow(&mut self) -> Result<(), OutputError> {
         // Held, so that whoever appends tells the same stream.
-        let stream = self.log.stream(&self.run, &self.machine).await?;
+        let stream = self
+            .log
+            .stream(&self.run, (&self.machine, self.attempt))
+            .await?;
         let mut grown = stream.watch();
         loop {
             let end = grown.borrow_and_update().length.bytes;
             while self.from < end {
                 let from = OutputFrom::Offset(self.from);
-                let slice = self.log.read(&self.run, &self.machine, from, SLICE).await?;
+                let slice = self
+                    .log
+                    .read(&self.run, (&self.machine, self.attempt), from, SLICE)
+                    .await?;
                 let slice = trim(slice, self.from);
                 if slice.bytes.is_empty() {
                     break;
