@@ -5,4 +5,5 @@
 mod choice;
 mod overlaps;
 mod restarts;
+mod rolling;
 mod strangers;
