@@ -66,8 +66,9 @@ pub(super) fn machine_head(run: &RunId, machine: &MachineId, outcome: &MachineOu
 }
 
 pub(super) fn stopped(run: &RunId, failures: u32, not_attempted: u32, at: UnixMillis) -> String {
+    let word = if failures == 1 { "failure" } else { "failures" };
     format!(
-        "!!!!!! {run} stopped after {failures} failures at {}; {not_attempted} not attempted !!!!!!\n",
+        "!!!!!! {run} stopped after {failures} {word} at {}; {not_attempted} not attempted !!!!!!\n",
         time(at)
     )
 }

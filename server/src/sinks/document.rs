@@ -242,6 +242,30 @@ mod tests {
                 attempt: Attempt::FIRST,
                 outcome: MachineOutcome::Failed { code: 3 },
             },
+            LogEvent::AttemptEnded {
+                run: run.clone(),
+                machine: web1.clone(),
+                attempt: Attempt::FIRST,
+                last: Attempt::after(2),
+                outcome: MachineOutcome::Failed { code: 4 },
+                next: LATE,
+            },
+            LogEvent::MachineStarted {
+                run: run.clone(),
+                machine: web1.clone(),
+                attempt: Attempt::after(1),
+            },
+            LogEvent::MachineEnded {
+                run: run.clone(),
+                machine: web1.clone(),
+                attempt: Attempt::after(1),
+                outcome: MachineOutcome::Succeeded,
+            },
+            LogEvent::RunStopped {
+                run: run.clone(),
+                failures: 2,
+                not_attempted: 3,
+            },
             LogEvent::RunFinished {
                 run: run.clone(),
                 outcome: RunOutcome::Failed,
