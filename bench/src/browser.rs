@@ -4,7 +4,7 @@ use crate::played::on_one_thread;
 use anyhow::{Context as _, Result};
 use futures::{SinkExt as _, StreamExt as _};
 use saltpeter_protocol::live::{ClientMessage, MAX_SUBSCRIPTIONS, OutputPush, PATH};
-use saltpeter_protocol::{MachineId, RunId};
+use saltpeter_protocol::{Attempt, MachineId, RunId};
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
@@ -121,6 +121,7 @@ async fn follow(
             sub,
             run: run.clone(),
             machine,
+            attempt: Attempt::FIRST,
             from: 0,
         };
         let text = serde_json::to_string(&follow)?;

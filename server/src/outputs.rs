@@ -2,7 +2,7 @@
 
 use crate::store::output::{Durable, OutputLog, OutputStream};
 use saltpeter_protocol::api::{OutputFrom, OutputLength, OutputSlice};
-use saltpeter_protocol::{MachineId, RunId};
+use saltpeter_protocol::{Attempt, MachineId, RunId};
 use std::collections::BTreeMap;
 use tokio::sync::watch;
 
@@ -23,11 +23,11 @@ impl Outputs {
         Self { log }
     }
 
-    /// How much there is of each of a run's machines; machines without any are left out.
+    /// How much there is of each attempt of a run's machines; those without any are left out.
     pub async fn lengths(
         &self,
         run: &RunId,
-    ) -> Result<BTreeMap<MachineId, OutputLength>, OutputError> {
+    ) -> Result<BTreeMap<(MachineId, Attempt), OutputLength>, OutputError> {
         self.log.lengths(run).await
     }
 
@@ -35,37 +35,38 @@ impl Outputs {
     pub async fn read(
         &self,
         run: &RunId,
-        machine: &MachineId,
+        part: (&MachineId, Attempt),
         from: OutputFrom,
         limit: usize,
     ) -> Result<OutputSlice, OutputError> {
-        self.log.read(run, machine, from, limit).await
+        self.log.read(run, part, from, limit).await
     }
 
     /// A machine's output from the byte at `offset` to its present end, piece by piece.
     pub async fn reader(
         &self,
         run: &RunId,
-        machine: &MachineId,
+        part: (&MachineId, Attempt),
         offset: u64,
     ) -> Result<OutputReader, OutputError> {
-        self.log.reader(run, machine, offset).await
+        self.log.reader(run, part, offset).await
     }
 
     /// Follows a machine's output from the byte at `offset` on.
     pub async fn follow(
         &self,
         run: &RunId,
-        machine: &MachineId,
+        part: (&MachineId, Attempt),
         offset: u64,
     ) -> Result<Follower, OutputError> {
-        let stream = self.log.stream(run, machine).await?;
+        let stream = self.log.stream(run, part).await?;
         let mut durable = stream.watch();
         durable.mark_changed();
         Ok(Follower {
             log: self.log.clone(),
             run: run.clone(),
-            machine: machine.clone(),
+            machine: part.0.clone(),
+            attempt: part.1,
             next: offset,
             durable,
             _stream: stream,
@@ -78,6 +79,7 @@ pub struct Follower {
     log: OutputLog,
     run: RunId,
     machine: MachineId,
+    attempt: Attempt,
     /// Offset of the next byte.
     next: u64,
     durable: watch::Receiver<Durable>,
@@ -99,7 +101,8 @@ impl Follower {
     /// The next output, up to [`SLICE`] bytes of it or one chunk; `None` when there is none, or it has been deleted.
     pub async fn next(&mut self) -> Result<Option<OutputSlice>, OutputError> {
         let from = OutputFrom::Offset(self.next);
-        let slice = self.log.read(&self.run, &self.machine, from, SLICE).await?;
+        let part = (&self.machine, self.attempt);
+        let slice = self.log.read(&self.run, part, from, SLICE).await?;
         let slice = trim(slice, self.next);
         if slice.bytes.is_empty() {
             return Ok(None);

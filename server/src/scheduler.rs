@@ -176,7 +176,7 @@ async fn see_to(runs: &Runs, due: Due, fate: Fate, set: &JobSet) {
                 FireKind::CatchUp => RunCause::CatchUp { instant },
             },
             only: None,
-            reconnect_grace: set.settings.reconnect_grace,
+            reconnect_grace: job.reconnect_grace(&set.settings),
         };
         report(job, runs.start(start).await.map(drop));
     }

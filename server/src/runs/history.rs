@@ -3,7 +3,7 @@
 use super::StoreError;
 use futures::future::BoxFuture;
 use saltpeter_protocol::api::RunSummary;
-use saltpeter_protocol::{JobName, MachineId, RunId};
+use saltpeter_protocol::{Attempt, JobName, MachineId, RunId};
 use std::sync::Arc;
 
 /// Where the runs of the past are kept.
@@ -15,12 +15,12 @@ pub trait RunHistory: Send + Sync + 'static {
         limit: u32,
     ) -> BoxFuture<'a, Result<Vec<RunSummary>, StoreError>>;
 
-    /// Whether `machine` is part of `run`; `None` when there is no such run.
-    fn has_machine<'a>(
+    /// The newest attempt of `machine` in `run`; `None` when there is no such run, `Some(None)` when the machine is not part of it.
+    fn newest_attempt<'a>(
         &'a self,
         run: &'a RunId,
         machine: &'a MachineId,
-    ) -> BoxFuture<'a, Result<Option<bool>, StoreError>>;
+    ) -> BoxFuture<'a, Result<Option<Option<Attempt>>, StoreError>>;
 }
 
 /// A way to ask for them. Clones share it.
@@ -40,12 +40,12 @@ impl History {
         self.kept.newest(job, limit).await
     }
 
-    /// Whether `machine` is part of `run`; `None` when there is no such run.
-    pub async fn has_machine(
+    /// The newest attempt of `machine` in `run`; `None` when there is no such run, `Some(None)` when the machine is not part of it.
+    pub async fn newest_attempt(
         &self,
         run: &RunId,
         machine: &MachineId,
-    ) -> Result<Option<bool>, StoreError> {
-        self.kept.has_machine(run, machine).await
+    ) -> Result<Option<Option<Attempt>>, StoreError> {
+        self.kept.newest_attempt(run, machine).await
     }
 }

@@ -1,6 +1,6 @@
 //! The output log: what the commands of all machines of all runs have written, byte for byte.
 //!
-//! Each machine of a run has a *stream*, an append-only sequence of bytes addressed by offset. Pieces are checked and
+//! Each attempt of a machine of a run has a *stream*, an append-only sequence of bytes addressed by offset. Pieces are checked and
 //! put in order by the session that received them ([`OutputStream::submit`]), written by one task in group commits, and
 //! published only after the commit: an offset that [`OutputStream::durable`] shows survives the death of the server.
 //! Readers have connections of their own and never wait for the writer.
@@ -10,6 +10,7 @@ mod error;
 mod fold;
 mod insert;
 mod intake;
+mod part;
 mod piece;
 mod place;
 mod read;
@@ -17,6 +18,7 @@ mod stream;
 mod writer;
 
 pub use error::{AppendError, OutputError};
+pub use part::Part;
 pub use piece::Chunk;
 pub use read::OutputReader;
 pub use stream::{Durable, OutputStream};
@@ -25,7 +27,7 @@ use fold::RESTART_PAGES;
 use intake::Intake;
 use place::Places;
 use saltpeter_protocol::api::{OutputFrom, OutputLength, OutputSlice};
-use saltpeter_protocol::{MachineId, RunId};
+use saltpeter_protocol::{Attempt, MachineId, RunId};
 use sqlx::ConnectOptions as _;
 use sqlx::sqlite::{
     SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
@@ -121,16 +123,16 @@ impl OutputLog {
         })
     }
 
-    /// The stream of one machine of a run. Whoever appends keeps it, so that its state is looked up once.
+    /// The stream of one machine of a run, or of one attempt of it. Whoever appends keeps it, so that its state is looked up once.
     pub async fn stream(
         &self,
         run: &RunId,
-        machine: &MachineId,
+        part: impl Into<Part<'_>>,
     ) -> Result<OutputStream, OutputError> {
         let cell = self
             .inner
             .streams
-            .get(&self.inner.readers, run, machine)
+            .get(&self.inner.readers, run, part.into())
             .await?;
         Ok(OutputStream::new(cell, Arc::clone(&self.inner.intake)))
     }
@@ -139,26 +141,26 @@ impl OutputLog {
     pub async fn append(
         &self,
         run: &RunId,
-        machine: &MachineId,
+        part: impl Into<Part<'_>>,
         chunk: Chunk,
     ) -> Result<u64, AppendError> {
-        let stream = self.stream(run, machine).await?;
+        let stream = self.stream(run, part).await?;
         let end = stream.submit(chunk).await?;
         stream.wait_durable(end).await
     }
 
-    /// How much output of each of a run's machines is durable; machines without any are left out.
+    /// How much output of each attempt of a run's machines is durable; those without any are left out.
     pub async fn lengths(
         &self,
         run: &RunId,
-    ) -> Result<BTreeMap<MachineId, OutputLength>, OutputError> {
+    ) -> Result<BTreeMap<(MachineId, Attempt), OutputLength>, OutputError> {
         // First those in memory, since the index may lack some of theirs.
         let held = self.inner.streams.held_of(run);
         let mut lengths = read::lengths(&self.inner.readers, run).await?;
         for cell in held {
             let length = cell.durable().length;
             if length.bytes > 0 {
-                lengths.insert(cell.machine.clone(), length);
+                lengths.insert((cell.machine.clone(), cell.attempt), length);
             }
         }
         Ok(lengths)
@@ -169,11 +171,11 @@ impl OutputLog {
     pub async fn read(
         &self,
         run: &RunId,
-        machine: &MachineId,
+        part: impl Into<Part<'_>>,
         from: OutputFrom,
         limit: usize,
     ) -> Result<OutputSlice, OutputError> {
-        let stream = self.stream(run, machine).await?;
+        let stream = self.stream(run, part).await?;
         read::slice(&self.inner.readers, stream.cell(), from, limit).await
     }
 
@@ -181,10 +183,10 @@ impl OutputLog {
     pub async fn reader(
         &self,
         run: &RunId,
-        machine: &MachineId,
+        part: impl Into<Part<'_>>,
         offset: u64,
     ) -> Result<OutputReader, OutputError> {
-        let stream = self.stream(run, machine).await?;
+        let stream = self.stream(run, part).await?;
         Ok(OutputReader::new(
             self.inner.readers.clone(),
             stream,

@@ -4,7 +4,7 @@ use super::row::{self, HEAD, MACHINE, SUMMARY};
 use super::{Store, StoreError};
 use saltpeter_domain::run::{MachineRun, Run, RunHead};
 use saltpeter_protocol::api::{Pause, RecentRun, RunSummary};
-use saltpeter_protocol::{JobName, MachineId, RunId, UnixMillis};
+use saltpeter_protocol::{Attempt, JobName, MachineId, RunId, UnixMillis};
 use sqlx::{AssertSqlSafe, Row};
 use std::collections::{BTreeMap, HashMap};
 
@@ -37,8 +37,8 @@ pub(super) mod query {
     pub(in super::super) fn active() -> String {
         format!("SELECT {SUMMARY} FROM runs WHERE ended IS NULL ORDER BY seq")
     }
-    pub(in super::super) fn has_machine() -> String {
-        "SELECT EXISTS (SELECT 1 FROM run_machines WHERE run_seq = seq AND machine = ?) FROM runs WHERE id = ?".to_owned()
+    pub(in super::super) fn newest_attempt() -> String {
+        "SELECT machine, earlier FROM runs LEFT JOIN run_machines ON run_seq = seq AND machine = ? WHERE id = ?".to_owned()
     }
     pub(in super::super) fn meta() -> String {
         "SELECT value FROM meta WHERE name = ?".to_owned()
@@ -134,18 +134,18 @@ impl Store {
             .collect()
     }
 
-    /// Whether `machine` is part of `run`; `None` when there is no such run.
-    pub async fn has_machine(
+    /// The newest attempt of `machine` in `run`; `None` when there is no such run, `Some(None)` when the machine is not part of it.
+    pub async fn newest_attempt(
         &self,
         run: &RunId,
         machine: &MachineId,
-    ) -> Result<Option<bool>, StoreError> {
-        let found = sqlx::query(AssertSqlSafe(query::has_machine()))
+    ) -> Result<Option<Option<Attempt>>, StoreError> {
+        let found = sqlx::query(AssertSqlSafe(query::newest_attempt()))
             .bind(machine.as_str())
             .bind(run.as_str())
             .fetch_optional(&self.readers)
             .await?;
-        Ok(found.map(|row| row.try_get(0)).transpose()?)
+        found.as_ref().map(row::newest_attempt).transpose()
     }
 
     /// All runs that are not over, oldest first.

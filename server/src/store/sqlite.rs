@@ -6,7 +6,7 @@ use crate::runs::{CreateError, NewRun, RunHistory, RunStore, RunWrite};
 use futures::future::BoxFuture;
 use saltpeter_domain::run::Run;
 use saltpeter_protocol::api::{Pause, RunSummary};
-use saltpeter_protocol::{JobName, MachineId, RunId, UnixMillis};
+use saltpeter_protocol::{Attempt, JobName, MachineId, RunId, UnixMillis};
 use sqlx::ConnectOptions;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
@@ -150,11 +150,11 @@ impl RunHistory for Store {
         Box::pin(self.history(job, limit))
     }
 
-    fn has_machine<'a>(
+    fn newest_attempt<'a>(
         &'a self,
         run: &'a RunId,
         machine: &'a MachineId,
-    ) -> BoxFuture<'a, Result<Option<bool>, StoreError>> {
-        Box::pin(Store::has_machine(self, run, machine))
+    ) -> BoxFuture<'a, Result<Option<Option<Attempt>>, StoreError>> {
+        Box::pin(Store::newest_attempt(self, run, machine))
     }
 }

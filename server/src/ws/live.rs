@@ -194,6 +194,7 @@ impl Session {
                 sub,
                 run,
                 machine,
+                attempt,
                 from,
             }) => {
                 self.subscriptions.remove(&sub);
@@ -207,6 +208,7 @@ impl Session {
                     sub,
                     run,
                     machine,
+                    attempt,
                     from,
                     outputs: self.live.ops.outputs().clone(),
                     queue: self.outputs.clone(),

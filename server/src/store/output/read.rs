@@ -8,7 +8,7 @@ use super::stream::{Cell, OutputStream};
 use bytes::Bytes;
 use futures::TryStreamExt as _;
 use saltpeter_protocol::api::{ChunkMark, OutputFrom, OutputLength, OutputSlice};
-use saltpeter_protocol::{MachineId, RunId};
+use saltpeter_protocol::{Attempt, MachineId, RunId};
 use sqlx::sqlite::SqlitePool;
 use std::collections::BTreeMap;
 
@@ -32,7 +32,7 @@ pub(super) const HOLDER: &str = "SELECT b.id, b.start, raw_len, first_line, line
 pub(super) const HOLDER_IN_TAIL: &str =
     "SELECT id, start, raw_len, first_line, line_feeds FROM output_block WHERE id = $1";
 
-pub(super) const LENGTHS: &str = "SELECT machine, b.start + raw_len, first_line + line_feeds FROM output_stream s \
+pub(super) const LENGTHS: &str = "SELECT machine, attempt, b.start + raw_len, first_line + line_feeds FROM output_stream s \
      JOIN output_block b ON b.id = \
      (SELECT block FROM output_place WHERE stream = s.id ORDER BY start DESC LIMIT 1) WHERE s.run = $1";
 
@@ -40,18 +40,21 @@ pub(super) const LENGTHS: &str = "SELECT machine, b.start + raw_len, first_line 
 pub(super) async fn lengths(
     readers: &SqlitePool,
     run: &RunId,
-) -> Result<BTreeMap<MachineId, OutputLength>, OutputError> {
-    let rows: Vec<(String, i64, i64)> = sqlx::query_as(LENGTHS)
+) -> Result<BTreeMap<(MachineId, Attempt), OutputLength>, OutputError> {
+    let rows: Vec<(String, u32, i64, i64)> = sqlx::query_as(LENGTHS)
         .bind(run.as_str())
         .fetch_all(readers)
         .await?;
-    let known = rows.into_iter().filter_map(|(machine, bytes, lines)| {
-        let length = OutputLength {
-            bytes: bytes as u64,
-            lines: lines as u64,
-        };
-        Some((MachineId::new(&machine).ok()?, length))
-    });
+    let known = rows
+        .into_iter()
+        .filter_map(|(machine, attempt, bytes, lines)| {
+            let length = OutputLength {
+                bytes: bytes as u64,
+                lines: lines as u64,
+            };
+            let machine = MachineId::new(&machine).ok()?;
+            Some(((machine, Attempt::try_from(attempt).ok()?), length))
+        });
     Ok(known.collect())
 }
 

@@ -2,11 +2,12 @@
 
 use super::error::{AppendError, OutputError};
 use super::intake::Intake;
+use super::part::Part;
 use super::piece::{Body, Chunk, Piece};
 use super::place::Place;
 use super::writer::Order;
 use saltpeter_protocol::api::{ChunkMark, OutputLength};
-use saltpeter_protocol::{MachineId, RunId};
+use saltpeter_protocol::{Attempt, MachineId, RunId};
 use sqlx::Row as _;
 use sqlx::sqlite::SqlitePool;
 use std::collections::HashMap;
@@ -22,12 +23,13 @@ pub struct Durable {
     pub v1_seq: Option<u64>,
 }
 
-type Key = (RunId, MachineId);
+type Key = (RunId, MachineId, Attempt);
 
 /// One stream's state in memory, shared by everyone who has to do with it.
 pub(super) struct Cell {
     pub(super) run: RunId,
     pub(super) machine: MachineId,
+    pub(super) attempt: Attempt,
     /// Up to where pieces have been taken; ahead of `durable` by what waits for the writer.
     accepted: Mutex<Durable>,
     durable: watch::Sender<Durable>,
@@ -105,14 +107,14 @@ impl Streams {
         self.live().cells.get(key).and_then(Weak::upgrade)
     }
 
-    /// The stream of `machine` in `run`, loaded if nobody holds it.
+    /// The stream of `part` of `run`, loaded if nobody holds it.
     pub(super) async fn get(
         &self,
         readers: &SqlitePool,
         run: &RunId,
-        machine: &MachineId,
+        part: Part<'_>,
     ) -> Result<Arc<Cell>, OutputError> {
-        let key = (run.clone(), machine.clone());
+        let key = (run.clone(), part.machine.clone(), part.attempt);
         if let Some(cell) = self.held(&key) {
             return Ok(cell);
         }
@@ -120,7 +122,7 @@ impl Streams {
         if let Some(cell) = self.held(&key) {
             return Ok(cell);
         }
-        let cell = Arc::new(load(readers, run, machine).await?);
+        let cell = Arc::new(load(readers, run, part).await?);
         let mut live = self.live();
         if live.cells.len() >= live.sweep_at {
             live.cells.retain(|_, cell| cell.strong_count() > 0);
@@ -133,25 +135,27 @@ impl Streams {
     /// The streams of a run that somebody holds.
     pub(super) fn held_of(&self, run: &RunId) -> Vec<Arc<Cell>> {
         let live = self.live();
-        let of_run = live.cells.iter().filter(|((of, _), _)| of == run);
+        let of_run = live.cells.iter().filter(|((of, ..), _)| of == run);
         of_run.filter_map(|(_, cell)| cell.upgrade()).collect()
     }
 
     /// Forgets the streams of a run whose output has been deleted.
     pub(super) fn forget_run(&self, run: &RunId) {
-        self.live().cells.retain(|(of, _), _| of != run);
+        self.live().cells.retain(|(of, ..), _| of != run);
     }
 }
 
-async fn load(readers: &SqlitePool, run: &RunId, machine: &MachineId) -> Result<Cell, OutputError> {
+async fn load(readers: &SqlitePool, run: &RunId, part: Part<'_>) -> Result<Cell, OutputError> {
     let mut durable = Durable::default();
     let row = OnceLock::new();
-    let stream =
-        sqlx::query("SELECT id, v1_seq FROM output_stream WHERE run = $1 AND machine = $2")
-            .bind(run.as_str())
-            .bind(machine.as_str())
-            .fetch_optional(readers)
-            .await?;
+    let stream = sqlx::query(
+        "SELECT id, v1_seq FROM output_stream WHERE run = $1 AND machine = $2 AND attempt = $3",
+    )
+    .bind(run.as_str())
+    .bind(part.machine.as_str())
+    .bind(part.attempt.get())
+    .fetch_optional(readers)
+    .await?;
     if let Some(stream) = stream {
         let id: i64 = stream.try_get("id")?;
         let seq: Option<i64> = stream.try_get("v1_seq")?;
@@ -177,7 +181,8 @@ async fn load(readers: &SqlitePool, run: &RunId, machine: &MachineId) -> Result<
     }
     Ok(Cell {
         run: run.clone(),
-        machine: machine.clone(),
+        machine: part.machine.clone(),
+        attempt: part.attempt,
         accepted: Mutex::new(durable),
         durable: watch::Sender::new(durable),
         row,
@@ -185,7 +190,7 @@ async fn load(readers: &SqlitePool, run: &RunId, machine: &MachineId) -> Result<
     })
 }
 
-/// One machine's output in a run, for whoever appends to it or follows it.
+/// The output of one machine's attempt in a run, for whoever appends to it or follows it.
 #[derive(Clone)]
 pub struct OutputStream {
     cell: Arc<Cell>,

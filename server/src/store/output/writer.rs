@@ -315,10 +315,11 @@ async fn stream_row(connection: &mut SqliteConnection, share: &Share) -> Result<
         }
         None => {
             let row: i64 = sqlx::query(
-                "INSERT INTO output_stream (run, machine, v1_seq) VALUES ($1, $2, $3) RETURNING id",
+                "INSERT INTO output_stream (run, machine, attempt, v1_seq) VALUES ($1, $2, $3, $4) RETURNING id",
             )
             .bind(share.cell.run.as_str())
             .bind(share.cell.machine.as_str())
+            .bind(share.cell.attempt.get())
             .bind(seq)
             .fetch_one(connection)
             .await?

@@ -4,7 +4,7 @@ use super::texts::Texts;
 use crate::outputs::{OutputError, Outputs};
 use axum::extract::ws::Message;
 use saltpeter_protocol::live::{OutputPush, ServerMessage, SubscriptionId};
-use saltpeter_protocol::{MachineId, RunId};
+use saltpeter_protocol::{Attempt, MachineId, RunId};
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -17,6 +17,7 @@ pub(super) struct Follow {
     pub(super) sub: SubscriptionId,
     pub(super) run: RunId,
     pub(super) machine: MachineId,
+    pub(super) attempt: Attempt,
     pub(super) from: u64,
     pub(super) outputs: Outputs,
     pub(super) queue: mpsc::Sender<Message>,
@@ -39,8 +40,8 @@ impl Follow {
     }
 
     async fn follow(&self) -> Result<(), OutputError> {
-        let follower = self.outputs.follow(&self.run, &self.machine, self.from);
-        let mut follower = follower.await?;
+        let part = (&self.machine, self.attempt);
+        let mut follower = self.outputs.follow(&self.run, part, self.from).await?;
         while follower.grown().await {
             while follower.has_more() {
                 // Room first: a browser that does not read costs no reading and no memory.
