@@ -8,6 +8,7 @@ pub mod config_watch;
 pub mod dispatch;
 pub mod executor;
 pub mod fanout;
+pub mod faults;
 pub mod http;
 pub mod joblog;
 pub mod lifecycle;

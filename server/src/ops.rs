@@ -13,6 +13,7 @@ use crate::pauses::Pauses;
 use crate::runs::{History, Runs, StoreError};
 use crate::settings::InForce;
 use crate::sinks::SinkBoard;
+use crate::store::health::{Health, Trouble};
 use saltpeter_domain::Job;
 use saltpeter_protocol::api::{ApiError, ErrorCode};
 use saltpeter_protocol::{JobName, RunId};
@@ -36,6 +37,8 @@ pub struct Parts {
     pub history: History,
     /// Their output.
     pub outputs: Outputs,
+    /// Whether the storage can be written.
+    pub health: Health,
     /// What browsers are shown.
     pub board: Board,
     /// The clusters that get documents.
@@ -68,6 +71,18 @@ impl Ops {
     /// The time.
     pub fn clock(&self) -> &dyn Clock {
         &*self.parts.clock
+    }
+
+    /// What is wrong with the storage; nothing, one hopes.
+    pub fn troubles(&self) -> Vec<Trouble> {
+        self.parts.health.troubles()
+    }
+
+    fn store_failed(&self, error: &StoreError) -> ApiError {
+        match self.parts.health.state_failure() {
+            Some(trouble) => unwritable(&trouble),
+            None => internal(error),
+        }
     }
 
     /// All output.
@@ -125,8 +140,8 @@ fn unknown_run(run: &RunId) -> ApiError {
     ApiError::new(ErrorCode::UnknownRun, format!("there is no run {run}"))
 }
 
-fn store_failed(error: &StoreError) -> ApiError {
-    internal(error)
+fn unwritable(trouble: &Trouble) -> ApiError {
+    ApiError::new(ErrorCode::Unavailable, trouble.sentence())
 }
 
 fn internal(error: &dyn std::fmt::Display) -> ApiError {

@@ -1,6 +1,6 @@
 //! What the pages and the reading routes are answered with.
 
-use super::{Ops, internal, store_failed, unknown_run};
+use super::{Ops, internal, unknown_run};
 use crate::outputs::OutputReader;
 use crate::view;
 use saltpeter_app::backend::{Answer, Backend};
@@ -41,7 +41,7 @@ impl Ops {
             expression: job.schedule.expression().to_owned(),
             timezone: job.schedule.zone(jobs.default_zone).name().to_owned(),
             preview: explained.map_err(|error| error.to_string()),
-            history: history.map_err(|e| store_failed(&e))?,
+            history: history.map_err(|e| self.store_failed(&e))?,
             effective: view::effective(&job, &jobs.settings, jobs.default_zone),
         })
     }
@@ -53,7 +53,7 @@ impl Ops {
             .runs
             .detail(run)
             .await
-            .map_err(|e| store_failed(&e))?;
+            .map_err(|e| self.store_failed(&e))?;
         let mut detail = detail.ok_or_else(|| unknown_run(run))?;
         let lengths = self.parts.outputs.lengths(run).await;
         let lengths = lengths.map_err(|e| internal(&e))?;
@@ -72,7 +72,7 @@ impl Ops {
     ) -> Result<Attempt, ApiError> {
         let newest = self.parts.history.newest_attempt(run, machine).await;
         let newest = newest
-            .map_err(|e| store_failed(&e))?
+            .map_err(|e| self.store_failed(&e))?
             .ok_or_else(|| unknown_run(run))?;
         let Some(newest) = newest else {
             let message = format!("machine {machine} is not part of {run}");

@@ -23,6 +23,8 @@ pub use piece::Chunk;
 pub use read::OutputReader;
 pub use stream::{Durable, OutputStream};
 
+use super::faults::Faults;
+use super::health::{Commits, Health, Kept};
 use fold::RESTART_PAGES;
 use intake::Intake;
 use place::Places;
@@ -67,6 +69,15 @@ struct Inner {
 impl OutputLog {
     /// Opens the log in the file `path`, creating it if need be, and starts its writer on the present runtime.
     pub async fn open(path: &Path) -> Result<Self, OutputError> {
+        Self::open_with(path, Health::default(), Faults::default()).await
+    }
+
+    /// The same, reporting to `health` whether it can be written, and suffering `faults`.
+    pub async fn open_with(
+        path: &Path,
+        health: Health,
+        faults: Faults,
+    ) -> Result<Self, OutputError> {
         let options = SqliteConnectOptions::new()
             .filename(path)
             .create_if_missing(true)
@@ -107,7 +118,15 @@ impl OutputLog {
         let fold = Arc::new(Notify::new());
         let folder = options.connect().await.map_err(open)?;
         tokio::spawn(fold::fold(folder, fold.clone(), closing.clone()));
-        let writer = Writer::new(connection, places, (inbox, enough), fold, closing.clone());
+        let commits = Commits::new(Kept::Output, path, health, faults);
+        let writer = Writer::new(
+            connection,
+            places,
+            (inbox, enough),
+            fold,
+            closing.clone(),
+            commits,
+        );
         tokio::spawn(async move {
             writer.run().await;
             end.send_replace(true);

@@ -1,6 +1,8 @@
 //! The `SQLite` database of runs, machines, pauses and the like: one connection that writes, a few that read.
 
 use super::StoreError;
+use super::faults::Faults;
+use super::health::{Commits, Health, Kept};
 use super::write::{Order, Writer};
 use crate::runs::{CreateError, NewRun, RunHistory, RunStore, RunWrite};
 use futures::future::BoxFuture;
@@ -34,6 +36,15 @@ pub struct Store {
 impl Store {
     /// Opens the database `path`, makes it if there is none, and brings it up to date.
     pub async fn open(path: &Path) -> Result<Self, StoreError> {
+        Self::open_with(path, Health::default(), Faults::default()).await
+    }
+
+    /// The same, reporting to `health` whether it can be written, and suffering `faults`.
+    pub async fn open_with(
+        path: &Path,
+        health: Health,
+        faults: Faults,
+    ) -> Result<Self, StoreError> {
         let failed = |reason: String| StoreError::Open {
             path: path.display().to_string(),
             reason,
@@ -63,7 +74,8 @@ impl Store {
             .map_err(|error| failed(error.to_string()))?;
         let (orders, queue) = mpsc::channel(MAX_QUEUED);
         let writer = TaskTracker::new();
-        writer.spawn(Writer::new(connection, queue).work());
+        let commits = Commits::new(Kept::State, path, health, faults);
+        writer.spawn(Writer::new(connection, queue, commits).work());
         Ok(Self {
             readers,
             orders,

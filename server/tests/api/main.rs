@@ -10,4 +10,5 @@ mod maintenance;
 mod rest;
 mod restart;
 mod slow;
+mod storage;
 mod world;

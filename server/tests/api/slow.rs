@@ -2,7 +2,7 @@
 
 use crate::world::{Heard, Socket, World, within};
 use saltpeter_protocol::live::{ClientMessage, MAX_SUBSCRIPTIONS};
-use saltpeter_protocol::{MachineId, RunId};
+use saltpeter_protocol::{Attempt, MachineId, RunId};
 use saltpeter_server::ws::live::MAX_BROWSERS;
 use std::time::{Duration, Instant};
 use tokio_tungstenite::tungstenite::Error;
@@ -27,6 +27,7 @@ async fn follow(socket: &mut Socket, run: &RunId, times: usize) {
             sub,
             run: run.clone(),
             machine: MachineId::new("web1").unwrap(),
+            attempt: Attempt::FIRST,
             from: 0,
         };
         socket.say(&follow).await;

@@ -7,6 +7,7 @@ use super::insert::{Insert, Query};
 use super::piece::Piece;
 use super::place::{Places, Which};
 use super::stream::{Cell, Durable};
+use crate::store::health::Commits;
 use saltpeter_protocol::RunId;
 use saltpeter_protocol::api::OutputLength;
 use sqlx::{Connection as _, Row as _, SqliteConnection};
@@ -52,6 +53,7 @@ pub(super) struct Writer {
     enough: Arc<Notify>,
     /// Cancelled once the log is being closed: what cannot be written then is given up.
     closing: CancellationToken,
+    commits: Commits,
     insert: Insert,
     places: Places,
     /// Told when there is something to fold back.
@@ -90,12 +92,14 @@ impl Writer {
         (inbox, enough): (mpsc::UnboundedReceiver<Order>, Arc<Notify>),
         fold: Arc<Notify>,
         closing: CancellationToken,
+        commits: Commits,
     ) -> Self {
         Self {
             connection,
             inbox,
             enough,
             closing,
+            commits,
             insert: Insert::new(INSERT_BLOCKS, 9),
             places,
             fold,
@@ -120,7 +124,9 @@ impl Writer {
                 Next::Gather => {}
                 Next::Delete(run, reply) => {
                     // The asker may have gone away.
-                    let _ = reply.send(self.delete_some(&run).await.map_err(Into::into));
+                    let commits = self.commits.clone();
+                    let deleted = commits.watch(self.delete_some(&run)).await;
+                    let _ = reply.send(deleted.map_err(Into::into));
                 }
                 Next::Close => {
                     self.enter_all().await;
@@ -189,7 +195,8 @@ impl Writer {
     /// Commits, however long it takes. False when the log is closed before that.
     async fn write(&mut self, group: &[Piece]) -> bool {
         self.last_commit = Some(Instant::now());
-        while let Err(error) = self.commit(share_out(group)).await {
+        let commits = self.commits.clone();
+        while let Err(error) = commits.watch(self.commit(share_out(group))).await {
             tracing::error!(
                 %error,
                 "output cannot be written; nothing is acknowledged until it can. Check the disk's room and permissions"
