@@ -4,7 +4,9 @@ use saltpeter_protocol::api::{
     Counts, JobRow, MachineRow, MaintenanceView, OutputLength, Overview, RunDetail, RunSummary,
     ServerView,
 };
-use saltpeter_protocol::{JobName, MachineId, MachineState, RunCause, RunId, RunState, UnixMillis};
+use saltpeter_protocol::{
+    Attempt, JobName, MachineId, MachineState, RunCause, RunId, RunState, UnixMillis,
+};
 
 pub(crate) const NOW: UnixMillis = UnixMillis(1_795_435_327_041);
 
@@ -52,6 +54,7 @@ pub(crate) fn summary(id: &str, state: RunState) -> RunSummary {
         counts: Counts::default(),
         running_on: Vec::new(),
         kill: None,
+        stopped: None,
     }
 }
 
@@ -66,9 +69,13 @@ pub(crate) fn run(id: &str, machines: &[&str]) -> RunDetail {
                 pid: None,
                 output: OutputLength::default(),
                 kill: None,
+                attempt: Attempt::FIRST,
+                earlier: Vec::new(),
+                replaced: None,
             })
             .collect(),
         config: Vec::new(),
         command: "true".to_owned(),
+        attempts: Attempt::FIRST,
     }
 }

@@ -143,6 +143,11 @@ pub enum MachineState {
         /// When the wrapper was last heard.
         last_heard: UnixMillis,
     },
+    /// An attempt has failed, and the next one waits for its time.
+    Retrying {
+        /// When it begins.
+        at: UnixMillis,
+    },
     /// It is over.
     Ended {
         /// When the command started; `None` if it never did.
@@ -173,7 +178,7 @@ impl MachineState {
         match self {
             Self::Running { since } | Self::LostContact { since, .. } => Some(*since),
             Self::Ended { since, .. } => *since,
-            Self::Waiting | Self::Starting { .. } => None,
+            Self::Waiting | Self::Starting { .. } | Self::Retrying { .. } => None,
         }
     }
 
@@ -184,6 +189,7 @@ impl MachineState {
             Self::Starting { .. } => "starting",
             Self::Running { .. } => "running",
             Self::LostContact { .. } => "lost contact",
+            Self::Retrying { .. } => "waiting to retry",
             Self::Ended { outcome, .. } => outcome.label(),
         }
     }

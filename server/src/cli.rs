@@ -4,6 +4,7 @@ mod commands;
 
 use crate::boot::{self, Options};
 use crate::clock::{Clock, SystemClock};
+use crate::serve::raise_open_files;
 use crate::settings::Flags;
 use crate::store::faults::Faults;
 use crate::{VERSION, faults, telemetry};
@@ -195,6 +196,7 @@ pub fn main() -> ExitCode {
 
 fn serve(mut options: Options, faults: Option<&Path>) -> ExitCode {
     telemetry::init();
+    raise_open_files();
     let clock: Arc<dyn Clock> = match faults.map(faults::watch) {
         None => Arc::new(SystemClock),
         Some(Ok(wrong)) => {

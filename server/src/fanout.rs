@@ -134,12 +134,14 @@ impl Fanout {
         if machines.len() > ONE_BY_ONE {
             let lengths = self.output.lengths(run).await.unwrap_or_default();
             for row in &mut machines {
-                row.output = lengths.get(&row.machine).copied().unwrap_or_default();
+                crate::view::set_output(row, &lengths);
             }
         } else {
             for row in &mut machines {
-                if let Ok(stream) = self.output.stream(run, &row.machine).await {
-                    row.output = stream.durable().length;
+                for attempt in row.attempts() {
+                    if let Ok(stream) = self.output.stream(run, (&row.machine, attempt)).await {
+                        row.set_output(attempt, stream.durable().length);
+                    }
                 }
             }
         }

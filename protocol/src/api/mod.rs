@@ -26,5 +26,6 @@ pub use maintenance::{
 pub use output::{ChunkMark, OutputFrom, OutputSlice, SliceError};
 pub(crate) use output::{decode_with_header, encode_with_header};
 pub use runs::{
-    Counts, KillRequest, KillView, MachineRow, OutputLength, RunDetail, RunStarted, RunSummary,
+    Counts, KillRequest, KillView, MachineRow, OutputLength, PastAttempt, ReplacedOutcome,
+    RunDetail, RunStarted, RunSummary, StopView,
 };

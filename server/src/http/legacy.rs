@@ -199,7 +199,7 @@ async fn results(ops: &Ops, run: &RunSummary) -> Answer<Map<String, Value>> {
             _ => None,
         };
         let from = OutputFrom::Tail(STATUS_OUTPUT as u64);
-        let output = ops.output(&run.id, &row.machine, from, STATUS_OUTPUT);
+        let output = ops.output(&run.id, &row.machine, None, from, STATUS_OUTPUT);
         let outcome = row.state.outcome();
         let result = json!({
             "starttime": row.state.started_at().map(iso),

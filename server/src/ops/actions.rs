@@ -71,7 +71,7 @@ impl Ops {
             spec: Arc::new(job.freeze(&jobs.settings)),
             cause,
             only,
-            reconnect_grace: jobs.settings.reconnect_grace,
+            reconnect_grace: job.reconnect_grace(&jobs.settings),
         };
         self.parts
             .runs

@@ -73,7 +73,7 @@ impl Starter {
                     FireKind::CatchUp => RunCause::CatchUp { instant },
                 },
                 only: None,
-                reconnect_grace: self.set.settings.reconnect_grace,
+                reconnect_grace: job.reconnect_grace(&self.set.settings),
             };
             self.write(job, Entry::Start(start)).await?;
         }

@@ -13,9 +13,9 @@ use tokio::time::Instant;
 /// A commit that takes longer than this is said to be slow.
 pub const SLOW: Duration = Duration::from_secs(5);
 
-/// A part of the storage.
+/// What is kept, each in a file of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Part {
+pub enum Kept {
     /// Runs, their machines, pauses.
     State,
     /// What commands write.
@@ -37,11 +37,11 @@ pub enum Problem {
     Failing(String),
 }
 
-/// A part of the storage that cannot be written to.
+/// A file that cannot be written to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trouble {
     /// Which.
-    pub part: Part,
+    pub kept: Kept,
     /// What is wrong.
     pub problem: Problem,
     /// Its file.
@@ -65,12 +65,12 @@ impl Trouble {
             ),
             Problem::Failing(reason) => format!("{file} cannot be written ({reason})"),
         };
-        let meaning = match (self.part, &self.problem) {
-            (Part::State, Problem::Slow) => "starts are late, and what is shown may be behind",
-            (Part::State, _) => {
+        let meaning = match (self.kept, &self.problem) {
+            (Kept::State, Problem::Slow) => "starts are late, and what is shown may be behind",
+            (Kept::State, _) => {
                 "nothing new starts, and what is shown may be behind; commands go on on their machines"
             }
-            (Part::Output, _) => "output waits on the machines, and nothing of it is lost",
+            (Kept::Output, _) => "output waits on the machines, and nothing of it is lost",
         };
         let remedy = match self.problem {
             Problem::Full => " All goes on by itself when there is room.",
@@ -90,7 +90,7 @@ impl Trouble {
 
     /// Whether runs cannot be written down because of it.
     pub fn stops_starts(&self) -> bool {
-        self.part == Part::State && self.is_failure()
+        self.kept == Kept::State && self.is_failure()
     }
 }
 
@@ -128,9 +128,9 @@ impl Health {
             .cloned()
     }
 
-    fn set(&self, part: Part, file: &Path, problem: Option<Problem>) {
+    fn set(&self, kept: Kept, file: &Path, problem: Option<Problem>) {
         self.troubles.send_if_modified(|troubles| {
-            let known = troubles.iter().position(|trouble| trouble.part == part);
+            let known = troubles.iter().position(|trouble| trouble.kept == kept);
             match (known, problem) {
                 (None, None) => false,
                 (Some(place), None) => {
@@ -146,7 +146,7 @@ impl Health {
                 }
                 (None, Some(problem)) => {
                     troubles.push(Trouble {
-                        part,
+                        kept,
                         problem,
                         file: file.to_owned(),
                         since: Instant::now(),
@@ -161,16 +161,16 @@ impl Health {
 /// What surrounds the commits of one writer.
 #[derive(Debug, Clone)]
 pub(super) struct Commits {
-    part: Part,
+    kept: Kept,
     file: PathBuf,
     health: Health,
     faults: Faults,
 }
 
 impl Commits {
-    pub(super) fn new(part: Part, file: &Path, health: Health, faults: Faults) -> Self {
+    pub(super) fn new(kept: Kept, file: &Path, health: Health, faults: Faults) -> Self {
         Self {
-            part,
+            kept,
             file: file.to_owned(),
             health,
             faults,
@@ -193,15 +193,15 @@ impl Commits {
         let result = match tokio::time::timeout(SLOW, &mut whole).await {
             Ok(result) => result,
             Err(_) => {
-                self.health.set(self.part, &self.file, Some(Problem::Slow));
+                self.health.set(self.kept, &self.file, Some(Problem::Slow));
                 whole.await
             }
         };
         match &result {
-            Ok(_) => self.health.set(self.part, &self.file, None),
+            Ok(_) => self.health.set(self.kept, &self.file, None),
             Err(error) => {
                 if let Some(problem) = error.as_sqlx().and_then(problem) {
-                    self.health.set(self.part, &self.file, Some(problem));
+                    self.health.set(self.kept, &self.file, Some(problem));
                 }
             }
         }
@@ -213,7 +213,7 @@ impl Commits {
         let troubles = self.health.troubles.borrow();
         troubles
             .iter()
-            .any(|trouble| trouble.part == self.part && trouble.is_failure())
+            .any(|trouble| trouble.kept == self.kept && trouble.is_failure())
     }
 }
 
@@ -270,11 +270,11 @@ mod tests {
     use super::*;
     use crate::store::faults::CommitFailure;
 
-    fn commits(part: Part) -> (Commits, Faults, Health) {
+    fn commits(kept: Kept) -> (Commits, Faults, Health) {
         let (faults, health) = (Faults::default(), Health::default());
         let file = Path::new("/var/lib/saltpeter/x.db");
         (
-            Commits::new(part, file, health.clone(), faults.clone()),
+            Commits::new(kept, file, health.clone(), faults.clone()),
             faults,
             health,
         )
@@ -286,7 +286,7 @@ mod tests {
 
     #[tokio::test]
     async fn trouble_begins_with_a_failed_commit_and_ends_with_the_next_one() {
-        let (state, faults, health) = commits(Part::State);
+        let (state, faults, health) = commits(Kept::State);
         commit(&state).await.unwrap();
         assert!(health.troubles().is_empty());
         faults.set_failure(Some(CommitFailure::Full));
@@ -306,7 +306,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_slow_commit_is_said_while_it_lasts() {
-        let (output, faults, health) = commits(Part::Output);
+        let (output, faults, health) = commits(Kept::Output);
         faults.set_commit_delay(Duration::from_secs(60));
         let going = tokio::spawn({
             let output = output.clone();
@@ -322,7 +322,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_fails_slowly_still_fails() {
-        let (state, faults, health) = commits(Part::State);
+        let (state, faults, health) = commits(Kept::State);
         faults.set_failure(Some(CommitFailure::Full));
         assert!(commit(&state).await.is_err());
         faults.set_commit_delay(SLOW * 3);
@@ -340,12 +340,12 @@ mod tests {
             Problem::Slow,
             Problem::Failing("disk I/O error".to_owned()),
         ];
-        let sentences: Vec<String> = [Part::State, Part::Output]
+        let sentences: Vec<String> = [Kept::State, Kept::Output]
             .into_iter()
-            .flat_map(|part| {
+            .flat_map(|kept| {
                 problems.clone().map(|problem| {
                     Trouble {
-                        part,
+                        kept,
                         problem,
                         file: "/var/lib/saltpeter/x.db".into(),
                         since: Instant::now(),

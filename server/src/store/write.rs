@@ -255,6 +255,7 @@ async fn create(connection: &mut SqliteConnection, new: &NewRun) -> Result<Outco
                 spec: new.spec.clone(),
                 state: new.state.clone(),
                 kill: None,
+                stopped: None,
                 only: new.only.clone(),
                 reconnect_grace: new.reconnect_grace,
             },
@@ -304,11 +305,12 @@ fn ended(state: &RunState) -> Option<i64> {
 
 async fn save(connection: &mut SqliteConnection, write: &RunWrite) -> Result<(), StoreError> {
     let seq: i64 = sqlx::query_scalar(
-        "UPDATE runs SET state = ?, ended = ?, kill_asked = ?, counts = ?, running_on = ? WHERE id = ? RETURNING seq",
+        "UPDATE runs SET state = ?, ended = ?, kill_asked = ?, stopped = ?, counts = ?, running_on = ? WHERE id = ? RETURNING seq",
     )
     .bind(to_json(&write.state)?)
     .bind(ended(&write.state))
     .bind(to_json_if(write.kill.as_ref())?)
+    .bind(to_json_if(write.stopped.as_ref())?)
     .bind(to_json(&write.counts)?)
     .bind(to_json(&write.running_on)?)
     .bind(write.id.as_str())
@@ -333,22 +335,30 @@ async fn save_machines(
             machine.pid.map(i64::from),
             to_json_if(machine.bound.as_ref())?,
             to_json_if(machine.kill.as_ref())?,
+            to_json_if(Some(&machine.earlier).filter(|earlier| !earlier.is_empty()))?,
+            to_json_if(machine.replaced.as_ref())?,
         ));
     }
     let mut upsert = QueryBuilder::<Sqlite>::new(
-        "INSERT INTO run_machines (run_seq, machine, state, pid, bound, kill_asked) ",
+        "INSERT INTO run_machines (run_seq, machine, state, pid, bound, kill_asked, earlier, replaced) ",
     );
-    upsert.push_values(rows, |mut row, (id, state, pid, bound, kill)| {
-        row.push_bind(seq)
-            .push_bind(id.as_str())
-            .push_bind(state)
-            .push_bind(pid)
-            .push_bind(bound)
-            .push_bind(kill);
-    });
+    upsert.push_values(
+        rows,
+        |mut row, (id, state, pid, bound, kill, earlier, replaced)| {
+            row.push_bind(seq)
+                .push_bind(id.as_str())
+                .push_bind(state)
+                .push_bind(pid)
+                .push_bind(bound)
+                .push_bind(kill)
+                .push_bind(earlier)
+                .push_bind(replaced);
+        },
+    );
     upsert.push(
         " ON CONFLICT (run_seq, machine) DO UPDATE SET state = excluded.state, pid = excluded.pid, \
-         bound = excluded.bound, kill_asked = excluded.kill_asked",
+         bound = excluded.bound, kill_asked = excluded.kill_asked, earlier = excluded.earlier, \
+         replaced = excluded.replaced",
     );
     // Statements for few machines are prepared once and kept; long ones would crowd them out.
     upsert

@@ -4,7 +4,7 @@ use crate::http::{self, Response};
 use futures::{SinkExt as _, StreamExt as _};
 use saltpeter_protocol::api::{JobRow, RunDetail, RunStarted};
 use saltpeter_protocol::live::{ClientMessage, Event, OutputPush, ServerMessage};
-use saltpeter_protocol::{MachineId, MachineOutcome, RunId, UnixMillis};
+use saltpeter_protocol::{Attempt, MachineId, MachineOutcome, RunId, UnixMillis};
 use saltpeter_server::boot::{Options, Running, boot};
 use saltpeter_server::clock::{Clock as _, SystemClock, TestClock};
 use saltpeter_server::settings::Flags;
@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime};
 use tempfile::TempDir;
 use tokio::net::TcpStream;
-use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
 /// How long anything may take that a test waits for.
@@ -221,9 +221,14 @@ impl World {
     }
 
     pub(crate) async fn socket(&self) -> Socket {
+        self.try_socket().await.unwrap()
+    }
+
+    /// A browser's socket, unless the server turns it away.
+    pub(crate) async fn try_socket(&self) -> Result<Socket, Error> {
         let url = format!("ws://{}/ws/live", self.addr());
-        let (stream, _) = within(tokio_tungstenite::connect_async(url)).await.unwrap();
-        Socket { stream }
+        let (stream, _) = within(tokio_tungstenite::connect_async(url)).await?;
+        Ok(Socket { stream })
     }
 }
 
@@ -278,6 +283,7 @@ impl Socket {
             sub: 1,
             run: run.clone(),
             machine: MachineId::new(machine).unwrap(),
+            attempt: Attempt::FIRST,
             from: 0,
         })
         .await;

@@ -2,4 +2,5 @@ mod bed;
 mod clocks;
 mod lifetimes;
 mod overlaps;
+mod retries;
 mod writing;
