@@ -1,6 +1,6 @@
 //! A run with its machines and the output of one of them.
 
-use super::attempts::{Attempts, Notes};
+use super::attempts::{attempts_view, notes_view};
 use super::marks::{Mark, MarkIcon, run_word};
 use super::matrix::{Matrix, first_to_show};
 use super::output_pane::{OutputPane, Source, Start};
@@ -381,8 +381,8 @@ fn RunHead(detail: Memo<Arc<RunDetail>>, within: bool) -> impl IntoView {
 
 #[component]
 fn MachineHead(run: RunId, row: MachineRow, shown: Attempt, last: Attempt) -> impl IntoView {
-    let attempts = view! { <Attempts run=run.clone() row=row.clone() shown /> };
-    let notes = view! { <Notes row=row.clone() /> };
+    let attempts = attempts_view(&run, &row, shown);
+    let notes = notes_view(&row);
     let attempt = (!last.is_first()).then(|| format!("attempt {} of {last}", row.attempt));
     let actions = use_actions();
     let ended = row.state.is_ended();
