@@ -32,6 +32,7 @@ pub(crate) fn overview(names: &[&str]) -> Overview {
         jobs: names.iter().map(|name| job(name)).collect(),
         problems: Vec::new(),
         maintenance: MaintenanceView::default(),
+        troubles: Vec::new(),
         server: ServerView {
             version: "0.1.0".to_owned(),
             now: NOW,

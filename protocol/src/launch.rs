@@ -32,6 +32,9 @@ pub mod var {
     pub const LOG_DIR: &str = "SP_WRAPPER_LOGDIR";
     /// Seconds for which an undelivered result is kept. 86400 when absent.
     pub const RETAIN: &str = "SP_RETAIN";
+    /// Bytes of output that may wait on the machine's disk for the server; at this bound the command waits. 1 GiB when
+    /// absent. For who starts wrappers by hand or by a minion's environment: the server does not set it.
+    pub const SPOOL_MAX: &str = "SP_SPOOL_MAX";
     /// The command; required by version 1.
     pub const COMMAND: &str = "SP_COMMAND";
     /// The command's working directory.

@@ -252,7 +252,9 @@ impl RunOutcome {
 }
 
 /// Why a scheduled instant passed without a start.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum MissedReason {
     /// No server was running.
@@ -262,6 +264,8 @@ pub enum MissedReason {
     Late,
     /// A later instant was due as well by then, whose run stands for this one.
     Superseded,
+    /// The server could not write its start down: the disk was full, or failing.
+    StorageFailed,
 }
 
 impl MissedReason {
@@ -274,6 +278,9 @@ impl MissedReason {
             }
             Self::Superseded => {
                 "A later start of the job was due as well by then and stands for it."
+            }
+            Self::StorageFailed => {
+                "The server could not write it down at its time: its disk was full or failing."
             }
         }
     }

@@ -17,7 +17,7 @@ pub use config::{
 pub use error::{ApiError, ErrorBody, ErrorCode};
 pub use jobs::{
     ConfigEntry, DstMark, FireTime, JobDetail, JobRow, Overview, Pause, PauseRequest, RecentRun,
-    ServerView, TargetRow, TargetVerdict,
+    ServerView, StorageTrouble, TargetRow, TargetVerdict,
 };
 pub use maintenance::{
     DiffChange, DiffLine, FieldProblem, MaintenanceDiff, MaintenanceEdit, MaintenancePage,

@@ -25,7 +25,9 @@ impl Inner {
     pub(super) async fn start_wrappers(&self, order: LaunchOrder, reply: &RunHandle) {
         let spec = &order.spec;
         let host = self.executor.server_host(spec.server_host.as_deref());
-        let url = format!("ws://{host}:{}", self.machines_port);
+        let advertised = self.config.current().settings.advertised_machines_port;
+        let port = advertised.unwrap_or(self.machines_port);
+        let url = format!("ws://{host}:{port}");
         let launch = |machine| Launch {
             url: url.clone(),
             job: order.job.clone(),

@@ -1,7 +1,7 @@
 //! What the pages and the reading routes are answered with.
 
-use super::{Ops, internal, store_failed, unknown_run};
-use crate::store::output::OutputReader;
+use super::{Ops, internal, unknown_run};
+use crate::outputs::OutputReader;
 use crate::view;
 use saltpeter_app::backend::{Answer, Backend};
 use saltpeter_protocol::api::{
@@ -29,7 +29,7 @@ impl Ops {
             .executor
             .explain(&job.targets, &jobs.maintenance, now)
             .await;
-        let history = parts.store.history(name, HISTORY).await;
+        let history = parts.history.newest(name, HISTORY).await;
         Ok(JobDetail {
             upcoming: if row.paused.is_some() {
                 Vec::new()
@@ -41,7 +41,7 @@ impl Ops {
             expression: job.schedule.expression().to_owned(),
             timezone: job.schedule.zone(jobs.default_zone).name().to_owned(),
             preview: explained.map_err(|error| error.to_string()),
-            history: history.map_err(|e| store_failed(&e))?,
+            history: history.map_err(|e| self.store_failed(&e))?,
             effective: view::effective(&job, &jobs.settings, jobs.default_zone),
         })
     }
@@ -53,9 +53,9 @@ impl Ops {
             .runs
             .detail(run)
             .await
-            .map_err(|e| store_failed(&e))?;
+            .map_err(|e| self.store_failed(&e))?;
         let mut detail = detail.ok_or_else(|| unknown_run(run))?;
-        let lengths = self.parts.output.lengths(run).await;
+        let lengths = self.parts.outputs.lengths(run).await;
         let lengths = lengths.map_err(|e| internal(&e))?;
         for row in &mut detail.machines {
             view::set_output(row, &lengths);
@@ -70,21 +70,17 @@ impl Ops {
         machine: &MachineId,
         asked: Option<Attempt>,
     ) -> Result<Attempt, ApiError> {
-        let detail = self
-            .parts
-            .runs
-            .detail(run)
-            .await
-            .map_err(|e| store_failed(&e))?;
-        let detail = detail.ok_or_else(|| unknown_run(run))?;
-        let row = detail.machines.iter().find(|row| row.machine == *machine);
-        let Some(row) = row else {
+        let newest = self.parts.history.newest_attempt(run, machine).await;
+        let newest = newest
+            .map_err(|e| self.store_failed(&e))?
+            .ok_or_else(|| unknown_run(run))?;
+        let Some(newest) = newest else {
             let message = format!("machine {machine} is not part of {run}");
             return Err(ApiError::new(ErrorCode::UnknownMachine, message));
         };
         match asked {
-            None => Ok(row.attempt),
-            Some(attempt) if attempt <= row.attempt => Ok(attempt),
+            None => Ok(newest),
+            Some(attempt) if attempt <= newest => Ok(attempt),
             Some(attempt) => {
                 let message = format!("machine {machine} of {run} has had no attempt {attempt}");
                 Err(ApiError::new(ErrorCode::UnknownMachine, message))
@@ -101,8 +97,8 @@ impl Ops {
         offset: u64,
     ) -> Result<OutputReader, ApiError> {
         let attempt = self.find_attempt(run, machine, attempt).await?;
-        let output = &self.parts.output;
-        let reader = output.reader(run, (machine, attempt), offset).await;
+        let outputs = &self.parts.outputs;
+        let reader = outputs.reader(run, (machine, attempt), offset).await;
         reader.map_err(|e| internal(&e))
     }
 
@@ -116,8 +112,8 @@ impl Ops {
     ) -> Result<OutputSlice, ApiError> {
         let attempt = self.find_attempt(run, machine, attempt).await?;
         let limit = limit.clamp(1, MAX_SLICE);
-        let output = &self.parts.output;
-        let slice = output.read(run, (machine, attempt), from, limit).await;
+        let outputs = &self.parts.outputs;
+        let slice = outputs.read(run, (machine, attempt), from, limit).await;
         slice.map_err(|e| internal(&e))
     }
 

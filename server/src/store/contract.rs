@@ -383,6 +383,7 @@ async fn every_question_is_answered_by_an_index() {
         query::last_ended(),
         query::history(),
         query::active(),
+        query::newest_attempt(),
         query::meta(),
         query::by_instant(),
         "UPDATE runs SET ended = ? WHERE id = ?".to_owned(),

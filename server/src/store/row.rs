@@ -3,7 +3,7 @@
 use super::StoreError;
 use saltpeter_domain::run::{Earlier, MachineRun, RunHead};
 use saltpeter_protocol::api::RunSummary;
-use saltpeter_protocol::{MachineId, UnixMillis};
+use saltpeter_protocol::{Attempt, MachineId, UnixMillis};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sqlx::Row;
@@ -91,6 +91,15 @@ pub(super) fn summary(row: &SqliteRow) -> Result<RunSummary, StoreError> {
         kill: from_json_if("a run's kill", row.try_get(7)?)?,
         stopped: from_json_if("a run's stop", row.try_get(8)?)?,
     })
+}
+
+/// The newest attempt of the machine in the first column, if there is one, by the earlier ones in the second.
+pub(super) fn newest_attempt(row: &SqliteRow) -> Result<Option<Attempt>, StoreError> {
+    if row.try_get::<Option<String>, _>(0)?.is_none() {
+        return Ok(None);
+    }
+    let earlier = from_json_if::<Vec<Earlier>>("a machine's attempts", row.try_get(1)?)?;
+    Ok(Some(Attempt::after(earlier.map_or(0, |all| all.len()))))
 }
 
 /// One machine of a run, and the run's number.
