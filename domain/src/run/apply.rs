@@ -66,6 +66,7 @@ impl Run {
                 self.given_up(&machine, MachineOutcome::Unreachable { message }, now)
             }
             Input::Kill { machine, by } => self.kill(machine, by, now),
+            Input::ClockSet => Ok(self.clock_set(now)),
             Input::Recovered => Ok(self.recovered(now)),
             Input::Tick => Ok(self.tick(now)),
         }
@@ -281,6 +282,7 @@ impl Run {
             return Ok(step);
         }
         if known.may_return() {
+            // The run has its outcome from the guess, and gets another.
             self.reopen(machine, now, &mut step);
         }
         self.end_machine(machine, since, outcome, now, &mut step);
