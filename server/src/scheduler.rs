@@ -73,8 +73,8 @@ impl Scheduler {
             let wake = Instant::now() + until_due.min(LONGEST_SLEEP);
             let wake = reminder.next.map_or(wake, |next| wake.min(next));
             tokio::select! {
+                biased;
                 () = stop.cancelled() => {}
-                () = tokio::time::sleep_until(wake) => {}
                 changed = jobs.changed() => {
                     if changed.is_err() {
                         // The configuration's task has ended, which ends the server.
@@ -83,6 +83,7 @@ impl Scheduler {
                     set = Arc::clone(&jobs.borrow_and_update());
                     planner.update(&set, self.clock.now());
                 }
+                () = tokio::time::sleep_until(wake) => {}
             }
         }
         starts.close();

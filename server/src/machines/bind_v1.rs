@@ -67,7 +67,7 @@ impl Reader<'_> {
                 return Ok(false);
             }
         };
-        let output = self.hub.log.stream(&run, &machine).await.map_err(|error| {
+        let output = self.hub.log.of(&run, &machine).await.map_err(|error| {
             tracing::error!(%run, %machine, %error, "a wrapper cannot be heard");
             End::Close(Closing::Restart, "the output log cannot be read")
         })?;

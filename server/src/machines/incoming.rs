@@ -4,10 +4,10 @@ use super::counters::Counters;
 use super::hub::Limits;
 use super::outgoing::{Closing, Over};
 use crate::runs::Gone;
-use axum::extract::ws::{Message, Utf8Bytes, WebSocket};
+use super::wire::From as Way;
+use axum::extract::ws::{Message, Utf8Bytes};
 use bytes::Bytes;
 use futures::StreamExt as _;
-use futures::stream::SplitStream;
 
 /// Why a conversation has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,7 +43,7 @@ pub(super) enum Frame {
 
 /// The reading half.
 pub(super) struct Incoming<'h> {
-    stream: SplitStream<WebSocket>,
+    stream: Way,
     limits: &'h Limits,
     counters: &'h Counters,
     /// Bad messages since the last good one.
@@ -52,7 +52,7 @@ pub(super) struct Incoming<'h> {
 
 impl<'h> Incoming<'h> {
     pub(super) fn new(
-        stream: SplitStream<WebSocket>,
+        stream: Way,
         limits: &'h Limits,
         counters: &'h Counters,
     ) -> Self {
