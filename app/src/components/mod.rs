@@ -1,5 +1,6 @@
 //! Pieces that several pages use.
 
+pub(crate) mod attempts;
 pub(crate) mod confirm;
 pub(crate) mod frame;
 pub(crate) mod help;

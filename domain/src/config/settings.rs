@@ -28,6 +28,8 @@ pub struct Settings {
     pub machines_ws_port: u16,
     /// Address it listens on.
     pub machines_ws_bind_addr: IpAddr,
+    /// Port under which wrappers find it, where something stands in between; `None`: the port that it listens on.
+    pub advertised_machines_port: Option<u16>,
     /// The host name under which wrappers find this server; `None`: this host's name.
     pub default_server_host: Option<String>,
     /// Path of the wrapper on the machines.
@@ -102,6 +104,7 @@ impl Default for Settings {
             api_ws_bind_addr: IpAddr::from([127, 0, 0, 1]),
             machines_ws_port: 8889,
             machines_ws_bind_addr: IpAddr::from([0, 0, 0, 0]),
+            advertised_machines_port: None,
             default_server_host: None,
             default_wrapper_path: "/usr/local/bin/saltpeter-wrapper".to_owned(),
             default_wrapper_loglevel: WrapperLogLevel::Normal,

@@ -1,12 +1,14 @@
 //! The transitions.
 
+use super::attempts::Earlier;
 use super::timers::KILL_REPEAT;
 use super::{
     Effect, Input, LogEntry, LogEvent, MachineExit, MachineRun, MaintenanceScope, Refused,
-    Resolution, Run, Speaker, Step,
+    Resolution, Run, Step,
 };
 use saltpeter_protocol::{
-    LaunchErrorKind, MachineId, MachineOutcome, MachineState, RunOutcome, RunState, UnixMillis,
+    Attempt, LaunchErrorKind, MachineId, MachineOutcome, MachineState, RunOutcome, RunState,
+    UnixMillis,
 };
 
 /// The outcomes of machines that match and do not run the command.
@@ -194,7 +196,10 @@ impl Run {
             MachineState::LostContact { since, .. } => {
                 self.set_state(machine, MachineState::Running { since }, &mut step.changed);
             }
-            MachineState::Waiting | MachineState::Running { .. } | MachineState::Ended { .. } => {}
+            MachineState::Waiting
+            | MachineState::Running { .. }
+            | MachineState::Retrying { .. }
+            | MachineState::Ended { .. } => {}
         }
         Ok(step)
     }
@@ -231,7 +236,7 @@ impl Run {
         let since = match (&known.state, known.bound) {
             (MachineState::LostContact { since, .. }, _) => *since,
             // Version 1 wrappers start their command without asking, so one that is alive runs it.
-            (MachineState::Starting { .. }, Some(bound)) if bound.speaker == Speaker::V1 => now,
+            (MachineState::Starting { .. }, Some(bound)) if bound.speaker.is_v1() => now,
             _ => return Ok(step),
         };
         self.set_state(machine, MachineState::Running { since }, &mut step.changed);
@@ -277,13 +282,18 @@ impl Run {
             step.effects.push(Effect::SendDone(machine.clone()));
             return Ok(step);
         }
+        if known.may_return() {
+            self.reopen(machine, now, &mut step);
+        }
         self.end_machine(machine, since, outcome, now, &mut step);
-        step.effects.push(Effect::SendDone(machine.clone()));
+        if self.machine(machine)?.state.is_ended() {
+            step.effects.push(Effect::SendDone(machine.clone()));
+        }
         self.proceed(now, &mut step);
         Ok(step)
     }
 
-    /// Gives `machine` its outcome.
+    /// Gives `machine` its outcome, or its attempt where another one follows.
     pub(super) fn end_machine(
         &mut self,
         machine: &MachineId,
@@ -292,9 +302,24 @@ impl Run {
         now: UnixMillis,
         step: &mut Step,
     ) {
+        let Some(known) = self.machines.get(machine) else {
+            return;
+        };
+        if let Some(at) = self.next_attempt(known, &outcome, now) {
+            let past = Earlier {
+                since,
+                at: now,
+                outcome,
+                speaker: known.bound.map(|bound| bound.speaker),
+            };
+            return self.end_attempt(machine, past, at, step);
+        }
+        // One that was to be tried again and is not has begun the next attempt as far as anybody is told.
+        let attempt = Attempt::after(known.earlier.len());
         let event = LogEvent::MachineEnded {
             run: self.head.id.clone(),
             machine: machine.clone(),
+            attempt,
             outcome: outcome.clone(),
         };
         let attempted = outcome.exit_code().is_some();
@@ -318,13 +343,15 @@ impl Run {
         if self.head.state != RunState::Running {
             return;
         }
-        let going = self.counts.starting + self.counts.running + self.counts.lost_contact;
+        self.stop_if_failed_enough(now, step);
+        self.try_again(now, step);
+        let in_work = self.in_work();
         if self.counts.waiting > 0 {
             let room = self
                 .head
                 .spec
                 .batch_size
-                .map_or(u32::MAX, |size| size.get().saturating_sub(going));
+                .map_or(u32::MAX, |size| size.get().saturating_sub(in_work));
             let next: Vec<MachineId> = self
                 .machines
                 .iter()
@@ -332,22 +359,32 @@ impl Run {
                 .map(|(id, _)| id.clone())
                 .take(room as usize)
                 .collect();
-            for id in &next {
-                self.set_state(id, MachineState::Starting { since: now }, &mut step.changed);
-                let event = LogEvent::MachineStarted {
-                    run: self.head.id.clone(),
-                    machine: id.clone(),
-                };
-                step.effects.push(self.log(event, now));
-            }
-            if !next.is_empty() {
-                step.effects.push(Effect::Launch(next));
-            }
-        } else if going == 0
+            self.begin_on(next, now, step);
+        } else if in_work == 0
             && self.awaiting.is_none()
             && let Some(outcome) = self.outcome()
         {
             self.finish(outcome, now, step);
+        }
+    }
+
+    /// Has the wrappers of `machines` started.
+    pub(super) fn begin_on(&mut self, machines: Vec<MachineId>, now: UnixMillis, step: &mut Step) {
+        for id in &machines {
+            self.set_state(id, MachineState::Starting { since: now }, &mut step.changed);
+            let event = LogEvent::MachineStarted {
+                run: self.head.id.clone(),
+                machine: id.clone(),
+                attempt: self
+                    .machines
+                    .get(id)
+                    .map(MachineRun::attempt)
+                    .unwrap_or_default(),
+            };
+            step.effects.push(self.log(event, now));
+        }
+        if !machines.is_empty() {
+            step.effects.push(Effect::Launch(machines));
         }
     }
 

@@ -1,5 +1,8 @@
 mod ends;
 mod late;
+mod retries;
+mod returned;
+mod rolling;
 
 use super::samples::{
     STARTED, T0, at, exited, hello, launched, machine, names, resolved, resolving, running,
@@ -196,7 +199,7 @@ fn a_lost_wrapper_that_returns_reports_the_real_outcome() {
     let step = run.apply(hello("a", v2(9), STARTED), at(700)).unwrap();
     assert_eq!(step.effects, leave(LeaveReason::NotTheOne));
     let step = run.apply(hello("a", v2(1), STARTED), at(700)).unwrap();
-    assert_eq!(step.effects, [welcome(false, false)]);
+    assert!(step.effects.contains(&welcome(false, false)));
     assert_eq!(*run.state(), RunState::Running);
     assert_eq!(*state(&run, "a"), MachineState::Running { since: T0 });
     run.apply(exited("a", 3), at(701)).unwrap();
@@ -216,7 +219,10 @@ fn a_lost_wrapper_may_also_return_on_the_connection_it_has() {
     run.apply(Input::Tick, at(15)).unwrap();
     run.apply(Input::Tick, at(615)).unwrap();
     let step = run.apply(heard(), at(700)).unwrap();
-    assert_eq!(step.effects, [], "it must not be told that it may leave");
+    assert!(
+        matches!(step.effects[..], [Effect::Log(_)]),
+        "it must not be told that it may leave"
+    );
     assert!(step.changed.run);
     assert_eq!(*run.state(), RunState::Running);
     assert_eq!(run.next_deadline(), Some(at(715)));

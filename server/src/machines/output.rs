@@ -3,17 +3,17 @@
 use crate::store::output::{AppendError, Chunk, Durable, OutputError, OutputLog, OutputStream};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use saltpeter_protocol::{MachineId, RunId};
+use saltpeter_protocol::{Attempt, MachineId, RunId};
 use std::sync::Arc;
 use tokio::sync::watch;
 
 /// Where machines' output goes.
 pub trait Output: Send + Sync + 'static {
-    /// The output of one machine of a run.
+    /// The output of one attempt of a machine of a run.
     fn of<'a>(
         &'a self,
         run: &'a RunId,
-        machine: &'a MachineId,
+        part: (&'a MachineId, Attempt),
     ) -> BoxFuture<'a, Result<Arc<dyn MachineOutput>, OutputError>>;
 }
 
@@ -39,10 +39,10 @@ impl Output for OutputLog {
     fn of<'a>(
         &'a self,
         run: &'a RunId,
-        machine: &'a MachineId,
+        part: (&'a MachineId, Attempt),
     ) -> BoxFuture<'a, Result<Arc<dyn MachineOutput>, OutputError>> {
-        async {
-            let stream = self.stream(run, machine).await?;
+        async move {
+            let stream = self.stream(run, part).await?;
             Ok(Arc::new(stream) as Arc<dyn MachineOutput>)
         }
         .boxed()

@@ -19,7 +19,7 @@ use saltpeter_protocol::machine::v1::{
 };
 use saltpeter_protocol::machine::v2::Encoding;
 use saltpeter_protocol::machine::{HEARTBEAT_EVERY, Stream};
-use saltpeter_protocol::{MachineId, RunId, UnixMillis};
+use saltpeter_protocol::{MachineId, UnixMillis};
 use std::pin::pin;
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -66,7 +66,8 @@ async fn converse(reader: Reader<'_>, writer: Writer<'_>) -> End {
 
 /// Whom a connection speaks for.
 pub(super) struct Bound {
-    pub(super) run: RunId,
+    /// The run's name as the wrapper knows it.
+    pub(super) instance: String,
     pub(super) machine: MachineId,
     pub(super) line: RunHandle,
     pub(super) output: Arc<dyn MachineOutput>,

@@ -98,8 +98,12 @@ async fn welcome(
     let answer = run
         .hello(hello.machine.clone(), speaker, hello.progress, orders_in)
         .await?;
-    let (command, kill) = match answer {
-        HelloAnswer::Welcome { command, kill } => (command, kill),
+    let (command, attempt, kill) = match answer {
+        HelloAnswer::Welcome {
+            command,
+            attempt,
+            kill,
+        } => (command, attempt, kill),
         HelloAnswer::Leave { reason, message } => {
             match reason {
                 LeaveReason::NotKnown => hub.counters.refused_unknown.add_one(),
@@ -112,7 +116,7 @@ async fn welcome(
     };
     let output = hub
         .log
-        .of(&hello.run, &hello.machine)
+        .of(&hello.run, (&hello.machine, attempt))
         .await
         .map_err(|error| {
             tracing::error!(run = %hello.run, machine = %hello.machine, %error, "a wrapper cannot be welcomed");

@@ -1,12 +1,11 @@
 //! A connection's two ways, whatever carries them: a WebSocket, or a simulated one.
 
 use axum::extract::ws::Message;
-use futures::stream::BoxStream;
 use futures::{Sink, Stream, StreamExt as _};
 use std::pin::Pin;
 
 /// Messages of a wrapper.
-pub(super) type From = BoxStream<'static, Result<Message, axum::Error>>;
+pub(super) type From = Pin<Box<dyn Stream<Item = Result<Message, axum::Error>> + Send + Sync>>;
 /// Messages to a wrapper.
 pub(super) type To = Pin<Box<dyn Sink<Message, Error = axum::Error> + Send>>;
 
@@ -27,5 +26,5 @@ impl<W> Wire for W where
 /// The two ways of `wire`.
 pub(super) fn ways(wire: impl Wire) -> (To, From) {
     let (to, from) = wire.split();
-    (Box::pin(to), from.boxed())
+    (Box::pin(to), Box::pin(from))
 }

@@ -5,7 +5,7 @@
 
 use super::handle::{Answer, Message};
 use super::{HelloAnswer, RunChange, RunWrite, Runs, ToMachine};
-use saltpeter_domain::run::{Changed, Effect, Input, Refused, Run, Step};
+use saltpeter_domain::run::{Changed, Effect, Input, MachineRun, Refused, Run, Step};
 use saltpeter_protocol::api::OutputLength;
 use saltpeter_protocol::machine::v2::LeaveReason;
 use saltpeter_protocol::{MachineId, UnixMillis};
@@ -278,6 +278,12 @@ impl Actor {
                 Effect::Welcome { start, kill, .. } => {
                     answer = HelloAnswer::Welcome {
                         command: start.then(|| self.run.command()),
+                        attempt: self
+                            .run
+                            .machines()
+                            .get(machine)
+                            .map(MachineRun::attempt)
+                            .unwrap_or_default(),
                         kill,
                     };
                 }

@@ -13,7 +13,7 @@ use tokio_tungstenite::tungstenite::Bytes;
 pub const MEMORY_LIMIT: usize = 1024 * 1024;
 /// What may come on top: pieces that were being gathered when the bound was reached.
 const MEMORY_SLACK: usize = 2 * MAX_CHUNK;
-/// Length of the spool at which the command waits until all of it has been delivered.
+/// Longest spool, unless the wrapper is told otherwise.
 pub const SPOOL_LIMIT: u64 = 1024 * 1024 * 1024;
 /// What a chunk costs beside its bytes, roughly.
 const OVERHEAD: usize = 64;
@@ -76,6 +76,8 @@ pub struct Buffer<S> {
     /// How many chunks of `memory` were sent on this connection.
     memory_sent: usize,
     spool: S,
+    /// Length of the spool at which the command waits until all of it has been delivered.
+    spool_limit: u64,
     at: Positions,
     /// Chunks that the spool refused (a full disk). While there are any, nothing more is read.
     stuck: VecDeque<Chunk>,
@@ -85,14 +87,15 @@ pub struct Buffer<S> {
 }
 
 impl<S: Spool> Buffer<S> {
-    /// An empty one.
-    pub fn new(spool: S) -> Self {
+    /// An empty one, whose spool may grow to `spool_limit` bytes.
+    pub fn new(spool: S, spool_limit: u64) -> Self {
         Self {
             packer: Packer::new(),
             memory: VecDeque::new(),
             memory_bytes: 0,
             memory_sent: 0,
             spool,
+            spool_limit,
             at: Positions::default(),
             stuck: VecDeque::new(),
             durable: 0,
@@ -129,7 +132,7 @@ impl<S: Spool> Buffer<S> {
         } else if self.spooled() == 0 {
             spooling || self.memory_bytes < MEMORY_LIMIT
         } else {
-            self.at.end < SPOOL_LIMIT
+            self.at.end < self.spool_limit
         }
     }
 
@@ -158,7 +161,13 @@ impl<S: Spool> Buffer<S> {
                 let mut record = Vec::with_capacity(4 + chunk.frame.len());
                 record.extend_from_slice(&len.to_le_bytes());
                 record.extend_from_slice(&chunk.frame);
-                self.spool.write(self.at.end, &record)?;
+                if let Err(e) = self.spool.write(self.at.end, &record) {
+                    if self.at.end == 0 {
+                        // What little was written may be all that fills the disk.
+                        self.spool.clear();
+                    }
+                    return Err(e);
+                }
                 self.at.end += record.len() as u64;
                 self.stuck.pop_front();
             }

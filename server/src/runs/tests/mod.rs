@@ -1,4 +1,5 @@
 mod bed;
 mod lifetimes;
 mod overlaps;
+mod retries;
 mod writing;

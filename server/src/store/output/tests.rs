@@ -54,6 +54,27 @@ impl Fixture {
         collect(&self.log, run, machine, 0).await
     }
 
+    /// Has the index catch up with the blocks, which a deletion does first.
+    async fn enter(&self) {
+        self.log.delete_run(&run("nothing_0")).await.unwrap();
+    }
+
+    /// Blocks, and those of them that are in the index.
+    async fn blocks_and_places(&self) -> (i64, i64) {
+        let mut connection = SqliteConnectOptions::new()
+            .filename(self.dir.path().join("output.db"))
+            .connect()
+            .await
+            .unwrap();
+        sqlx::query_as(
+            "SELECT (SELECT COUNT(*) FROM output_block), (SELECT COUNT(*) FROM output_block b \
+             JOIN output_place p ON p.block = b.id AND p.stream = b.stream AND p.start = b.start)",
+        )
+        .fetch_one(&mut connection)
+        .await
+        .unwrap()
+    }
+
     /// A copy of the files as they are now, as after the death of the process.
     async fn after_death(&self) -> Self {
         let dir = tempfile::tempdir().unwrap();
@@ -93,7 +114,10 @@ async fn what_was_appended_is_read_back() {
     f.log.append(&run, &web1, err).await.unwrap();
 
     let length = |bytes, lines| OutputLength { bytes, lines };
-    let expected = [(web1.clone(), length(10, 2)), (web2.clone(), length(5, 0))];
+    let expected = [
+        ((web1.clone(), Attempt::FIRST), length(10, 2)),
+        ((web2.clone(), Attempt::FIRST), length(5, 0)),
+    ];
     assert_eq!(f.log.lengths(&run).await.unwrap(), expected.into());
     let slice = f
         .log
@@ -236,6 +260,53 @@ async fn lines_and_tails_are_found() {
         .await
         .unwrap();
     assert_eq!((past.offset, past.bytes.len()), (text.len() as u64, 0));
+}
+
+#[tokio::test]
+async fn the_index_follows_the_blocks_by_itself() {
+    let f = Fixture::new().await;
+    let run = run("a_1");
+    let machines = ["web1", "web2"].map(machine);
+    for machine in &machines {
+        for n in 0..20 {
+            f.log.append(&run, machine, chunk(n, b"x")).await.unwrap();
+        }
+    }
+    let (blocks, places) = f.blocks_and_places().await;
+    assert_eq!(blocks, 40);
+    assert!(places < blocks, "each was entered at once, which is slow");
+    let followed = async {
+        while f.blocks_and_places().await != (40, 40) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let followed = tokio::time::timeout(Duration::from_secs(10), followed);
+    followed.await.expect("the index does not follow");
+    assert_eq!(f.all(&run, &machines[1]).await, [b'x'; 20]);
+}
+
+#[tokio::test]
+async fn what_the_index_lacked_at_the_servers_death_is_entered_at_its_start() {
+    let f = Fixture::new().await;
+    let (run, web1) = (run("a_1"), machine("web1"));
+    for n in 0..10 {
+        f.log.append(&run, &web1, chunk(n, b"x")).await.unwrap();
+    }
+    f.enter().await;
+    for n in 10..20 {
+        f.log.append(&run, &web1, chunk(n, b"x")).await.unwrap();
+    }
+    let again = f.after_death().await;
+    assert_eq!(again.blocks_and_places().await, (20, 20));
+    assert_eq!(again.all(&run, &web1).await, [b'x'; 20]);
+    // And not in one that is closed as it should be.
+    again
+        .log
+        .append(&run, &web1, chunk(20, b"x"))
+        .await
+        .unwrap();
+    again.log.close().await;
+    assert_eq!(again.blocks_and_places().await, (21, 21));
 }
 
 #[tokio::test]
@@ -390,6 +461,34 @@ async fn closing_does_not_wait_for_a_disk_that_is_full() {
 }
 
 #[tokio::test]
+async fn no_question_reads_a_whole_table() {
+    let f = Fixture::new().await;
+    let mut connection = SqliteConnectOptions::new()
+        .filename(f.dir.path().join("output.db"))
+        .connect()
+        .await
+        .unwrap();
+    for question in [
+        read::BLOCKS,
+        read::BLOCK,
+        read::HOLDER,
+        read::HOLDER_IN_TAIL,
+        read::LENGTHS,
+        writer::DELETE_BLOCKS,
+        writer::DELETE_PLACES,
+    ] {
+        let explain = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {question}"));
+        let plan: Vec<(i64, i64, i64, String)> = sqlx::query_as(explain)
+            .fetch_all(&mut connection)
+            .await
+            .unwrap();
+        for (.., step) in &plan {
+            assert!(!step.starts_with("SCAN"), "{question}: {step}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_file_that_cannot_be_opened_is_named() {
     let error = OutputLog::open(Path::new("/nonexistent/output.db"))
         .await
@@ -399,4 +498,66 @@ async fn a_file_that_cannot_be_opened_is_named() {
         error.to_string().contains("/nonexistent/output.db"),
         "{error}"
     );
+}
+
+#[tokio::test]
+async fn each_attempt_of_a_machine_has_a_stream_of_its_own() {
+    let f = Fixture::new().await;
+    let (run, web1) = (run("a_1"), machine("web1"));
+    let second = Attempt::after(1);
+    f.log.append(&run, &web1, chunk(0, b"one\n")).await.unwrap();
+    let again = f.log.append(&run, (&web1, second), chunk(0, b"two\n"));
+    assert_eq!(again.await.unwrap(), 4, "it begins anew");
+    let seq = f.log.stream(&run, (&web1, second)).await.unwrap();
+    assert!(seq.submit_v1(Some(0), chunk(4, b"three\n")).await.unwrap());
+    seq.wait_durable(10).await.unwrap();
+
+    let f = f.after_death().await;
+    let length = |bytes, lines| OutputLength { bytes, lines };
+    let expected = [
+        ((web1.clone(), Attempt::FIRST), length(4, 1)),
+        ((web1.clone(), second), length(10, 2)),
+    ];
+    assert_eq!(f.log.lengths(&run).await.unwrap(), expected.into());
+    let stream = f.log.stream(&run, (&web1, second)).await.unwrap();
+    assert_eq!(stream.durable().v1_seq, Some(0));
+    let first = f.log.stream(&run, &web1).await.unwrap();
+    assert_eq!(first.durable().v1_seq, None);
+    let from = OutputFrom::Offset(0);
+    let slice = f.log.read(&run, (&web1, second), from, 1000).await.unwrap();
+    assert_eq!(slice.bytes, b"two\nthree\n");
+    f.log.delete_run(&run).await.unwrap();
+    assert!(f.log.lengths(&run).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn output_from_before_there_were_attempts_is_that_of_the_first() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("output.db");
+    let options = SqliteConnectOptions::new()
+        .filename(&path)
+        .create_if_missing(true);
+    let mut connection = options.connect().await.unwrap();
+    let first = MIGRATIONS.migrations[..1].to_vec();
+    let before = sqlx::migrate::Migrator {
+        migrations: first.into(),
+        ..sqlx::migrate::Migrator::DEFAULT
+    };
+    before.run(&mut connection).await.unwrap();
+    sqlx::raw_sql(
+        "INSERT INTO output_stream (id, run, machine, v1_seq) VALUES (7, 'a_1', 'web1', 4); \
+         INSERT INTO output_block (stream, start, raw_len, first_line, line_feeds, encoding, marks, payload) \
+         VALUES (7, 0, 4, 0, 1, 0, x'', x'6f6e650a')",
+    )
+    .execute(&mut connection)
+    .await
+    .unwrap();
+    sqlx::Connection::close(connection).await.unwrap();
+
+    let log = OutputLog::open(&path).await.unwrap();
+    let (run, web1) = (run("a_1"), machine("web1"));
+    let stream = log.stream(&run, &web1).await.unwrap();
+    assert_eq!(stream.durable().v1_seq, Some(4));
+    assert_eq!(stream.durable().length.bytes, 4);
+    assert_eq!(log.append(&run, &web1, chunk(4, b"two")).await.unwrap(), 7);
 }
