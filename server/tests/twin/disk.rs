@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Odds of dying at a point before or after a commit.
-pub(crate) const DEATH: u64 = 250;
+pub(crate) const DEATH: u64 = 200;
 
 #[derive(Default)]
 pub(crate) struct Disk {

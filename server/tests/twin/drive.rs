@@ -20,6 +20,12 @@ use tokio::time::Instant;
 /// retries, and the time between SIGTERM and SIGKILL.
 const CALM: Duration = Duration::from_secs(400);
 
+/// A server that has been up this long in the calm has written down what was due before it.
+const SETTLED: Duration = Duration::from_secs(30);
+
+/// How long what is due may take to be written down.
+const SLOW: Duration = Duration::from_secs(15);
+
 /// What came of a simulation.
 pub(crate) struct Outcome {
     pub(crate) seed: u64,
@@ -78,6 +84,8 @@ struct Drive {
     happenings: Vec<(Duration, Happening)>,
     storm: Duration,
     lives: u64,
+    /// When the next server begins, while there is none.
+    boot_at: Option<Instant>,
 }
 
 /// A configuration of one or two jobs.
@@ -115,8 +123,8 @@ impl Drive {
         let (set, happenings, storm) = {
             let mut dice = world.dice();
             let set = Arc::new(configuration(&mut dice));
-            let storm = dice.millis(30_000, 80_000);
-            let mut happenings: Vec<(Duration, Happening)> = (0..dice.between(2, 9))
+            let storm = dice.millis(30_000, 90_000);
+            let mut happenings: Vec<(Duration, Happening)> = (0..dice.between(2, 12))
                 .map(|_| {
                     let at = dice.millis(500, storm.as_millis() as u64);
                     let what = match dice.between(0, 16) {
@@ -152,6 +160,7 @@ impl Drive {
             happenings,
             storm,
             lives: 0,
+            boot_at: None,
         }
     }
 
@@ -166,13 +175,13 @@ impl Drive {
         self.world.note(format_args!("calm"));
         self.world.calm();
         self.world.machines().heal();
-        // Long enough for everybody to be back, and for what is due to be written down.
-        self.until(Instant::now() + Duration::from_secs(10)).await;
-        if self.world.server().is_none() {
-            self.boot().await;
-            tokio::time::sleep(Duration::from_secs(10)).await;
+        // Long enough for a server that has just begun to write down what is due.
+        let mut lives = 0;
+        while lives != self.lives || self.world.server().is_none() {
+            lives = self.lives;
+            self.until(Instant::now() + SETTLED).await;
         }
-        let planned_until = self.world.clock.now() - Duration::from_secs(9);
+        let planned_until = self.world.clock.now() - SLOW;
         self.jobs.send_replace(Arc::new(load(
             "saltpeter_config:\n  reconnect_grace: 30\n".to_owned(),
         )));
@@ -194,10 +203,10 @@ impl Drive {
                 died = self.died.recv() => {
                     if died == Some(self.lives) {
                         let down = self.world.dice().millis(50, 25_000);
-                        tokio::time::sleep(down).await;
-                        self.boot().await;
+                        self.boot_at = Some(Instant::now() + down);
                     }
                 }
+                () = sleep_until(self.boot_at) => self.boot().await,
                 () = tokio::time::sleep_until(at) => return,
             }
         }
@@ -205,6 +214,7 @@ impl Drive {
 
     /// Starts a server, and another one when it dies while starting.
     async fn boot(&mut self) {
+        self.boot_at = None;
         loop {
             self.lives += 1;
             let life = Life::new(self.lives);
@@ -361,6 +371,13 @@ impl Drive {
         for run in rest {
             let _ = runs.kill(&run, None, "the end".to_owned()).await;
         }
+    }
+}
+
+async fn sleep_until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
     }
 }
 

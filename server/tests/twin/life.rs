@@ -12,7 +12,6 @@ use saltpeter_server::machines::{Hub, Limits, RunKey};
 use saltpeter_server::runs::Runs;
 use saltpeter_server::scheduler::Scheduler;
 use saltpeter_server::store::health::Health;
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -76,7 +75,7 @@ impl Life {
         let dispatch = SimDispatch::new(Arc::clone(world), Arc::clone(self));
         let clock = Arc::clone(&world.clock);
         let last = if world.is(Mutation::NoDedupe) {
-            BTreeMap::new()
+            world.disk().first.clone()
         } else {
             world.disk().last_instants()
         };

@@ -17,7 +17,7 @@ use tokio::time::{Instant, Sleep};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 /// Odds of a break at a message.
-const BREAK: u64 = 150;
+const BREAK: u64 = 80;
 
 /// What both ends of a line share.
 pub(crate) struct Conn {

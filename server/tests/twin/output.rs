@@ -77,7 +77,7 @@ async fn write(
         }
         let pause = {
             let mut dice = world.dice();
-            if dice.one_in(100) {
+            if dice.one_in(30) {
                 dice.millis(500, 8000)
             } else {
                 dice.millis(1, 15)

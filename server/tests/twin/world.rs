@@ -9,7 +9,6 @@ use saltpeter_server::clock::Clock;
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -27,7 +26,7 @@ pub(crate) enum Mutation {
     ForgetKill,
     /// Which wrapper is a machine's one is not stored.
     ForgetSpeaker,
-    /// A job's instants may get two runs, and the last one is not remembered.
+    /// A job's instants may get two runs, and which were the last ones is not remembered.
     NoDedupe,
     /// A wrapper that comes back sends its output from the beginning.
     ResumeAtZero,
@@ -157,10 +156,6 @@ impl World {
     pub(crate) fn violation(&self, what: std::fmt::Arguments<'_>) {
         self.note(format_args!("VIOLATION: {what}"));
         self.violations.lock().unwrap().push(what.to_string());
-    }
-
-    pub(crate) fn since_begin(&self) -> Duration {
-        self.clock.origin.elapsed()
     }
 
     /// The trace's hash, its lines and the violations.
