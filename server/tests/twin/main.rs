@@ -90,6 +90,13 @@ fn one() {
     assert!(outcome.violations.is_empty(), "{}", report(&outcome));
 }
 
+/// The kill of a machine, taken in together with the resolution that begins on it.
+#[test]
+fn a_machine_that_is_killed_as_it_is_resolved_is_not_launched() {
+    let outcome = simulate(1064, None, false);
+    assert!(outcome.violations.is_empty(), "{}", report(&outcome));
+}
+
 #[test]
 fn the_same_seed_is_the_same_story() {
     for seed in [1, 17, 230, 999] {
