@@ -8,6 +8,7 @@ pub mod collect;
 pub mod content;
 pub mod files;
 pub mod ledger;
+pub mod page;
 pub mod plan;
 pub mod processes;
 pub mod proxy;

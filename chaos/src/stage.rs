@@ -89,7 +89,8 @@ pub struct Stage {
     /// Between wrappers and the server.
     pub proxy: Proxy,
     binaries: Binaries,
-    api_port: u16,
+    /// Where the API listens.
+    pub api_port: u16,
     machines_port: u16,
     server: Option<Child>,
     faults: Faults,

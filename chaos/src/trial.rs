@@ -7,10 +7,12 @@ pub(crate) use deeds::{Deeds, wall};
 
 use crate::checker::{Figures, Violation, check};
 use crate::files;
+use crate::page::{Page, Rows, differences};
 use crate::plan::{MACHINES, Plan};
 use crate::stage::Stage;
-use crate::watcher::Watcher;
+use crate::watcher::{Watcher, overview};
 use anyhow::Result;
+use saltpeter_testkit::Client;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::task::JoinHandle;
@@ -37,6 +39,23 @@ pub struct Outcome {
     pub kept: Option<String>,
 }
 
+/// How long an open page may be behind.
+const PAGE_WITHIN: Duration = Duration::from_secs(3);
+
+/// Where the page that was open all the time shows something else than a new one.
+async fn open_page(page: &Page, client: Client) -> Result<Vec<String>> {
+    let deadline = Instant::now() + PAGE_WITHIN;
+    loop {
+        let new = overview(client).await?.jobs.into_iter();
+        let new: Rows = new.map(|row| (row.name.clone(), row)).collect();
+        let differences = differences(&page.rows(), &new);
+        if differences.is_empty() || Instant::now() > deadline {
+            return Ok(differences);
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Trial {
@@ -48,6 +67,7 @@ pub(crate) struct Trial {
     begun: Instant,
     watcher: Watcher,
     watching: JoinHandle<()>,
+    page: Page,
     stop: CancellationToken,
 }
 
@@ -70,7 +90,10 @@ impl Trial {
         let stop = CancellationToken::new();
         let watcher = Watcher::default();
         let watching = tokio::spawn(watcher.clone().look(stage.client(), stop.clone()));
+        let page = Page::default();
+        tokio::spawn(page.clone().stay_open(stage.api_port, stop.clone()));
         Ok(Self {
+            page,
             stage,
             deeds,
             plan,
@@ -85,11 +108,13 @@ impl Trial {
     pub(crate) async fn conclude(mut self, keep: bool) -> Result<Outcome> {
         let (stage, deeds, plan) = (&mut self.stage, &self.deeds, &self.plan);
         let quiet = quiet::until_over(stage, deeds, plan).await?;
+        let pages = open_page(&self.page, stage.client()).await?;
         self.stop.cancel();
         self.watching.await?;
         let mut account = quiet::account(stage, deeds, plan, quiet.paused_at).await?;
         account.shown = self.watcher.shown();
         account.left = quiet.left;
+        account.disagreements.extend(pages);
         if let Err(error) = stage.stop().await {
             account.left.push(format!("{error:#}"));
         }

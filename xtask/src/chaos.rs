@@ -30,6 +30,10 @@ pub(crate) fn soak(ws: &Workspace, args: &[String]) -> Result<()> {
     chaos(ws, &all)
 }
 
+/// Seeds that found a bug each: a job's first instant that passed while no server was there (6), instants that were due while
+/// the disk was full (4), machines that were lost because the clock was set (12).
+const KEPT_SEEDS: &str = "4,6,12";
+
 /// The step of the tests: three seeds at the same time, and the two stories in small, on the binaries of the step `build`.
 pub(crate) fn test(ws: &Workspace) -> Result<Counts> {
     ensure!(
@@ -37,7 +41,7 @@ pub(crate) fn test(ws: &Workspace) -> Result<Counts> {
         "saltpeter-chaos is missing; run the step build"
     );
     let parts: [&[&str]; 3] = [
-        &["--seeds", "1..3", "--seconds", "20", "--at-once", "3"],
+        &["--seeds", KEPT_SEEDS, "--seconds", "20", "--at-once", "3"],
         &["--scenario", "kill200", "--size", "16"],
         &["--scenario", "cuts1000", "--size", "60"],
     ];

@@ -1,5 +1,6 @@
 //! What the passing of time does to a run.
 
+use super::late::AWAITED_LIMIT;
 use super::{Changed, Effect, LogEvent, MachineRun, Run, Step};
 use crate::job::LaunchWay;
 use saltpeter_protocol::{
@@ -115,6 +116,43 @@ impl Run {
         self.give_up_awaited(now, &mut step);
         self.note_unconfirmed_kills(now, &mut step);
         self.proceed(now, &mut step);
+        step
+    }
+
+    /// The clock shows something else than the time that has passed: every wait begins anew, so that nobody is given up too
+    /// early, and none is waited for until the clock is where it was.
+    pub(super) fn clock_set(&mut self, now: UnixMillis) -> Step {
+        let mut step = Step::default();
+        self.recovered = Some(now);
+        let retry = self.head.spec.retry;
+        for (id, machine) in &mut self.machines {
+            machine.kill_sent = None;
+            let attempt = machine.attempt();
+            let pause = retry.and_then(|retry| retry.pause_after(attempt));
+            match &mut machine.state {
+                MachineState::Waiting | MachineState::Ended { .. } => {}
+                MachineState::Retrying { at } => {
+                    let latest = now + pause.unwrap_or_default();
+                    if *at > latest {
+                        *at = latest;
+                        step.changed.machines.insert(id.clone());
+                    }
+                }
+                MachineState::Starting { since } => {
+                    match &mut machine.bound {
+                        Some(bound) => bound.at = now,
+                        None => *since = now,
+                    }
+                    step.changed.machines.insert(id.clone());
+                }
+                MachineState::Running { .. } | MachineState::LostContact { .. } => {
+                    machine.heard = Some(now);
+                }
+            }
+        }
+        if let Some(awaiting) = &mut self.awaiting {
+            awaiting.until = now + AWAITED_LIMIT;
+        }
         step
     }
 

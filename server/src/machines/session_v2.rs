@@ -26,6 +26,10 @@ use std::pin::pin;
 use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 
+/// Frames up to so many bytes are copied: until it is written, a small one would hold the whole buffer that it was read
+/// into, and the connection would need another.
+const COPIED: usize = 4 * 1024;
+
 /// What the wrapper said in its hello.
 struct Hello {
     run: RunId,
@@ -354,7 +358,10 @@ impl Reader<'_> {
                 at: decoded.at,
                 encoding: decoded.encoding,
                 raw_len: decoded.raw_len,
-                payload: frame.slice(HEADER_LEN..),
+                payload: match frame.len() {
+                    ..=COPIED => Bytes::copy_from_slice(decoded.payload),
+                    _ => frame.slice(HEADER_LEN..),
+                },
             },
             Err(FrameError::Kind(_)) => {
                 counters.unknown_messages.add_one();

@@ -1,4 +1,5 @@
 mod bed;
+mod clocks;
 mod lifetimes;
 mod overlaps;
 mod retries;
