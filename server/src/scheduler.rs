@@ -99,8 +99,8 @@ impl Scheduler {
             let wake = Instant::now() + until_due.min(LONGEST_SLEEP);
             let wake = reminder.next.map_or(wake, |next| wake.min(next));
             tokio::select! {
+                biased;
                 () = stop.cancelled() => {}
-                () = tokio::time::sleep_until(wake) => {}
                 Ok(()) = health.changed() => {}
                 changed = jobs.changed() => {
                     if changed.is_err() {
@@ -110,6 +110,7 @@ impl Scheduler {
                     set = Arc::clone(&jobs.borrow_and_update());
                     begun.plan(&mut planner, &set, self.clock.now());
                 }
+                () = tokio::time::sleep_until(wake) => {}
             }
         }
         starts.tasks.close();

@@ -10,6 +10,7 @@ mod salt;
 mod setup;
 mod site;
 mod test;
+mod twin;
 mod wasm_toolchain;
 mod workspace;
 
@@ -37,6 +38,7 @@ Usage: cargo xtask TASK
   bench [NAME…]      the benchmarks, built for release
   chaos [--help]     a real server and real wrappers under faults: --seed N --seconds S, --scenario kill200
   soak [--minutes M] 200 runs a minute for a long time: memory, descriptors, database
+  twin [--seed N]    the simulations of the whole, 2,000 of them, or what happens in one
   salt WHAT          a real Salt on this machine: up, down, status, stop NAME, start NAME
   fmt                format the Rust code
   setup              set up what any task needs (each task does this for itself)
@@ -83,6 +85,7 @@ fn run(args: &[String]) -> Result<ExitCode> {
             }
         }
         "bench" => bench::bench(&ws, rest)?,
+        "twin" => twin::twin(&ws, rest)?,
         "fmt" => {
             no_arguments(task, rest)?;
             process::run(ws.cargo().args(["fmt", "--all"]))?;

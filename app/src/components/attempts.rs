@@ -6,7 +6,7 @@ use crate::format;
 use crate::routes;
 use leptos::prelude::*;
 use saltpeter_protocol::api::{MachineRow, OutputLength};
-use saltpeter_protocol::{Attempt, MachineState, RunId, UnixMillis};
+use saltpeter_protocol::{Attempt, MachineOutcome, MachineState, RunId, UnixMillis};
 
 /// An attempt as it is listed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,29 +47,20 @@ fn of_state(attempt: Attempt, state: &MachineState, output: OutputLength) -> Lis
         attempt,
         mark: Mark::of_machine(state),
         word: state.label(),
-        code: state.outcome().and_then(|outcome| outcome.exit_code()),
+        code: state.outcome().and_then(MachineOutcome::exit_code),
         began: state.started_at(),
         ended,
         output,
     }
 }
 
-/// The attempts of a machine, each a link to its output. Nothing where there has been one only.
-#[component]
-pub(crate) fn Attempts(
-    /// The run.
-    run: RunId,
-    /// The machine.
-    row: MachineRow,
-    /// The attempt whose output is shown.
-    shown: Attempt,
-) -> impl IntoView {
+/// The attempts of a machine, each a link to its output; `shown` is the one whose output is shown. Nothing where there
+/// has been one only.
+pub(crate) fn attempts_view(run: &RunId, row: &MachineRow, shown: Attempt) -> AnyView {
     if row.earlier.is_empty() {
         return ().into_any();
     }
-    let machine = row.machine.clone();
-    let attempts = listed(&row);
-    let items = attempts
+    let items = listed(row)
         .into_iter()
         .map(|listed| {
             let Listed {
@@ -81,7 +72,7 @@ pub(crate) fn Attempts(
                 ended,
                 output,
             } = listed;
-            let href = routes::attempt_page(&run, &machine, attempt);
+            let href = routes::attempt_page(run, &row.machine, attempt);
             view! {
                 <li>
                     <a
@@ -112,12 +103,8 @@ pub(crate) fn Attempts(
 }
 
 /// What else there is to say of a machine: a guess that did not hold, a kill that is not confirmed.
-#[component]
-pub(crate) fn Notes(
-    /// The machine.
-    row: MachineRow,
-) -> impl IntoView {
-    let replaced = row.replaced.map(|replaced| {
+pub(crate) fn notes_view(row: &MachineRow) -> impl IntoView + use<> {
+    let replaced = row.replaced.as_ref().map(|replaced| {
         let word = replaced.outcome.label();
         view! {
             <p class="message" data-testid="replaced">
@@ -129,6 +116,7 @@ pub(crate) fn Notes(
     });
     let unconfirmed = row
         .kill
+        .as_ref()
         .filter(|kill| kill.unconfirmed && !row.state.is_ended());
     let unconfirmed = unconfirmed.map(|kill| {
         view! {
@@ -148,7 +136,6 @@ pub(crate) fn Notes(
 mod tests {
     use super::*;
     use crate::sample::{NOW, run};
-    use saltpeter_protocol::MachineOutcome;
     use saltpeter_protocol::api::PastAttempt;
 
     #[test]

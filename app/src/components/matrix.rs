@@ -55,7 +55,7 @@ fn cell(row: &MachineRow) -> Cell {
         },
         note: match &row.kill {
             Some(kill) if !row.state.is_ended() => Some(if kill.unconfirmed {
-                "kill not confirmed"
+                "not killed"
             } else {
                 "killing…"
             }),

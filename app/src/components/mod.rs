@@ -7,6 +7,7 @@ pub(crate) mod help;
 pub(crate) mod history;
 pub(crate) mod keys;
 pub(crate) mod line;
+pub(crate) mod machine_head;
 pub(crate) mod marks;
 pub(crate) mod matrix;
 pub(crate) mod output_pane;

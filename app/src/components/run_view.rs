@@ -1,6 +1,6 @@
 //! A run with its machines and the output of one of them.
 
-use super::attempts::{Attempts, Notes};
+use super::machine_head::MachineHead;
 use super::marks::{Mark, MarkIcon, run_word};
 use super::matrix::{Matrix, first_to_show};
 use super::output_pane::{OutputPane, Source, Start};
@@ -14,9 +14,7 @@ use crate::routes;
 use leptos::either::{Either, EitherOf3};
 use leptos::prelude::*;
 use saltpeter_protocol::api::{ApiError, Counts, MachineRow, RunDetail, RunSummary};
-use saltpeter_protocol::{
-    Attempt, MachineId, MachineOutcome, MachineState, RunCause, RunId, RunOutcome, RunState,
-};
+use saltpeter_protocol::{Attempt, MachineId, RunCause, RunId, RunOutcome, RunState};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -375,91 +373,6 @@ fn RunHead(detail: Memo<Arc<RunDetail>>, within: bool) -> impl IntoView {
             </p>
             {(!within).then(|| view! { <pre class="command">{command}</pre> })}
         </header>
-    }
-    .into_any()
-}
-
-#[component]
-fn MachineHead(run: RunId, row: MachineRow, shown: Attempt, last: Attempt) -> impl IntoView {
-    let attempts = view! { <Attempts run=run.clone() row=row.clone() shown /> };
-    let notes = view! { <Notes row=row.clone() /> };
-    let attempt = (!last.is_first()).then(|| format!("attempt {} of {last}", row.attempt));
-    let actions = use_actions();
-    let ended = row.state.is_ended();
-    let mark = Mark::of_machine(&row.state);
-    let word = row.state.label();
-    let code = row.state.outcome().and_then(MachineOutcome::exit_code);
-    let message = row
-        .state
-        .outcome()
-        .and_then(|outcome| outcome.message())
-        .map(str::to_owned);
-    let next = match row.state {
-        MachineState::Retrying { at } => Some(at),
-        _ => None,
-    };
-    let (from, to) = match row.state {
-        MachineState::Ended { since, at, .. } => (since, since.map(|_| at)),
-        MachineState::Starting { since }
-        | MachineState::Running { since }
-        | MachineState::LostContact { since, .. } => (Some(since), None),
-        MachineState::Waiting | MachineState::Retrying { .. } => (None, None),
-    };
-    let action = Action::KillMachine(run, row.machine.clone());
-    let asked = row.kill.is_some();
-    let killing = {
-        let action = action.clone();
-        move || asked || actions.is_pending(&action)
-    };
-    let label = {
-        let killing = killing.clone();
-        move || if killing() { "Killing…" } else { "■ Kill" }
-    };
-    view! {
-        <div class="machine-head" data-testid="machine-head">
-            <h3>{row.machine.to_string()}</h3>
-            <span class="state" data-testid="machine-state" data-state=word>
-                <span class=mark.class() aria-hidden="true">
-                    {mark.symbol()}
-                </span>
-                {word}
-            </span>
-            {code
-                .map(|code| {
-                    view! {
-                        <span>
-                            "exit code " <b data-testid="exit-code">{code}</b>
-                        </span>
-                    }
-                })}
-            {attempt.map(|attempt| view! { <span data-testid="attempt">{attempt}</span> })}
-            {next
-                .map(|next| {
-                    view! {
-                        <span data-testid="next-attempt">
-                            "next attempt " <When at=Some(next) />
-                        </span>
-                    }
-                })}
-            {from.map(|from| view! { <Lasting from=Some(from) to /> })}
-            {row.pid.map(|pid| view! { <span class="weak">{format!("pid {pid}")}</span> })}
-            {message.map(|message| view! { <span class="message">{message}</span> })}
-            {(!ended)
-                .then(|| {
-                    view! {
-                        <button
-                            class="danger small"
-                            data-testid="kill-machine"
-                            disabled=move || killing()
-                            on:click=move |_| actions.kill(action.clone())
-                        >
-                            {move || label()}
-                        </button>
-                    }
-                })}
-            {notes}
-            {attempts}
-        </div>
     }
     .into_any()
 }

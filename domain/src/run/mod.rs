@@ -11,6 +11,7 @@ mod input;
 mod kill;
 mod late;
 mod outcome;
+mod proceed;
 mod state;
 mod stop;
 mod timers;

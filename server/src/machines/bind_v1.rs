@@ -76,7 +76,7 @@ impl Reader<'_> {
         let output = self
             .hub
             .log
-            .stream(&run, (&machine, attempt))
+            .of(&run, (&machine, attempt))
             .await
             .map_err(|error| {
                 tracing::error!(%run, %machine, %error, "a wrapper cannot be heard");

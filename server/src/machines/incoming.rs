@@ -4,10 +4,10 @@ use super::counters::Counters;
 use super::hub::Limits;
 use super::outgoing::{Closing, Over};
 use crate::runs::Gone;
-use axum::extract::ws::{Message, Utf8Bytes, WebSocket};
+use super::wire::From as Way;
+use axum::extract::ws::{Message, Utf8Bytes};
 use bytes::Bytes;
 use futures::StreamExt as _;
-use futures::stream::SplitStream;
 use std::pin::Pin;
 use tokio::time::{Instant, Sleep};
 
@@ -45,7 +45,7 @@ pub(super) enum Frame {
 
 /// The reading half.
 pub(super) struct Incoming<'h> {
-    stream: SplitStream<WebSocket>,
+    stream: Way,
     limits: &'h Limits,
     counters: &'h Counters,
     /// Looks for silence from time to time: setting it anew for each message costs as much as reading the message.
@@ -56,7 +56,7 @@ pub(super) struct Incoming<'h> {
 
 impl<'h> Incoming<'h> {
     pub(super) fn new(
-        stream: SplitStream<WebSocket>,
+        stream: Way,
         limits: &'h Limits,
         counters: &'h Counters,
     ) -> Self {

@@ -7,12 +7,12 @@ use super::counters::Counters;
 use super::hub::{Limits, Shared};
 use super::incoming::{End, Frame, Incoming};
 use super::outgoing::{Closing, Outgoing, QUEUED_ANSWERS};
+use super::output::MachineOutput;
+use super::wire::{From as Way, To};
 use super::writer_v1::{Answer, Completion, PendingAck, Writer};
 use crate::runs::{MachineInput, RunHandle};
-use crate::store::output::{AppendError, Chunk, Durable, OutputStream};
-use axum::extract::ws::WebSocket;
+use crate::store::output::{AppendError, Chunk, Durable};
 use bytes::Bytes;
-use futures::StreamExt as _;
 use saltpeter_domain::run::MachineExit;
 use saltpeter_protocol::machine::v1::{
     AckType, Envelope, ErrorCode, FromServer, FromWrapper, NackType,
@@ -21,12 +21,12 @@ use saltpeter_protocol::machine::v2::Encoding;
 use saltpeter_protocol::machine::{HEARTBEAT_EVERY, Stream};
 use saltpeter_protocol::{MachineId, UnixMillis};
 use std::pin::pin;
+use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 /// Talks with a wrapper to the end.
-pub(super) async fn talk(hub: &Shared, socket: WebSocket, token: Option<String>) {
-    let (sink, stream) = socket.split();
+pub(super) async fn talk(hub: &Shared, (sink, stream): (To, Way), token: Option<String>) {
     let mut outgoing = Outgoing::new(sink, &hub.limits);
     let (answers, answered) = mpsc::channel(QUEUED_ANSWERS);
     let reader = Reader {
@@ -70,7 +70,7 @@ pub(super) struct Bound {
     pub(super) instance: String,
     pub(super) machine: MachineId,
     pub(super) line: RunHandle,
-    pub(super) output: OutputStream,
+    pub(super) output: Arc<dyn MachineOutput>,
     /// The machine has its outcome already: what still comes is taken and acknowledged, so that the wrapper can leave.
     pub(super) over: bool,
 }

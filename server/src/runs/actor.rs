@@ -223,6 +223,7 @@ impl Actor {
             };
             tracing::error!(run = %self.run.id(), %error, ?pause, "a run's state could not be written; trying again");
             tokio::select! {
+                biased;
                 () = self.runs.inner.stop.cancelled() => return false,
                 () = tokio::time::sleep(pause) => {}
             }

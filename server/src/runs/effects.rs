@@ -25,6 +25,10 @@ impl Actor {
                     }
                 }
                 Effect::Launch(machines) => {
+                    let machines = self.still_starting(machines);
+                    if machines.is_empty() {
+                        continue;
+                    }
                     let head = self.run.head();
                     let order = LaunchOrder {
                         run: head.id.clone(),
@@ -59,6 +63,15 @@ impl Actor {
                 Effect::Welcome { .. } | Effect::Leave { .. } => {}
             }
         }
+    }
+
+    /// Those of `machines` whose start is still wanted: what came together with what led to it may have ended it.
+    fn still_starting(&self, mut machines: Vec<MachineId>) -> Vec<MachineId> {
+        machines.retain(|id| {
+            let known = self.run.machines().get(id);
+            known.is_some_and(|machine| !machine.state.is_ended())
+        });
+        machines
     }
 
     /// Tells a machine's connection something. One that is away hears it in the answer to its next hello, one that

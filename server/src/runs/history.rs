@@ -15,7 +15,7 @@ pub trait RunHistory: Send + Sync + 'static {
         limit: u32,
     ) -> BoxFuture<'a, Result<Vec<RunSummary>, StoreError>>;
 
-    /// The newest attempt of `machine` in `run`; `None` when there is no such run, `Some(None)` when the machine is not part of it.
+    /// The attempt of `machine` in `run` that its state is about; `None` when there is no such run, `Some(None)` when the machine is not part of it.
     fn newest_attempt<'a>(
         &'a self,
         run: &'a RunId,
@@ -40,7 +40,7 @@ impl History {
         self.kept.newest(job, limit).await
     }
 
-    /// The newest attempt of `machine` in `run`; `None` when there is no such run, `Some(None)` when the machine is not part of it.
+    /// The attempt of `machine` in `run` that its state is about; `None` when there is no such run, `Some(None)` when the machine is not part of it.
     pub async fn newest_attempt(
         &self,
         run: &RunId,

@@ -103,6 +103,7 @@ impl Starter {
             tried_again = true;
             tracing::error!(job = %job.name, "a start cannot be written down yet: {error}");
             tokio::select! {
+                biased;
                 () = self.stop.cancelled() => return report(job, Err(StartError::ShuttingDown)),
                 _ = health.wait_for(|troubles| !troubles.iter().any(Trouble::stops_starts)) => {}
             }

@@ -38,7 +38,9 @@ pub(super) mod query {
         format!("SELECT {SUMMARY} FROM runs WHERE ended IS NULL ORDER BY seq")
     }
     pub(in super::super) fn newest_attempt() -> String {
-        "SELECT machine, earlier FROM runs LEFT JOIN run_machines ON run_seq = seq AND machine = ? WHERE id = ?".to_owned()
+        format!(
+            "SELECT m.* FROM runs LEFT JOIN (SELECT {MACHINE} FROM run_machines) m ON m.run_seq = seq AND m.machine = ? WHERE id = ?"
+        )
     }
     pub(in super::super) fn meta() -> String {
         "SELECT value FROM meta WHERE name = ?".to_owned()

@@ -93,13 +93,13 @@ pub(super) fn summary(row: &SqliteRow) -> Result<RunSummary, StoreError> {
     })
 }
 
-/// The newest attempt of the machine in the first column, if there is one, by the earlier ones in the second.
+/// The attempt that a machine's state is about; `None` where there is no machine.
 pub(super) fn newest_attempt(row: &SqliteRow) -> Result<Option<Attempt>, StoreError> {
-    if row.try_get::<Option<String>, _>(0)?.is_none() {
+    if row.try_get::<Option<i64>, _>(0)?.is_none() {
         return Ok(None);
     }
-    let earlier = from_json_if::<Vec<Earlier>>("a machine's attempts", row.try_get(1)?)?;
-    Ok(Some(Attempt::after(earlier.map_or(0, |all| all.len()))))
+    let (_, _, known) = machine(row)?;
+    Ok(Some(known.attempt()))
 }
 
 /// One machine of a run, and the run's number.

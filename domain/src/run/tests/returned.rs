@@ -5,7 +5,7 @@ use crate::run::samples::{
     STARTED, T0, at, exited, hello, kill, logged, machine, resolved, running, v2,
 };
 use crate::run::{Input, LogEvent, Run};
-use saltpeter_protocol::api::ReplacedOutcome;
+use saltpeter_protocol::api::{OutputLength, ReplacedOutcome};
 use saltpeter_protocol::machine::v2::Progress;
 use saltpeter_protocol::{MachineOutcome, RunOutcome};
 
@@ -33,7 +33,9 @@ fn an_outcome_that_was_replaced_is_remembered() {
             run.apply(exited("a", 0), at(701)).unwrap();
         }
         assert_eq!(outcome(&run), RunOutcome::Succeeded);
-        let row = run.machine_row(&machine("a"), Default::default()).unwrap();
+        let row = run
+            .machine_row(&machine("a"), OutputLength::default())
+            .unwrap();
         let replaced = ReplacedOutcome {
             outcome: MachineOutcome::Lost,
             given: at(615),

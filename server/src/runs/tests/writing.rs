@@ -191,6 +191,18 @@ async fn a_machine_that_never_connects_fails_to_start() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_machine_whose_kill_comes_with_its_start_is_not_launched() {
+    let mut bed = Bed::new();
+    let run = bed.start_now(Overlap::Skip).await;
+    // Neither waits for the other: the run takes both in together.
+    bed.resolve(&["a", "b"]).await;
+    let kill = bed.runs.kill(&run, Some(machine("b")), "op".to_owned());
+    kill.await.unwrap();
+    assert_eq!(bed.launched().await, ["a"]);
+    assert!(bed.idle());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_burst_of_changes_is_shown_as_a_few() {
     let mut bed = Bed::new();
     let run = bed.start_now(Overlap::Skip).await;
