@@ -11,8 +11,9 @@ use crate::joblog::{JobLog, JobLogWriter};
 use crate::lifecycle::Lifecycle;
 use crate::machines::{Hub, Limits, RunKey};
 use crate::ops::{self, Ops};
+use crate::outputs::Outputs;
 use crate::pauses::Pauses;
-use crate::runs::Runs;
+use crate::runs::{History, Runs};
 use crate::scheduler::Scheduler;
 use crate::serve::{HEAD_LIMIT, serve};
 use crate::settings::{Flags, InForce, host_zone};
@@ -216,9 +217,9 @@ pub async fn boot(options: Options, clock: Arc<dyn Clock>) -> Result<Running> {
         config,
         settings: in_force,
         runs: runs.clone(),
-        store: store.clone(),
-        output: output.clone(),
         health,
+        history: History::new(Arc::new(store.clone())),
+        outputs: Outputs::new(output.clone()),
         board,
         sinks: sink_board,
         pauses,
@@ -247,10 +248,7 @@ pub async fn boot(options: Options, clock: Arc<dyn Clock>) -> Result<Running> {
         scheduler.run(last_instants, lifecycle.soft().clone()),
     );
     if let Some(listener) = api_listener {
-        let live = Live {
-            ops: ops.clone(),
-            lifecycle: lifecycle.clone(),
-        };
+        let live = Live::new(ops.clone(), lifecycle.clone());
         let routes = http::router(&ops, live);
         lifecycle.spawn("the API", serve(listener, routes, HEAD_LIMIT, hard.clone()));
     }

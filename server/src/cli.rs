@@ -4,6 +4,7 @@ mod commands;
 
 use crate::boot::{self, Options};
 use crate::clock::SystemClock;
+use crate::serve::raise_open_files;
 use crate::settings::Flags;
 use crate::store::faults::Faults;
 use crate::{VERSION, telemetry};
@@ -189,6 +190,7 @@ pub fn main() -> ExitCode {
 
 fn serve(options: Options) -> ExitCode {
     telemetry::init();
+    raise_open_files();
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

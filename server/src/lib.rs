@@ -14,6 +14,7 @@ pub mod lifecycle;
 pub mod machines;
 pub mod ops;
 pub mod outbound;
+pub mod outputs;
 pub mod pauses;
 pub mod runs;
 pub mod salt;

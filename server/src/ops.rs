@@ -8,13 +8,12 @@ use crate::clock::Clock;
 use crate::config_watch::Config;
 use crate::executor::Executor;
 use crate::fanout::Board;
+use crate::outputs::Outputs;
 use crate::pauses::Pauses;
-use crate::runs::Runs;
+use crate::runs::{History, Runs, StoreError};
 use crate::settings::InForce;
 use crate::sinks::SinkBoard;
 use crate::store::health::{Health, Trouble};
-use crate::store::output::OutputLog;
-use crate::store::{Store, StoreError};
 use saltpeter_domain::Job;
 use saltpeter_protocol::api::{ApiError, ErrorCode};
 use saltpeter_protocol::{JobName, RunId};
@@ -34,10 +33,10 @@ pub struct Parts {
     pub settings: InForce,
     /// All runs.
     pub runs: Runs,
-    /// Their history.
-    pub store: Store,
+    /// Those of the past.
+    pub history: History,
     /// Their output.
-    pub output: OutputLog,
+    pub outputs: Outputs,
     /// Whether the storage can be written.
     pub health: Health,
     /// What browsers are shown.
@@ -87,8 +86,8 @@ impl Ops {
     }
 
     /// All output.
-    pub fn output_log(&self) -> &OutputLog {
-        &self.parts.output
+    pub fn outputs(&self) -> &Outputs {
+        &self.parts.outputs
     }
 
     fn find_job(&self, name: &JobName) -> Result<Arc<Job>, ApiError> {

@@ -1,7 +1,7 @@
 //! What the pages and the reading routes are answered with.
 
 use super::{Ops, internal, unknown_run};
-use crate::store::output::OutputReader;
+use crate::outputs::OutputReader;
 use crate::view;
 use saltpeter_app::backend::{Answer, Backend};
 use saltpeter_protocol::api::{
@@ -29,7 +29,7 @@ impl Ops {
             .executor
             .explain(&job.targets, &jobs.maintenance, now)
             .await;
-        let history = parts.store.history(name, HISTORY).await;
+        let history = parts.history.newest(name, HISTORY).await;
         Ok(JobDetail {
             upcoming: if row.paused.is_some() {
                 Vec::new()
@@ -55,7 +55,7 @@ impl Ops {
             .await
             .map_err(|e| self.store_failed(&e))?;
         let mut detail = detail.ok_or_else(|| unknown_run(run))?;
-        let lengths = self.parts.output.lengths(run).await;
+        let lengths = self.parts.outputs.lengths(run).await;
         let lengths = lengths.map_err(|e| internal(&e))?;
         for row in &mut detail.machines {
             row.output = lengths.get(&row.machine).copied().unwrap_or_default();
@@ -64,14 +64,11 @@ impl Ops {
     }
 
     async fn check_machine(&self, run: &RunId, machine: &MachineId) -> Result<(), ApiError> {
-        let detail = self
-            .parts
-            .runs
-            .detail(run)
-            .await
-            .map_err(|e| self.store_failed(&e))?;
-        let detail = detail.ok_or_else(|| unknown_run(run))?;
-        if detail.machines.iter().any(|row| row.machine == *machine) {
+        let known = self.parts.history.has_machine(run, machine).await;
+        if known
+            .map_err(|e| self.store_failed(&e))?
+            .ok_or_else(|| unknown_run(run))?
+        {
             return Ok(());
         }
         let message = format!("machine {machine} is not part of {run}");
@@ -86,7 +83,7 @@ impl Ops {
         offset: u64,
     ) -> Result<OutputReader, ApiError> {
         self.check_machine(run, machine).await?;
-        let reader = self.parts.output.reader(run, machine, offset).await;
+        let reader = self.parts.outputs.reader(run, machine, offset).await;
         reader.map_err(|e| internal(&e))
     }
 
@@ -99,7 +96,7 @@ impl Ops {
     ) -> Result<OutputSlice, ApiError> {
         self.check_machine(run, machine).await?;
         let limit = limit.clamp(1, MAX_SLICE);
-        let slice = self.parts.output.read(run, machine, from, limit).await;
+        let slice = self.parts.outputs.read(run, machine, from, limit).await;
         slice.map_err(|e| internal(&e))
     }
 

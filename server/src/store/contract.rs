@@ -379,6 +379,7 @@ async fn every_question_is_answered_by_an_index() {
         query::last_ended(),
         query::history(),
         query::active(),
+        query::has_machine(),
         query::meta(),
         query::by_instant(),
         "UPDATE runs SET ended = ? WHERE id = ?".to_owned(),

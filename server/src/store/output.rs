@@ -7,7 +7,11 @@
 
 mod block;
 mod error;
+mod fold;
+mod insert;
+mod intake;
 mod piece;
+mod place;
 mod read;
 mod stream;
 mod writer;
@@ -19,6 +23,9 @@ pub use stream::{Durable, OutputStream};
 
 use super::faults::Faults;
 use super::health::{Commits, Health, Part};
+use fold::RESTART_PAGES;
+use intake::Intake;
+use place::Places;
 use saltpeter_protocol::api::{OutputFrom, OutputLength, OutputSlice};
 use saltpeter_protocol::{MachineId, RunId};
 use sqlx::ConnectOptions as _;
@@ -31,21 +38,15 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use stream::Streams;
-use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tokio::sync::{Notify, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use writer::{Order, Writer};
 
 /// Connections that read. They take turns; the writer has its own.
 const READERS: u32 = 4;
 
-/// Bytes that may wait for the writer, over all streams. Submitters wait when it is reached.
-const MAX_QUEUED: usize = 32 * 1024 * 1024;
-
 /// How long a connection waits for another one's lock on the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// Pages after which the write-ahead log is folded back: 16 MiB, so that a fast writer pauses for it less often.
-const CHECKPOINT_PAGES: &str = "4000";
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./migrations/output");
 
@@ -58,8 +59,7 @@ pub struct OutputLog {
 struct Inner {
     streams: Streams,
     readers: SqlitePool,
-    orders: mpsc::UnboundedSender<Order>,
-    room: Arc<Semaphore>,
+    intake: Arc<Intake>,
     closing: CancellationToken,
     ended: watch::Receiver<bool>,
 }
@@ -82,7 +82,7 @@ impl OutputLog {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .auto_vacuum(SqliteAutoVacuum::Incremental)
-            .pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
+            .pragma("wal_autocheckpoint", RESTART_PAGES)
             .busy_timeout(BUSY_TIMEOUT);
         let open = |source| OutputError::Open {
             path: path.to_owned(),
@@ -96,8 +96,11 @@ impl OutputLog {
                 path: path.to_owned(),
                 source,
             })?;
+        let places = Places::load(&mut connection).await.map_err(open)?;
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
+            // They are connections to a file: asking whether one is still there costs as much as reading.
+            .test_before_acquire(false)
             .connect_with(
                 SqliteConnectOptions::new()
                     .filename(path)
@@ -107,11 +110,21 @@ impl OutputLog {
             .await
             .map_err(open)?;
 
-        let (orders, inbox) = mpsc::unbounded_channel();
+        let (intake, inbox, enough) = Intake::new();
         let (end, ended) = watch::channel(false);
         let closing = CancellationToken::new();
+        let fold = Arc::new(Notify::new());
+        let folder = options.connect().await.map_err(open)?;
+        tokio::spawn(fold::fold(folder, fold.clone(), closing.clone()));
         let commits = Commits::new(Part::Output, path, health, faults);
-        let writer = Writer::new(connection, inbox, closing.clone(), commits);
+        let writer = Writer::new(
+            connection,
+            places,
+            (inbox, enough),
+            fold,
+            closing.clone(),
+            commits,
+        );
         tokio::spawn(async move {
             writer.run().await;
             end.send_replace(true);
@@ -120,8 +133,7 @@ impl OutputLog {
             inner: Arc::new(Inner {
                 streams: Streams::default(),
                 readers,
-                orders,
-                room: Arc::new(Semaphore::new(MAX_QUEUED)),
+                intake: Arc::new(intake),
                 closing,
                 ended,
             }),
@@ -139,11 +151,7 @@ impl OutputLog {
             .streams
             .get(&self.inner.readers, run, machine)
             .await?;
-        Ok(OutputStream::new(
-            cell,
-            self.inner.orders.clone(),
-            self.inner.room.clone(),
-        ))
+        Ok(OutputStream::new(cell, Arc::clone(&self.inner.intake)))
     }
 
     /// Appends a chunk and waits until it is durable. Returns the durable length in bytes.
@@ -163,7 +171,16 @@ impl OutputLog {
         &self,
         run: &RunId,
     ) -> Result<BTreeMap<MachineId, OutputLength>, OutputError> {
-        read::lengths(&self.inner.readers, run).await
+        // First those in memory, since the index may lack some of theirs.
+        let held = self.inner.streams.held_of(run);
+        let mut lengths = read::lengths(&self.inner.readers, run).await?;
+        for cell in held {
+            let length = cell.durable().length;
+            if length.bytes > 0 {
+                lengths.insert(cell.machine.clone(), length);
+            }
+        }
+        Ok(lengths)
     }
 
     /// Reads whole chunks from `from` on: as many as fit into `limit` bytes, and one if there is any. At the end of the
@@ -202,10 +219,7 @@ impl OutputLog {
                 run: run.clone(),
                 reply,
             };
-            self.inner
-                .orders
-                .send(order)
-                .map_err(|_| OutputError::Closed)?;
+            self.inner.intake.send(order)?;
             let more = answer.await.map_err(|_| OutputError::Closed)??;
             if !more {
                 self.inner.streams.forget_run(run);
@@ -217,7 +231,7 @@ impl OutputLog {
     /// Writes what has been submitted, and ends the writer. Later submissions are refused. Returns when the file is closed.
     pub async fn close(&self) {
         // A writer that has already ended has nothing left to write.
-        let _ = self.inner.orders.send(Order::Close);
+        let _ = self.inner.intake.send(Order::Close);
         self.inner.closing.cancel();
         let mut ended = self.inner.ended.clone();
         let _ = ended.wait_for(|ended| *ended).await;

@@ -37,6 +37,9 @@ pub(super) mod query {
     pub(in super::super) fn active() -> String {
         format!("SELECT {SUMMARY} FROM runs WHERE ended IS NULL ORDER BY seq")
     }
+    pub(in super::super) fn has_machine() -> String {
+        "SELECT EXISTS (SELECT 1 FROM run_machines WHERE run_seq = seq AND machine = ?) FROM runs WHERE id = ?".to_owned()
+    }
     pub(in super::super) fn meta() -> String {
         "SELECT value FROM meta WHERE name = ?".to_owned()
     }
@@ -129,6 +132,20 @@ impl Store {
             .iter()
             .map(row::summary)
             .collect()
+    }
+
+    /// Whether `machine` is part of `run`; `None` when there is no such run.
+    pub async fn has_machine(
+        &self,
+        run: &RunId,
+        machine: &MachineId,
+    ) -> Result<Option<bool>, StoreError> {
+        let found = sqlx::query(AssertSqlSafe(query::has_machine()))
+            .bind(machine.as_str())
+            .bind(run.as_str())
+            .fetch_optional(&self.readers)
+            .await?;
+        Ok(found.map(|row| row.try_get(0)).transpose()?)
     }
 
     /// All runs that are not over, oldest first.

@@ -4,11 +4,11 @@ use super::StoreError;
 use super::faults::Faults;
 use super::health::{Commits, Health, Part};
 use super::write::{Order, Writer};
-use crate::runs::{CreateError, NewRun, RunStore, RunWrite};
+use crate::runs::{CreateError, NewRun, RunHistory, RunStore, RunWrite};
 use futures::future::BoxFuture;
 use saltpeter_domain::run::Run;
-use saltpeter_protocol::api::Pause;
-use saltpeter_protocol::{JobName, RunId, UnixMillis};
+use saltpeter_protocol::api::{Pause, RunSummary};
+use saltpeter_protocol::{JobName, MachineId, RunId, UnixMillis};
 use sqlx::ConnectOptions;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
@@ -67,6 +67,8 @@ impl Store {
             .map_err(|error| failed(error.to_string()))?;
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
+            // They are connections to a file: asking whether one is still there costs as much as reading.
+            .test_before_acquire(false)
             .connect_with(options.read_only(true).create_if_missing(false))
             .await
             .map_err(|error| failed(error.to_string()))?;
@@ -148,5 +150,23 @@ impl RunStore for Store {
 
     fn unfinished_runs(&self) -> BoxFuture<'_, Result<Vec<Run>, StoreError>> {
         Box::pin(self.read_unfinished())
+    }
+}
+
+impl RunHistory for Store {
+    fn newest<'a>(
+        &'a self,
+        job: &'a JobName,
+        limit: u32,
+    ) -> BoxFuture<'a, Result<Vec<RunSummary>, StoreError>> {
+        Box::pin(self.history(job, limit))
+    }
+
+    fn has_machine<'a>(
+        &'a self,
+        run: &'a RunId,
+        machine: &'a MachineId,
+    ) -> BoxFuture<'a, Result<Option<bool>, StoreError>> {
+        Box::pin(Store::has_machine(self, run, machine))
     }
 }

@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime};
 use tempfile::TempDir;
 use tokio::net::TcpStream;
-use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
 /// How long anything may take that a test waits for.
@@ -221,9 +221,14 @@ impl World {
     }
 
     pub(crate) async fn socket(&self) -> Socket {
+        self.try_socket().await.unwrap()
+    }
+
+    /// A browser's socket, unless the server turns it away.
+    pub(crate) async fn try_socket(&self) -> Result<Socket, Error> {
         let url = format!("ws://{}/ws/live", self.addr());
-        let (stream, _) = within(tokio_tungstenite::connect_async(url)).await.unwrap();
-        Socket { stream }
+        let (stream, _) = within(tokio_tungstenite::connect_async(url)).await?;
+        Ok(Socket { stream })
     }
 }
 

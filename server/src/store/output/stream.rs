@@ -1,7 +1,9 @@
 //! Streams: where the next byte goes, and how far the log is durable.
 
 use super::error::{AppendError, OutputError};
+use super::intake::Intake;
 use super::piece::{Body, Chunk, Piece};
+use super::place::Place;
 use super::writer::Order;
 use saltpeter_protocol::api::{ChunkMark, OutputLength};
 use saltpeter_protocol::{MachineId, RunId};
@@ -9,7 +11,7 @@ use sqlx::Row as _;
 use sqlx::sqlite::SqlitePool;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::watch;
 
 /// How far a stream is durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -31,6 +33,8 @@ pub(super) struct Cell {
     durable: watch::Sender<Durable>,
     /// Row of the stream; absent until its first commit.
     row: OnceLock<i64>,
+    /// The newest blocks, which the index lacks yet. The writer alone changes it.
+    tail: Mutex<Vec<Place>>,
 }
 
 impl Cell {
@@ -47,6 +51,28 @@ impl Cell {
         // The row of a stream never changes: a second value is the same one.
         let _ = self.row.set(row);
         self.durable.send_replace(durable);
+    }
+
+    /// The durable blocks that the index lacks. To be asked for before the index is: what is missing here is there.
+    pub(super) fn tail(&self) -> Vec<Place> {
+        self.lock_tail().clone()
+    }
+
+    /// Adds blocks to the tail. True when there was none.
+    pub(super) fn extend_tail(&self, places: impl Iterator<Item = Place>) -> bool {
+        let mut tail = self.lock_tail();
+        let first = tail.is_empty();
+        tail.extend(places);
+        first
+    }
+
+    /// The index has the whole tail.
+    pub(super) fn clear_tail(&self) {
+        self.lock_tail().clear();
+    }
+
+    fn lock_tail(&self) -> MutexGuard<'_, Vec<Place>> {
+        self.tail.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn accepted(&self) -> MutexGuard<'_, Durable> {
@@ -104,6 +130,13 @@ impl Streams {
         Ok(cell)
     }
 
+    /// The streams of a run that somebody holds.
+    pub(super) fn held_of(&self, run: &RunId) -> Vec<Arc<Cell>> {
+        let live = self.live();
+        let of_run = live.cells.iter().filter(|((of, _), _)| of == run);
+        of_run.filter_map(|(_, cell)| cell.upgrade()).collect()
+    }
+
     /// Forgets the streams of a run whose output has been deleted.
     pub(super) fn forget_run(&self, run: &RunId) {
         self.live().cells.retain(|(of, _), _| of != run);
@@ -124,8 +157,8 @@ async fn load(readers: &SqlitePool, run: &RunId, machine: &MachineId) -> Result<
         let seq: Option<i64> = stream.try_get("v1_seq")?;
         durable.v1_seq = seq.map(|seq| seq as u64);
         let last = sqlx::query(
-            "SELECT start, raw_len, first_line, line_feeds FROM output_block WHERE stream = $1 \
-             ORDER BY start DESC LIMIT 1",
+            "SELECT b.start, raw_len, first_line, line_feeds FROM output_place p \
+             JOIN output_block b ON b.id = p.block WHERE p.stream = $1 ORDER BY p.start DESC LIMIT 1",
         )
         .bind(id)
         .fetch_optional(readers)
@@ -148,6 +181,7 @@ async fn load(readers: &SqlitePool, run: &RunId, machine: &MachineId) -> Result<
         accepted: Mutex::new(durable),
         durable: watch::Sender::new(durable),
         row,
+        tail: Mutex::default(),
     })
 }
 
@@ -155,17 +189,12 @@ async fn load(readers: &SqlitePool, run: &RunId, machine: &MachineId) -> Result<
 #[derive(Clone)]
 pub struct OutputStream {
     cell: Arc<Cell>,
-    orders: mpsc::UnboundedSender<Order>,
-    room: Arc<Semaphore>,
+    intake: Arc<Intake>,
 }
 
 impl OutputStream {
-    pub(super) fn new(
-        cell: Arc<Cell>,
-        orders: mpsc::UnboundedSender<Order>,
-        room: Arc<Semaphore>,
-    ) -> Self {
-        Self { cell, orders, room }
+    pub(super) fn new(cell: Arc<Cell>, intake: Arc<Intake>) -> Self {
+        Self { cell, intake }
     }
 
     pub(super) fn cell(&self) -> &Arc<Cell> {
@@ -190,7 +219,7 @@ impl OutputStream {
                 Ok(durable) => Ok(durable.length.bytes),
                 Err(_) => Err(OutputError::Closed.into()),
             },
-            () = self.orders.closed() => Err(OutputError::Closed.into()),
+            () = self.intake.closed() => Err(OutputError::Closed.into()),
         }
     }
 
@@ -217,7 +246,7 @@ impl OutputStream {
                 stream: chunk.stream,
                 at: chunk.at,
             };
-            let room = self.reserve(body.payload.len()).await?;
+            let room = self.intake.reserve(body.payload.len()).await?;
             let mut accepted = self.cell.accepted();
             if accepted.length.bytes != next {
                 // Another connection of the same machine was faster: look again.
@@ -240,9 +269,8 @@ impl OutputStream {
         } else {
             Some(chunk.open()?)
         };
-        let room = self
-            .reserve(body.as_ref().map_or(0, |body| body.payload.len()))
-            .await?;
+        let bytes = body.as_ref().map_or(0, |body| body.payload.len());
+        let room = self.intake.reserve(bytes).await?;
         let mut accepted = self.cell.accepted();
         if let Some(seq) = seq {
             let expected = accepted.v1_seq.map_or(0, |last| last + 1);
@@ -276,21 +304,6 @@ impl OutputStream {
         *self.cell.accepted()
     }
 
-    async fn reserve(
-        &self,
-        bytes: usize,
-    ) -> Result<tokio::sync::OwnedSemaphorePermit, AppendError> {
-        /// What a piece costs besides its bytes.
-        const OVERHEAD: usize = 256;
-        let permits = u32::try_from(bytes + OVERHEAD).unwrap_or(u32::MAX);
-        tokio::select! {
-            room = self.room.clone().acquire_many_owned(permits) => {
-                room.map_err(|_| OutputError::Closed.into())
-            }
-            () = self.orders.closed() => Err(OutputError::Closed.into()),
-        }
-    }
-
     /// Fixes a piece's place. The lock on `accepted` is held, so that pieces reach the writer in order.
     fn queue(
         &self,
@@ -310,9 +323,7 @@ impl OutputStream {
             v1_seq,
             _room: room,
         };
-        self.orders
-            .send(Order::Write(piece))
-            .map_err(|_| OutputError::Closed)?;
+        self.intake.send(Order::Write(piece))?;
         *accepted = next;
         Ok(())
     }
