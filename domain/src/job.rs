@@ -1,6 +1,7 @@
 //! A job as validated, and the part of it that a run takes along.
 
 use crate::config::Settings;
+use crate::retention::Overrides;
 use crate::run::KILL_GRACE;
 use crate::schedule::Schedule;
 use crate::secret::{self, Secret};
@@ -46,6 +47,8 @@ pub struct Job {
     pub missed: MissedPolicy,
     /// How far back `missed` makes up for them.
     pub missed_window: Duration,
+    /// What it says of how much of its history is kept.
+    pub retention: Overrides,
     /// How the command is started on a machine.
     pub launch: LaunchWay,
     /// Path of the wrapper on the machines; `None`: the global default.

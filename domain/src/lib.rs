@@ -8,6 +8,7 @@ pub mod config;
 pub mod job;
 pub mod maintenance;
 pub mod planner;
+pub mod retention;
 pub mod run;
 pub mod schedule;
 pub mod secret;

@@ -137,6 +137,9 @@ fn report(job: &Job, outcome: Result<(), StartError>) {
         Err(StartError::AlreadyStarted(run)) => {
             tracing::debug!(job = %job.name, %run, "already started");
         }
+        Err(error @ StartError::Deleted) => {
+            tracing::debug!(job = %job.name, "not started: {error}");
+        }
         Err(StartError::ShuttingDown) => {
             tracing::info!(job = %job.name, "not started: the server is shutting down");
         }
