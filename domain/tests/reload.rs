@@ -4,6 +4,7 @@ use chrono_tz::Tz;
 use saltpeter_domain::config::{
     CheckReport, FileChange, FileState, JobSet, Loader, MAX_FILE_BYTES,
 };
+use saltpeter_domain::job::Timeout;
 use saltpeter_protocol::{JobName, UnixMillis};
 use std::fmt::Write as _;
 use std::sync::Arc;

@@ -7,17 +7,21 @@ use crate::executor::choose::{Choice, choose, connect};
 use crate::executor::{Executor, LocalExecutor, SaltExecutor};
 use crate::fanout::{self, Board, Fanout};
 use crate::http;
-use crate::joblog::{JobLog, JobLogWriter};
+use crate::joblog::{JobLog, JobLogWriter, LogFiles};
 use crate::lifecycle::Lifecycle;
 use crate::machines::{Hub, Limits, RunKey};
 use crate::ops::{self, Ops};
+use crate::outputs::Outputs;
 use crate::pauses::Pauses;
-use crate::runs::Runs;
+use crate::retention::Retention;
+use crate::runs::{History, Runs};
 use crate::scheduler::Scheduler;
 use crate::serve::{HEAD_LIMIT, serve};
 use crate::settings::{Flags, InForce, host_zone};
 use crate::sinks::{SinkTasks, Sinks};
 use crate::store::Store;
+use crate::store::faults::Faults;
+use crate::store::health::Health;
 use crate::store::output::OutputLog;
 use crate::telemetry;
 use crate::ws::live::Live;
@@ -45,6 +49,8 @@ pub struct Options {
     pub config_dir: PathBuf,
     /// The command line's flags.
     pub flags: Flags,
+    /// What is to go wrong with the disk; nothing but in tests.
+    pub faults: Faults,
 }
 
 /// A server that is up.
@@ -130,7 +136,8 @@ pub async fn boot(options: Options, clock: Arc<dyn Clock>) -> Result<Running> {
     let data_dir = PathBuf::from(settings.data_dir.clone().unwrap_or_default());
     let lock = claim(&data_dir)?;
     let key = RunKey::load_or_create(&data_dir.join("run.key"))?;
-    let (store, output) = open(&data_dir).await?;
+    let health = Health::default();
+    let (store, output) = open(&data_dir, &health, options.faults).await?;
     let pauses = Pauses::load(store.clone()).await?;
 
     let machines_listener = listen(
@@ -141,7 +148,7 @@ pub async fn boot(options: Options, clock: Arc<dyn Clock>) -> Result<Running> {
     .await?;
     let machines_addr = machines_listener.local_addr()?;
     let (executor, described) = executor(&config, &settings, machines_addr.ip(), &clock)?;
-    let (job_log, job_log_writer) = JobLog::new(Path::new(&settings.logdir), output.clone());
+    let (job_log, job_log_writer) = JobLog::new(LogFiles::of(&settings), output.clone());
     let (sinks, sink_tasks) = Sinks::start(&settings, &data_dir, output.clone(), &clock)?;
     let sink_board = sinks.board();
     let journal: Journal = Arc::new(move |entry| {
@@ -176,14 +183,24 @@ pub async fn boot(options: Options, clock: Arc<dyn Clock>) -> Result<Running> {
         runs: runs.clone(),
         changes,
         paused: pauses.subscribe(),
+        health: health.subscribe(),
         output: output.clone(),
         store: store.clone(),
+        clock: Arc::clone(&clock),
+    };
+    let retention = Retention {
+        config: config.clone(),
+        runs: runs.clone(),
+        store: store.clone(),
+        output: output.clone(),
+        board: board.clone(),
         clock: Arc::clone(&clock),
     };
     let scheduler = Scheduler {
         config: config.clone(),
         runs: runs.clone(),
         paused: pauses.subscribe(),
+        health: health.clone(),
         clock: Arc::clone(&clock),
         journal,
     };
@@ -209,8 +226,9 @@ pub async fn boot(options: Options, clock: Arc<dyn Clock>) -> Result<Running> {
         config,
         settings: in_force,
         runs: runs.clone(),
-        store: store.clone(),
-        output: output.clone(),
+        health,
+        history: History::new(Arc::new(store.clone())),
+        outputs: Outputs::new(output.clone()),
         board,
         sinks: sink_board,
         pauses,
@@ -235,14 +253,15 @@ pub async fn boot(options: Options, clock: Arc<dyn Clock>) -> Result<Running> {
     lifecycle.spawn("the configuration's watch", watch.run(hard.clone()));
     lifecycle.spawn("the dashboard's state", fanout.run(hard.clone()));
     lifecycle.spawn(
+        "the deletion of old runs",
+        retention.run(lifecycle.soft().clone()),
+    );
+    lifecycle.spawn(
         "the scheduler",
         scheduler.run(last_instants, lifecycle.soft().clone()),
     );
     if let Some(listener) = api_listener {
-        let live = Live {
-            ops: ops.clone(),
-            lifecycle: lifecycle.clone(),
-        };
+        let live = Live::new(ops.clone(), lifecycle.clone());
         let routes = http::router(&ops, live);
         lifecycle.spawn("the API", serve(listener, routes, HEAD_LIMIT, hard.clone()));
     }
@@ -310,13 +329,15 @@ async fn listen(addr: SocketAddr, what: &str, flag: &str) -> Result<TcpListener>
 
 /// Opens the databases. On a thread of its own: the compiler does not see that the migrations could move
 /// between threads, and so they do not.
-async fn open(data_dir: &Path) -> Result<(Store, OutputLog)> {
-    let data_dir = data_dir.to_owned();
+async fn open(data_dir: &Path, health: &Health, faults: Faults) -> Result<(Store, OutputLog)> {
+    let (data_dir, health) = (data_dir.to_owned(), health.clone());
     let runtime = Handle::current();
     let opening = tokio::task::spawn_blocking(move || {
         runtime.block_on(async {
-            let store = Store::open(&data_dir.join("saltpeter.db")).await?;
-            let output = OutputLog::open(&data_dir.join("output.db")).await?;
+            let path = data_dir.join("saltpeter.db");
+            let store = Store::open_with(&path, health.clone(), faults.clone()).await?;
+            let path = data_dir.join("output.db");
+            let output = OutputLog::open_with(&path, health, faults).await?;
             Ok((store, output))
         })
     });

@@ -1,7 +1,11 @@
 //! What outlives the process.
 
+pub mod faults;
+pub mod health;
+mod open;
 pub mod output;
 mod read;
+mod retention;
 mod row;
 mod sqlite;
 mod write;

@@ -4,7 +4,9 @@
 //! same second cost a few commits. When one of them fails, each is carried out on its own, so that it fails alone.
 
 use super::StoreError;
+use super::health::Commits;
 use super::read::query;
+use super::retention;
 use super::row::{to_json, to_json_if};
 use crate::runs::{CreateError, NewRun, RunWrite};
 use saltpeter_domain::run::{MachineRun, Run, RunHead};
@@ -12,10 +14,13 @@ use saltpeter_protocol::api::Pause;
 use saltpeter_protocol::{JobName, MachineId, RunId, RunState, UnixMillis};
 use sqlx::{AssertSqlSafe, Connection, QueryBuilder, Row, Sqlite, SqliteConnection};
 use std::collections::BTreeMap;
+use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 /// Orders that share a transaction.
 const TOGETHER: usize = 512;
+/// How often a writer with nothing to write looks whether the storage can be written again.
+const PROBE_EVERY: Duration = Duration::from_secs(1);
 /// Machines in one statement; the database takes 32766 arguments.
 const MACHINES_PER_STATEMENT: usize = 1000;
 
@@ -33,6 +38,10 @@ pub(super) enum Order {
     Pause(JobName, Pause, Done<()>),
     /// A job is resumed.
     Unpause(JobName, Done<()>),
+    /// Bytes of output of ended runs, by the runs' numbers.
+    SetOutput(Vec<(i64, u64)>, Done<()>),
+    /// Some rows of an ended run go; whether there are more is told.
+    DeleteSome(i64, Done<bool>),
     /// A value to remember.
     SetMeta(String, String, Done<()>),
 }
@@ -41,30 +50,41 @@ pub(super) enum Order {
 enum Outcome {
     Created(Box<Result<Run, CreateError>>),
     Written,
+    /// Whether there is more to delete.
+    Deleted(bool),
 }
 
 pub(super) struct Writer {
     connection: SqliteConnection,
     orders: mpsc::Receiver<Order>,
+    commits: Commits,
 }
 
 impl Writer {
-    pub(super) fn new(connection: SqliteConnection, orders: mpsc::Receiver<Order>) -> Self {
-        Self { connection, orders }
+    pub(super) fn new(
+        connection: SqliteConnection,
+        orders: mpsc::Receiver<Order>,
+        commits: Commits,
+    ) -> Self {
+        Self {
+            connection,
+            orders,
+            commits,
+        }
     }
 
     /// Until every sender is gone and everything is written.
     pub(super) async fn work(mut self) {
         let mut batch = Vec::new();
-        while self.orders.recv_many(&mut batch, TOGETHER).await > 0 {
+        while self.next(&mut batch).await > 0 {
             let orders = std::mem::take(&mut batch);
-            match commit(&mut self.connection, &orders).await {
+            match self.commit(&orders).await {
                 Ok(outcomes) => {
                     for (order, outcome) in orders.into_iter().zip(outcomes) {
                         order.answer(Ok(outcome));
                     }
                 }
-                Err(error) if orders.len() == 1 => {
+                Err(error) if orders.len() == 1 || self.commits.failing() => {
                     for order in orders {
                         order.answer(Err(error.clone()));
                     }
@@ -72,7 +92,7 @@ impl Writer {
                 Err(_) => {
                     for order in orders {
                         let alone = std::slice::from_ref(&order);
-                        let result = commit(&mut self.connection, alone).await;
+                        let result = self.commit(alone).await;
                         let outcome = result.map(|mut outcomes| outcomes.pop());
                         match outcome {
                             Ok(Some(outcome)) => order.answer(Ok(outcome)),
@@ -87,6 +107,40 @@ impl Writer {
             tracing::warn!(%error, "the database did not close cleanly");
         }
     }
+
+    /// Waits for orders; 0 when there will be none any more. While the storage fails it is tried now and then, since
+    /// those who have something to write may be waiting until it can be.
+    async fn next(&mut self, batch: &mut Vec<Order>) -> usize {
+        loop {
+            let orders = self.orders.recv_many(batch, TOGETHER);
+            if !self.commits.failing() {
+                return orders.await;
+            }
+            match tokio::time::timeout(PROBE_EVERY, orders).await {
+                Ok(count) => return count,
+                // Its outcome goes where every commit's does.
+                Err(_) => drop(self.commits.watch(probe(&mut self.connection)).await),
+            }
+        }
+    }
+
+    async fn commit(&mut self, orders: &[Order]) -> Result<Vec<Outcome>, StoreError> {
+        // Orders may find nothing to change, and then say nothing of the storage.
+        let probing = self.commits.failing();
+        let commit = async {
+            let mut transaction = self.connection.begin_with("BEGIN IMMEDIATE").await?;
+            let mut outcomes = Vec::with_capacity(orders.len());
+            for order in orders {
+                outcomes.push(carry_out(&mut transaction, order).await?);
+            }
+            if probing {
+                probe(&mut transaction).await?;
+            }
+            transaction.commit().await?;
+            Ok(outcomes)
+        };
+        self.commits.watch(commit).await
+    }
 }
 
 impl Order {
@@ -99,12 +153,19 @@ impl Order {
             (Self::Create(_, done), Err(error)) => {
                 let _ = done.send(Err(error.into()));
             }
-            (Self::Create(..), Ok(Outcome::Written)) => {}
+            (Self::DeleteSome(_, done), Ok(Outcome::Deleted(more))) => {
+                let _ = done.send(Ok(more));
+            }
+            (Self::DeleteSome(_, done), Err(error)) => {
+                let _ = done.send(Err(error));
+            }
+            (Self::Create(..) | Self::DeleteSome(..), Ok(_)) => {}
             (
                 Self::Save(_, done)
                 | Self::PassOver(_, _, done)
                 | Self::Pause(_, _, done)
                 | Self::Unpause(_, done)
+                | Self::SetOutput(_, done)
                 | Self::SetMeta(_, _, done),
                 result,
             ) => {
@@ -114,17 +175,14 @@ impl Order {
     }
 }
 
-async fn commit(
-    connection: &mut SqliteConnection,
-    orders: &[Order],
-) -> Result<Vec<Outcome>, StoreError> {
-    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
-    let mut outcomes = Vec::with_capacity(orders.len());
-    for order in orders {
-        outcomes.push(carry_out(&mut transaction, order).await?);
-    }
-    transaction.commit().await?;
-    Ok(outcomes)
+/// Writes something that nobody reads.
+async fn probe(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "INSERT INTO meta (name, value) VALUES ('probe', '1') ON CONFLICT (name) DO UPDATE SET value = value + 1",
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
 }
 
 async fn carry_out(
@@ -150,6 +208,11 @@ async fn carry_out(
                 .bind(job.as_str())
                 .execute(connection)
                 .await?;
+        }
+        Order::SetOutput(runs, _) => retention::set_output(connection, runs).await?,
+        Order::DeleteSome(seq, _) => {
+            let more = retention::delete_some(connection, *seq).await?;
+            return Ok(Outcome::Deleted(more));
         }
         Order::SetMeta(name, value, _) => {
             sqlx::query(
@@ -198,6 +261,14 @@ async fn create(connection: &mut SqliteConnection, new: &NewRun) -> Result<Outco
             let started = CreateError::AlreadyStarted(id);
             return Ok(Outcome::Created(Box::new(Err(started))));
         }
+        let deleted: Option<i64> = sqlx::query_scalar(AssertSqlSafe(query::deleted()))
+            .bind(new.job.as_str())
+            .fetch_optional(&mut *connection)
+            .await?
+            .flatten();
+        if deleted.is_some_and(|deleted| instant <= deleted) {
+            return Ok(Outcome::Created(Box::new(Err(CreateError::Deleted))));
+        }
         note_instant(connection, &new.job, instant).await?;
     }
     let mut ordinal = 1;
@@ -211,6 +282,7 @@ async fn create(connection: &mut SqliteConnection, new: &NewRun) -> Result<Outco
                 spec: new.spec.clone(),
                 state: new.state.clone(),
                 kill: None,
+                stopped: None,
                 only: new.only.clone(),
                 reconnect_grace: new.reconnect_grace,
             },
@@ -259,17 +331,23 @@ fn ended(state: &RunState) -> Option<i64> {
 }
 
 async fn save(connection: &mut SqliteConnection, write: &RunWrite) -> Result<(), StoreError> {
-    let seq: i64 = sqlx::query_scalar(
-        "UPDATE runs SET state = ?, ended = ?, kill_asked = ?, counts = ?, running_on = ? WHERE id = ? RETURNING seq",
+    // How much output there is of a run that changes after its end is to be asked anew.
+    let seq: Option<i64> = sqlx::query_scalar(
+        "UPDATE runs SET output_bytes = NULL, state = ?, ended = ?, kill_asked = ?, stopped = ?, counts = ?, running_on = ? WHERE id = ? RETURNING seq",
     )
     .bind(to_json(&write.state)?)
     .bind(ended(&write.state))
     .bind(to_json_if(write.kill.as_ref())?)
+    .bind(to_json_if(write.stopped.as_ref())?)
     .bind(to_json(&write.counts)?)
     .bind(to_json(&write.running_on)?)
     .bind(write.id.as_str())
-    .fetch_one(&mut *connection)
+    .fetch_optional(&mut *connection)
     .await?;
+    let Some(seq) = seq else {
+        tracing::warn!(run = %write.id, "a change of a run came to nothing: the run has been deleted");
+        return Ok(());
+    };
     for some in write.machines.chunks(MACHINES_PER_STATEMENT) {
         save_machines(connection, seq, some).await?;
     }
@@ -289,22 +367,30 @@ async fn save_machines(
             machine.pid.map(i64::from),
             to_json_if(machine.bound.as_ref())?,
             to_json_if(machine.kill.as_ref())?,
+            to_json_if(Some(&machine.earlier).filter(|earlier| !earlier.is_empty()))?,
+            to_json_if(machine.replaced.as_ref())?,
         ));
     }
     let mut upsert = QueryBuilder::<Sqlite>::new(
-        "INSERT INTO run_machines (run_seq, machine, state, pid, bound, kill_asked) ",
+        "INSERT INTO run_machines (run_seq, machine, state, pid, bound, kill_asked, earlier, replaced) ",
     );
-    upsert.push_values(rows, |mut row, (id, state, pid, bound, kill)| {
-        row.push_bind(seq)
-            .push_bind(id.as_str())
-            .push_bind(state)
-            .push_bind(pid)
-            .push_bind(bound)
-            .push_bind(kill);
-    });
+    upsert.push_values(
+        rows,
+        |mut row, (id, state, pid, bound, kill, earlier, replaced)| {
+            row.push_bind(seq)
+                .push_bind(id.as_str())
+                .push_bind(state)
+                .push_bind(pid)
+                .push_bind(bound)
+                .push_bind(kill)
+                .push_bind(earlier)
+                .push_bind(replaced);
+        },
+    );
     upsert.push(
         " ON CONFLICT (run_seq, machine) DO UPDATE SET state = excluded.state, pid = excluded.pid, \
-         bound = excluded.bound, kill_asked = excluded.kill_asked",
+         bound = excluded.bound, kill_asked = excluded.kill_asked, earlier = excluded.earlier, \
+         replaced = excluded.replaced",
     );
     // Statements for few machines are prepared once and kept; long ones would crowd them out.
     upsert

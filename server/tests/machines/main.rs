@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
+mod acks;
+mod attempts;
 mod bad_input;
 mod golden_v1;
 mod v2;

@@ -20,7 +20,9 @@ use saltpeter_server::runs::{
 };
 use saltpeter_server::serve::serve;
 use saltpeter_server::store::Store;
-use saltpeter_server::store::output::OutputLog;
+use saltpeter_server::store::faults::Faults;
+use saltpeter_server::store::health::Health;
+use saltpeter_server::store::output::{OutputLog, Part};
 use saltpeter_server::ws::machines::router;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -83,6 +85,7 @@ pub(crate) struct World {
 struct Up {
     runs: Runs,
     log: OutputLog,
+    faults: Faults,
     key: RunKey,
     hub: Hub,
     address: SocketAddr,
@@ -117,6 +120,11 @@ impl World {
         &self.up.hub
     }
 
+    /// Makes the output log's disk fail.
+    pub(crate) fn faults(&self) -> &Faults {
+        &self.up.faults
+    }
+
     pub(crate) fn log(&self) -> &OutputLog {
         &self.up.log
     }
@@ -133,9 +141,16 @@ impl World {
 
     /// Begins a run on web1 and web2.
     pub(crate) async fn start_run(&self) -> RunId {
+        self.start_changed(|_| {}).await
+    }
+
+    /// The same, of a job that `change` has set up.
+    pub(crate) async fn start_changed(&self, change: impl FnOnce(&mut RunSpec)) -> RunId {
+        let mut spec = spec();
+        change(&mut spec);
         let start = StartRun {
             job: JobName::new("backup").unwrap(),
-            spec: Arc::new(spec()),
+            spec: Arc::new(spec),
             cause: RunCause::Manual {
                 by: "test".to_owned(),
             },
@@ -151,7 +166,7 @@ impl World {
         id
     }
 
-    async fn until(
+    pub(crate) async fn until(
         &self,
         what: &str,
         run: &RunId,
@@ -194,7 +209,12 @@ impl World {
 
     /// All durable output of a machine.
     pub(crate) async fn output(&self, run: &RunId, name: &str) -> Vec<u8> {
-        let mut reader = self.up.log.reader(run, &machine(name), 0).await.unwrap();
+        self.output_of(run, (&machine(name)).into()).await
+    }
+
+    /// All durable output of an attempt of a machine.
+    pub(crate) async fn output_of(&self, run: &RunId, part: Part<'_>) -> Vec<u8> {
+        let mut reader = self.up.log.reader(run, part, 0).await.unwrap();
         let mut all = Vec::new();
         while let Some(bytes) = reader.next().await.unwrap() {
             all.extend_from_slice(&bytes);
@@ -242,9 +262,10 @@ impl World {
 impl Up {
     async fn start(dir: &TempDir, limits: Limits) -> Self {
         let store = Store::open(&dir.path().join("saltpeter.db")).await.unwrap();
-        let log = OutputLog::open(&dir.path().join("output.db"))
-            .await
-            .unwrap();
+        let faults = Faults::default();
+        let path = dir.path().join("output.db");
+        let log = OutputLog::open_with(&path, Health::default(), faults.clone());
+        let log = log.await.unwrap();
         let key = RunKey::load_or_create(&dir.path().join("run.key")).unwrap();
         let clock = Arc::new(TestClock::starting_at(BEGIN));
         let dispatch = Arc::new(Fixed(vec![machine("web1"), machine("web2")]));
@@ -266,6 +287,7 @@ impl Up {
         Self {
             runs,
             log,
+            faults,
             key,
             hub,
             address,
@@ -281,6 +303,8 @@ fn spec() -> RunSpec {
         targets: TargetExpr::parse(TargetType::Glob, "*").unwrap(),
         number_of_targets: None,
         batch_size: None,
+        max_failures: None,
+        retry: None,
         timeout: Timeout::DEFAULT,
         cwd: None,
         user: None,

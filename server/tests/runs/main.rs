@@ -5,4 +5,6 @@
 mod choice;
 mod overlaps;
 mod restarts;
+mod returned;
+mod rolling;
 mod strangers;

@@ -6,7 +6,7 @@ use super::plain::{flag, optional_word, port, seconds, set, setting, word};
 use super::{Key, documents, machines, salt};
 use crate::config::raw::Node;
 use crate::config::reader::Reader;
-use crate::config::settings::{Executor, Settings};
+use crate::config::settings::{Executor, MIB, Settings};
 use std::net::IpAddr;
 
 const EXECUTORS: [(&str, Executor); 4] = [
@@ -134,6 +134,21 @@ pub(crate) const SETTINGS_KEYS: &[Key<Settings>] = &[
         },
         |settings| settings.machines_ws_bind_addr.to_string(),
     ),
+    setting(
+        "advertised_machines_port",
+        "port",
+        "that of `machines_ws_port`",
+        AtOnce,
+        "Port under which wrappers find this server, where a forwarded port or a proxy stands in between.",
+        |settings, node, reader| {
+            settings.advertised_machines_port = reader.port(node);
+        },
+        |settings| {
+            settings
+                .advertised_machines_port
+                .map_or(String::new(), |port| port.to_string())
+        },
+    ),
     optional_word!(
         "default_saltpeter_server_host",
         "string",
@@ -213,6 +228,61 @@ pub(crate) const SETTINGS_KEYS: &[Key<Settings>] = &[
         start_window
     ),
     setting(
+        "retention_days",
+        "days",
+        "`90`",
+        AtOnce,
+        "How long ended runs are kept, with their output; `0`: for ever. Runs that are not over stay, and so do those that ended within the last ten minutes.",
+        |settings, node, reader| {
+            set(&mut settings.retention_days, reader.count(node));
+        },
+        |settings| settings.retention_days.to_string(),
+    ),
+    setting(
+        "retention_runs",
+        "int",
+        "`10000`",
+        AtOnce,
+        "How many ended runs of each job are kept; `0`: all.",
+        |settings, node, reader| {
+            set(&mut settings.retention_runs, reader.count(node));
+        },
+        |settings| settings.retention_runs.to_string(),
+    ),
+    setting(
+        "retention_output",
+        "MiB",
+        "`10240`",
+        AtOnce,
+        "How much output is kept, of all jobs together and as the commands wrote it; `0`: all. When there is more, the oldest runs are deleted, but never a job's newest.",
+        |settings, node, reader| {
+            settings.retention_output = read_mib(node, reader);
+        },
+        |settings| show_mib(settings.retention_output),
+    ),
+    setting(
+        "logfile_size",
+        "MiB",
+        "`64`",
+        Restart,
+        "When a job's log file is this large, `<job>.log` becomes `<job>.log.1` before the next entry and is begun anew; `0`: never. An entry is never divided.",
+        |settings, node, reader| {
+            settings.logfile_size = read_mib(node, reader);
+        },
+        |settings| show_mib(settings.logfile_size),
+    ),
+    setting(
+        "logfile_count",
+        "int",
+        "`5`",
+        Restart,
+        "How many such earlier files of each job are kept.",
+        |settings, node, reader| {
+            set(&mut settings.logfile_count, reader.count(node));
+        },
+        |settings| settings.logfile_count.to_string(),
+    ),
+    setting(
         "run_now_confirm_above",
         "int",
         "`20`",
@@ -234,6 +304,18 @@ pub(crate) const SETTINGS_KEYS: &[Key<Settings>] = &[
     documents::opensearch::TEMPLATE,
     documents::SPOOL,
 ];
+
+/// A number of mebibytes, in bytes; `None` for 0, which stands for no limit, and for what is no number.
+pub(super) fn read_mib(node: &Node, reader: &mut Reader) -> Option<u64> {
+    reader
+        .count(node)
+        .filter(|mib| *mib > 0)
+        .map(|mib| u64::from(mib) * MIB)
+}
+
+fn show_mib(bytes: Option<u64>) -> String {
+    (bytes.unwrap_or_default() / MIB).to_string()
+}
 
 fn read_address(node: &Node, reader: &mut Reader) -> Option<IpAddr> {
     let text = reader.word(node)?;

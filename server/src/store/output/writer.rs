@@ -1,16 +1,21 @@
 //! The one task that writes the log.
 
 use super::block::{Block, encode_marks, encoding_number, join};
-use super::error::OutputError;
+use super::delete::{Pace, Reply};
+use super::fold::FOLD_BYTES;
+use super::insert::{Insert, Query};
 use super::piece::Piece;
+use super::place::{Places, Which};
 use super::stream::{Cell, Durable};
+use crate::store::health::Commits;
 use saltpeter_protocol::RunId;
 use saltpeter_protocol::api::OutputLength;
-use sqlx::{Connection as _, Row as _, SqliteConnection};
+use sqlx::{AssertSqlSafe, Connection as _, Row as _, SqliteConnection};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc::error::TryRecvError;
+use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -19,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 const GROUP_WINDOW: Duration = Duration::from_millis(10);
 
 /// Bytes of one commit after which it waits no longer.
-const GROUP_BYTES: usize = 1024 * 1024;
+pub(super) const GROUP_BYTES: usize = 1024 * 1024;
 
 /// Pieces of one commit after which it waits no longer.
 const GROUP_PIECES: usize = 4096;
@@ -27,19 +32,27 @@ const GROUP_PIECES: usize = 4096;
 /// Pause after a commit that failed (disk full, read-only …). Nothing is acknowledged meanwhile.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
-/// Rows that one step of a deletion takes.
-const DELETE_STEP: i64 = 256;
+/// Free pages (1 MiB) that stay in the file, for what comes next.
+const SPARE_PAGES: i64 = 256;
 
-/// Rows of the larger insert statement; the rest goes one by one.
-const INSERT_ROWS: usize = 32;
+/// Bytes of a page.
+const PAGE: usize = 4096;
 
 /// What the writer is asked to do, in order.
 pub(super) enum Order {
     Write(Piece),
+    /// Has the index catch up.
+    EnterAll {
+        reply: Reply,
+    },
     /// Deletes some blocks of a run; answers whether there are more.
     DeleteSome {
         run: RunId,
-        reply: oneshot::Sender<Result<bool, OutputError>>,
+        reply: Reply,
+    },
+    /// Gives some free pages back; answers whether there are more.
+    ShrinkSome {
+        reply: Reply,
     },
     Close,
 }
@@ -47,17 +60,41 @@ pub(super) enum Order {
 pub(super) struct Writer {
     connection: SqliteConnection,
     inbox: mpsc::UnboundedReceiver<Order>,
+    /// Told when [`GROUP_BYTES`] may be waiting.
+    enough: Arc<Notify>,
     /// Cancelled once the log is being closed: what cannot be written then is given up.
     closing: CancellationToken,
-    insert_many: String,
+    commits: Commits,
+    insert: Insert,
+    places: Places,
+    /// Told when there is something to fold back.
+    fold: Arc<Notify>,
+    /// Bytes committed since.
+    unfolded: usize,
     last_commit: Option<Instant>,
+    deleting: Pace,
+    shrinking: Pace,
 }
 
 /// What follows a gathered group.
 enum Next {
     Gather,
-    Delete(RunId, oneshot::Sender<Result<bool, OutputError>>),
+    Tidy(Tidy, Reply),
     Close,
+}
+
+/// A step of tidying up.
+enum Tidy {
+    Enter,
+    Delete(RunId),
+    Shrink,
+}
+
+/// What ends a pause.
+enum First {
+    /// An order; none when nobody is left who could send one.
+    Came(Option<Order>),
+    PlacesDue,
 }
 
 /// What one stream gets in a commit.
@@ -71,15 +108,25 @@ struct Share {
 impl Writer {
     pub(super) fn new(
         connection: SqliteConnection,
-        inbox: mpsc::UnboundedReceiver<Order>,
+        places: Places,
+        (inbox, enough): (mpsc::UnboundedReceiver<Order>, Arc<Notify>),
+        fold: Arc<Notify>,
         closing: CancellationToken,
+        commits: Commits,
     ) -> Self {
         Self {
             connection,
             inbox,
+            enough,
             closing,
-            insert_many: insert_statement(INSERT_ROWS),
+            commits,
+            insert: Insert::new(INSERT_BLOCKS, 9),
+            places,
+            fold,
+            unfolded: 0,
             last_commit: None,
+            deleting: Pace::default(),
+            shrinking: Pace::default(),
         }
     }
 
@@ -88,20 +135,25 @@ impl Writer {
         let mut group = Vec::new();
         loop {
             let next = self.gather(&mut group).await;
-            if !group.is_empty() {
-                let shares = share_out(&group);
-                if !self.write(&shares).await {
+            let places_due = self.places.due().is_some_and(|due| due <= Instant::now());
+            if !group.is_empty() || places_due {
+                if !self.write(&group).await {
                     break;
                 }
                 group.clear();
             }
             match next {
                 Next::Gather => {}
-                Next::Delete(run, reply) => {
+                Next::Tidy(step, reply) => {
+                    let commits = self.commits.clone();
+                    let tidied = commits.watch(self.tidy(&step)).await;
                     // The asker may have gone away.
-                    let _ = reply.send(self.delete_some(&run).await.map_err(Into::into));
+                    let _ = reply.send(tidied.map_err(Into::into));
                 }
-                Next::Close => break,
+                Next::Close => {
+                    self.enter_all().await;
+                    break;
+                }
             }
         }
         if let Err(error) = self.connection.close().await {
@@ -112,13 +164,25 @@ impl Writer {
     /// Collects pieces until it is time to commit them.
     async fn gather(&mut self, group: &mut Vec<Piece>) -> Next {
         let mut bytes = 0;
-        let mut due = None;
+        let mut due: Option<Instant> = None;
         loop {
-            let order = match due {
-                None => self.inbox.recv().await,
-                Some(due) => match tokio::time::timeout_at(due, self.inbox.recv()).await {
-                    Ok(order) => order,
-                    Err(_) => return Next::Gather,
+            let order = match self.inbox.try_recv() {
+                Ok(order) => Some(order),
+                Err(TryRecvError::Disconnected) => None,
+                Err(TryRecvError::Empty) => match due {
+                    Some(due) if due <= Instant::now() => return Next::Gather,
+                    // Not until the next piece: waking up for each costs more than the pieces.
+                    Some(due) => {
+                        tokio::select! {
+                            () = tokio::time::sleep_until(due) => {}
+                            () = self.enough.notified() => {}
+                        }
+                        continue;
+                    }
+                    None => match self.first().await {
+                        First::Came(order) => order,
+                        First::PlacesDue => return Next::Gather,
+                    },
                 },
             };
             match order {
@@ -133,16 +197,32 @@ impl Writer {
                         self.last_commit.map_or(now, |last| last + GROUP_WINDOW)
                     });
                 }
-                Some(Order::DeleteSome { run, reply }) => return Next::Delete(run, reply),
+                Some(Order::EnterAll { reply }) => return Next::Tidy(Tidy::Enter, reply),
+                Some(Order::DeleteSome { run, reply }) => {
+                    return Next::Tidy(Tidy::Delete(run), reply);
+                }
+                Some(Order::ShrinkSome { reply }) => return Next::Tidy(Tidy::Shrink, reply),
                 Some(Order::Close) | None => return Next::Close,
             }
         }
     }
 
+    /// Waits for the next order, as long as the index lacks nothing that is due.
+    async fn first(&mut self) -> First {
+        let Some(due) = self.places.due() else {
+            return First::Came(self.inbox.recv().await);
+        };
+        match tokio::time::timeout_at(due, self.inbox.recv()).await {
+            Ok(order) => First::Came(order),
+            Err(_) => First::PlacesDue,
+        }
+    }
+
     /// Commits, however long it takes. False when the log is closed before that.
-    async fn write(&mut self, shares: &[Share]) -> bool {
+    async fn write(&mut self, group: &[Piece]) -> bool {
         self.last_commit = Some(Instant::now());
-        while let Err(error) = self.commit(shares).await {
+        let commits = self.commits.clone();
+        while let Err(error) = commits.watch(self.commit(share_out(group))).await {
             tracing::error!(
                 %error,
                 "output cannot be written; nothing is acknowledged until it can. Check the disk's room and permissions"
@@ -155,42 +235,82 @@ impl Writer {
         true
     }
 
-    async fn commit(&mut self, shares: &[Share]) -> Result<(), sqlx::Error> {
+    async fn commit(&mut self, shares: Vec<Share>) -> Result<(), sqlx::Error> {
         let mut transaction = self.connection.begin().await?;
-        let mut streams = Vec::with_capacity(shares.len());
+        let mut written = Vec::with_capacity(shares.len());
         let mut rows = Vec::new();
         for share in shares {
-            let stream = stream_row(&mut transaction, share).await?;
-            streams.push(stream);
-            rows.extend(share.blocks.iter().map(|block| (stream, block)));
+            let stream = stream_row(&mut transaction, &share).await?;
+            let starts: Vec<u64> = share.blocks.iter().map(|block| block.start).collect();
+            rows.extend(share.blocks.into_iter().map(|block| (stream, block)));
+            written.push((share.cell, stream, share.durable, starts));
         }
-        let (many, rest) = rows.as_chunks::<INSERT_ROWS>();
-        for rows in many {
-            insert(&mut transaction, &self.insert_many, rows).await?;
-        }
-        for row in rest {
-            insert(&mut transaction, INSERT_ONE, std::slice::from_ref(row)).await?;
-        }
+        let bytes: usize = rows.iter().map(|(_, block)| block.payload.len()).sum();
+        let rows = (self.places.next()..).zip(rows).collect();
+        self.insert.rows(&mut transaction, rows, bind_block).await?;
+        let entered = self.places.enter(&mut transaction, Which::Due).await?;
         transaction.commit().await?;
-        for (share, row) in shares.iter().zip(streams) {
-            share.cell.committed(row, share.durable);
+        self.places.entered(&entered);
+        for (cell, stream, durable, starts) in written {
+            self.places.written(&cell, stream, &starts);
+            cell.committed(stream, durable);
         }
+        self.committed(bytes);
         Ok(())
     }
 
-    async fn delete_some(&mut self, run: &RunId) -> Result<bool, sqlx::Error> {
+    /// So many bytes more are in the write-ahead log.
+    fn committed(&mut self, bytes: usize) {
+        self.unfolded += bytes;
+        if self.unfolded >= FOLD_BYTES {
+            self.unfolded = 0;
+            self.fold.notify_one();
+        }
+    }
+
+    async fn tidy(&mut self, step: &Tidy) -> Result<bool, sqlx::Error> {
+        match step {
+            Tidy::Enter => {
+                self.enter().await?;
+                Ok(false)
+            }
+            Tidy::Delete(run) => self.delete_some(run).await,
+            Tidy::Shrink => self.shrink_some().await,
+        }
+    }
+
+    async fn enter(&mut self) -> Result<(), sqlx::Error> {
         let mut transaction = self.connection.begin().await?;
-        let gone = sqlx::query(
-            "DELETE FROM output_block WHERE id IN (SELECT output_block.id FROM output_block \
-             JOIN output_stream ON output_stream.id = output_block.stream \
-             WHERE output_stream.run = $1 LIMIT $2)",
-        )
-        .bind(run.as_str())
-        .bind(DELETE_STEP)
-        .execute(&mut *transaction)
-        .await?
-        .rows_affected();
-        let more = gone == DELETE_STEP as u64;
+        let entered = self.places.enter(&mut transaction, Which::All).await?;
+        transaction.commit().await?;
+        self.places.entered(&entered);
+        Ok(())
+    }
+
+    /// Has the index catch up, so that the next start need not.
+    async fn enter_all(&mut self) {
+        if let Err(error) = self.enter().await {
+            tracing::warn!(%error, "the output log's index is not up to date; the next start does that");
+        }
+    }
+
+    async fn delete_some(&mut self, run: &RunId) -> Result<bool, sqlx::Error> {
+        let (begun, some) = (Instant::now(), self.deleting.size());
+        let mut transaction = self.connection.begin().await?;
+        // Blocks are found by their places.
+        let entered = self.places.enter(&mut transaction, Which::All).await?;
+        let gone = sqlx::query(DELETE_BLOCKS)
+            .bind(run.as_str())
+            .bind(some)
+            .execute(&mut *transaction)
+            .await?
+            .rows_affected();
+        sqlx::query(DELETE_PLACES)
+            .bind(run.as_str())
+            .bind(some)
+            .execute(&mut *transaction)
+            .await?;
+        let more = gone == some as u64;
         if !more {
             sqlx::query("DELETE FROM output_stream WHERE run = $1")
                 .bind(run.as_str())
@@ -198,7 +318,32 @@ impl Writer {
                 .await?;
         }
         transaction.commit().await?;
+        self.places.entered(&entered);
+        self.deleting.took(begun.elapsed());
+        self.committed(some as usize * PAGE);
         Ok(more)
+    }
+
+    /// Moves pages from the file's end into free ones, and cuts the end off.
+    async fn shrink_some(&mut self) -> Result<bool, sqlx::Error> {
+        let (begun, some) = (Instant::now(), self.shrinking.size());
+        let free: i64 = sqlx::query_scalar("PRAGMA freelist_count")
+            .fetch_one(&mut self.connection)
+            .await?;
+        let some = some.min(free - SPARE_PAGES);
+        if some <= 0 {
+            // Only what is folded back makes the file smaller.
+            self.fold.notify_one();
+            return Ok(false);
+        }
+        let vacuum = format!("PRAGMA incremental_vacuum({some})");
+        sqlx::query(AssertSqlSafe(vacuum))
+            .persistent(false)
+            .execute(&mut self.connection)
+            .await?;
+        self.shrinking.took(begun.elapsed());
+        self.committed(some as usize * PAGE);
+        Ok(true)
     }
 }
 
@@ -247,10 +392,11 @@ async fn stream_row(connection: &mut SqliteConnection, share: &Share) -> Result<
         }
         None => {
             let row: i64 = sqlx::query(
-                "INSERT INTO output_stream (run, machine, v1_seq) VALUES ($1, $2, $3) RETURNING id",
+                "INSERT INTO output_stream (run, machine, attempt, v1_seq) VALUES ($1, $2, $3, $4) RETURNING id",
             )
             .bind(share.cell.run.as_str())
             .bind(share.cell.machine.as_str())
+            .bind(share.cell.attempt.get())
             .bind(seq)
             .fetch_one(connection)
             .await?
@@ -260,43 +406,27 @@ async fn stream_row(connection: &mut SqliteConnection, share: &Share) -> Result<
     }
 }
 
-const INSERT_ONE: &str = "INSERT INTO output_block (stream, start, raw_len, first_line, line_feeds, encoding, marks, payload) \
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+pub(super) const DELETE_BLOCKS: &str = "DELETE FROM output_block WHERE id IN (SELECT block FROM output_place \
+     JOIN output_stream ON output_stream.id = output_place.stream \
+     WHERE output_stream.run = $1 ORDER BY output_place.stream, start LIMIT $2)";
 
-fn insert_statement(rows: usize) -> String {
-    use std::fmt::Write as _;
-    let mut statement = INSERT_ONE.to_owned();
-    for row in 1..rows {
-        let first = row * 8 + 1;
-        statement.push_str(", (");
-        for column in first..first + 8 {
-            let comma = if column == first { "" } else { ", " };
-            // Writing into a String cannot fail.
-            let _ = write!(statement, "{comma}${column}");
-        }
-        statement.push(')');
-    }
-    statement
-}
+pub(super) const DELETE_PLACES: &str = "DELETE FROM output_place WHERE (stream, start) IN (SELECT stream, start FROM output_place \
+     JOIN output_stream ON output_stream.id = output_place.stream \
+     WHERE output_stream.run = $1 ORDER BY output_place.stream, start LIMIT $2)";
 
-async fn insert(
-    connection: &mut SqliteConnection,
-    statement: &str,
-    rows: &[(i64, &Block)],
-) -> Result<(), sqlx::Error> {
-    // The statement is made of constants.
-    let mut query = sqlx::query(sqlx::AssertSqlSafe(statement));
-    for (stream, block) in rows {
-        query = query
-            .bind(*stream)
-            .bind(block.start as i64)
-            .bind(block.raw_len as i64)
-            .bind(block.first_line as i64)
-            .bind(block.line_feeds as i64)
-            .bind(encoding_number(block.encoding))
-            .bind(encode_marks(&block.marks))
-            .bind(block.payload.as_slice());
-    }
-    query.execute(connection).await?;
-    Ok(())
+const INSERT_BLOCKS: &str = "INSERT INTO output_block \
+     (id, stream, start, raw_len, first_line, line_feeds, encoding, marks, payload)";
+
+/// Binds a block's columns: its id, its stream, and what is in it.
+fn bind_block<'q>(query: Query<'q>, (id, (stream, block)): (i64, (i64, Block))) -> Query<'q> {
+    query
+        .bind(id)
+        .bind(stream)
+        .bind(block.start as i64)
+        .bind(block.raw_len as i64)
+        .bind(block.first_line as i64)
+        .bind(block.line_feeds as i64)
+        .bind(encoding_number(block.encoding))
+        .bind(encode_marks(&block.marks))
+        .bind(block.payload)
 }
