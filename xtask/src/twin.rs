@@ -26,6 +26,9 @@ pub(crate) fn twin(ws: &Workspace, args: &[String]) -> Result<()> {
             cargo.env("TWIN_SEED", seed.to_string());
             run(cargo.args(["--", "one", "--exact", "--ignored", "--nocapture"]))
         }
-        _ => bail!("cargo xtask twin takes --seed N or nothing, not {}", args.join(" ")),
+        _ => bail!(
+            "cargo xtask twin takes --seed N or nothing, not {}",
+            args.join(" ")
+        ),
     }
 }

@@ -3,8 +3,8 @@
 use super::counters::Counters;
 use super::hub::Limits;
 use super::outgoing::{Closing, Over};
-use crate::runs::Gone;
 use super::wire::From as Way;
+use crate::runs::Gone;
 use axum::extract::ws::{Message, Utf8Bytes};
 use bytes::Bytes;
 use futures::StreamExt as _;
@@ -55,11 +55,7 @@ pub(super) struct Incoming<'h> {
 }
 
 impl<'h> Incoming<'h> {
-    pub(super) fn new(
-        stream: Way,
-        limits: &'h Limits,
-        counters: &'h Counters,
-    ) -> Self {
+    pub(super) fn new(stream: Way, limits: &'h Limits, counters: &'h Counters) -> Self {
         Self {
             stream,
             limits,

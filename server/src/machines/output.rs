@@ -28,11 +28,8 @@ pub trait MachineOutput: Send + Sync + 'static {
     /// Takes a chunk that continues it; see [`OutputStream::submit`].
     fn submit(&self, chunk: Chunk) -> BoxFuture<'_, Result<u64, AppendError>>;
     /// Takes the text of a version 1 message; see [`OutputStream::submit_v1`].
-    fn submit_v1(
-        &self,
-        seq: Option<u64>,
-        chunk: Chunk,
-    ) -> BoxFuture<'_, Result<bool, AppendError>>;
+    fn submit_v1(&self, seq: Option<u64>, chunk: Chunk)
+    -> BoxFuture<'_, Result<bool, AppendError>>;
 }
 
 impl Output for OutputLog {

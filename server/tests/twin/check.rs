@@ -30,7 +30,10 @@ pub(crate) fn end(world: &World, set: &JobSet, planned_until: UnixMillis) {
     let machines = world.machines();
     for (id, one) in &machines.wrappers {
         if one.left.is_none() && !one.killed {
-            world.violation(format_args!("a wrapper of {} {} is stuck", one.run, one.machine));
+            world.violation(format_args!(
+                "a wrapper of {} {} is stuck",
+                one.run, one.machine
+            ));
         }
         if one.started && speaks_for(disk.run(&one.run), &one.machine, *id).is_none() {
             world.violation(format_args!(
@@ -62,7 +65,14 @@ pub(crate) fn end(world: &World, set: &JobSet, planned_until: UnixMillis) {
         }
     }
     for job in set.jobs.keys() {
-        check_instants(world, set, job, &disk.runs, disk.first.get(job), planned_until);
+        check_instants(
+            world,
+            set,
+            job,
+            &disk.runs,
+            disk.first.get(job),
+            planned_until,
+        );
     }
 }
 
@@ -97,7 +107,10 @@ fn check_machine(
         return;
     };
     if !wrapper.read.starts_with(kept) {
-        world.violation(format_args!("{what}: {} bytes are not what was written", kept.len()));
+        world.violation(format_args!(
+            "{what}: {} bytes are not what was written",
+            kept.len()
+        ));
     }
     let as_reported = match &wrapper.report {
         Some(FromWrapper::CannotStart { .. }) => matches!(

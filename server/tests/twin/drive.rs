@@ -102,7 +102,11 @@ fn configuration(dice: &mut Dice) -> JobSet {
              overlap: {overlap}\n  missed: {missed}\n  timeout: {timeout}\n"
         );
         if dice.one_in(3) {
-            let _ = write!(text, "  retries: {}\n  retry_delay: 2\n", dice.between(1, 3));
+            let _ = write!(
+                text,
+                "  retries: {}\n  retry_delay: 2\n",
+                dice.between(1, 3)
+            );
         }
         if dice.one_in(3) {
             text.push_str("  batch_size: 1\n");
@@ -346,8 +350,10 @@ impl Drive {
         }
         let at = self.world.dice().between(0, going.len() as u64) as usize;
         let one = &mut going[at];
-        self.world
-            .note(format_args!("SIGKILL to a wrapper of {} {}", one.run, one.machine));
+        self.world.note(format_args!(
+            "SIGKILL to a wrapper of {} {}",
+            one.run, one.machine
+        ));
         one.killed = true;
         if let Some(task) = &one.task {
             task.abort();
@@ -382,7 +388,12 @@ async fn sleep_until(at: Option<Instant>) {
 }
 
 /// The instants of a job after `from` and up to `to`.
-pub(crate) fn instants(set: &JobSet, job: &JobName, from: UnixMillis, to: UnixMillis) -> Vec<UnixMillis> {
+pub(crate) fn instants(
+    set: &JobSet,
+    job: &JobName,
+    from: UnixMillis,
+    to: UnixMillis,
+) -> Vec<UnixMillis> {
     let job = &set.jobs[job];
     let zone = job.schedule.zone(set.default_zone);
     let after = job.schedule.after(from, zone);

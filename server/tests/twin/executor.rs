@@ -62,7 +62,10 @@ impl Dispatch for SimDispatch {
                 resolution.silent.extend(machines.pop());
             }
             machines.retain(|machine| {
-                order.only.as_ref().is_none_or(|only| only.contains(machine))
+                order
+                    .only
+                    .as_ref()
+                    .is_none_or(|only| only.contains(machine))
             });
             resolution.machines = machines;
             reply.report(Dispatched::Resolved(resolution)).await;
@@ -76,8 +79,13 @@ impl Dispatch for SimDispatch {
         for machine in &order.machines {
             let written = {
                 let disk = self.world.disk();
-                let known = disk.run(&order.run).and_then(|run| run.machines().get(machine));
-                matches!(known.map(|known| &known.state), Some(MachineState::Starting { .. }))
+                let known = disk
+                    .run(&order.run)
+                    .and_then(|run| run.machines().get(machine));
+                matches!(
+                    known.map(|known| &known.state),
+                    Some(MachineState::Starting { .. })
+                )
             };
             if !written {
                 self.world.violation(format_args!(

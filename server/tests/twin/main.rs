@@ -82,7 +82,9 @@ shares! {
 #[test]
 #[ignore = "shows what happens in one seed; run by cargo xtask twin"]
 fn one() {
-    let seed = std::env::var("TWIN_SEED").ok().and_then(|seed| seed.parse().ok());
+    let seed = std::env::var("TWIN_SEED")
+        .ok()
+        .and_then(|seed| seed.parse().ok());
     let outcome = simulate(seed.unwrap_or(0), None, true);
     for line in &outcome.trace {
         println!("{line}");
@@ -103,7 +105,11 @@ fn the_same_seed_is_the_same_story() {
         let first = simulate(seed, None, true);
         let second = simulate(seed, None, true);
         if first.hash != second.hash {
-            let differs = first.trace.iter().zip(&second.trace).position(|(a, b)| a != b);
+            let differs = first
+                .trace
+                .iter()
+                .zip(&second.trace)
+                .position(|(a, b)| a != b);
             let at = differs.unwrap_or(0);
             panic!(
                 "seed {seed} differs at line {at}:\n{:?}\n{:?}",

@@ -56,11 +56,7 @@ impl SimOutput {
     }
 }
 
-async fn write(
-    world: Arc<World>,
-    life: Arc<Life>,
-    mut pieces: mpsc::UnboundedReceiver<Piece>,
-) {
+async fn write(world: Arc<World>, life: Arc<Life>, mut pieces: mpsc::UnboundedReceiver<Piece>) {
     while let Some(first) = pieces.recv().await {
         let mut group = vec![first];
         while let Ok(piece) = pieces.try_recv() {
@@ -170,12 +166,14 @@ impl MachineOutput for Taker {
             }
             let raw = match chunk.encoding {
                 Encoding::Raw => chunk.payload.to_vec(),
-                Encoding::Zstd => {
-                    zstd::bulk::decompress(&chunk.payload, chunk.raw_len as usize)
-                        .map_err(|e| AppendError::BadPayload(e.to_string()))?
-                }
+                Encoding::Zstd => zstd::bulk::decompress(&chunk.payload, chunk.raw_len as usize)
+                    .map_err(|e| AppendError::BadPayload(e.to_string()))?,
             };
-            let known = if cell.doubling { 0 } else { (*taken - chunk.offset) as usize };
+            let known = if cell.doubling {
+                0
+            } else {
+                (*taken - chunk.offset) as usize
+            };
             let bytes = raw[known..].to_vec();
             *taken = end;
             let piece = Piece {
@@ -190,11 +188,7 @@ impl MachineOutput for Taker {
         std::future::ready(take()).boxed()
     }
 
-    fn submit_v1(
-        &self,
-        _: Option<u64>,
-        _: Chunk,
-    ) -> BoxFuture<'_, Result<bool, AppendError>> {
+    fn submit_v1(&self, _: Option<u64>, _: Chunk) -> BoxFuture<'_, Result<bool, AppendError>> {
         unreachable!("there are no version 1 wrappers in the twin")
     }
 }

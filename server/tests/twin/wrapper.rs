@@ -166,7 +166,8 @@ impl Runner {
     fn note(&self, what: std::fmt::Arguments<'_>) {
         let Launch { run, machine, .. } = &self.launch;
         let id = self.id.0 >> 48;
-        self.world.note(format_args!("{run} {machine} w{id:04x}: {what}"));
+        self.world
+            .note(format_args!("{run} {machine} w{id:04x}: {what}"));
     }
 
     fn violation(&self, what: std::fmt::Arguments<'_>) {
@@ -337,7 +338,9 @@ impl Runner {
         );
         let kept = self.world.disk().output.get(&key).map_or(0, Vec::len) as u64;
         if kept < said {
-            self.violation(format_args!("{said} bytes are acknowledged, {kept} are durable"));
+            self.violation(format_args!(
+                "{said} bytes are acknowledged, {kept} are durable"
+            ));
         }
     }
 

@@ -93,13 +93,7 @@ impl Packer {
     }
 
     /// The chunk of `raw` (1 to `MAX_CHUNK` bytes) at `offset`.
-    pub fn pack(
-        &mut self,
-        stream: Stream,
-        offset: u64,
-        at: UnixMillis,
-        raw: &[u8],
-    ) -> Chunk {
+    pub fn pack(&mut self, stream: Stream, offset: u64, at: UnixMillis, raw: &[u8]) -> Chunk {
         let compressed = if raw.len() >= WORTH_COMPRESSING {
             self.compressor
                 .as_mut()
