@@ -43,6 +43,9 @@ pub struct Options {
     pub settings: Vec<String>,
 }
 
+/// One of the figures.
+type Figure = fn(&Sample) -> u64;
+
 /// What was measured at one time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Sample {
@@ -63,11 +66,9 @@ pub async fn run(options: Options) -> Result<bool> {
     ensure!(warm_up < length, "the warm-up is as long as all of it");
     let mut stage = Stage::new("soak").await?;
     let machines: Vec<String> = MACHINES.map(str::to_owned).into();
-    let more: String = options
-        .settings
-        .iter()
-        .map(|line| format!("  {line}\n"))
-        .collect();
+    let lines = options.settings.iter();
+    let more: Vec<String> = lines.map(|line| format!("  {line}\n")).collect();
+    let more = more.concat();
     stage.configure(&machines, &more, |place| {
         (0..JOBS)
             .map(|number| files::job(place, &stage.job(&format!("j{number}")), &job()))
@@ -105,7 +106,7 @@ pub async fn run(options: Options) -> Result<bool> {
     println!(
         "\n{begun_runs} runs of {expected}; the last third after {warm_up:?} against the first:"
     );
-    let kinds: [(&str, fn(&Sample) -> u64); 3] = [
+    let kinds: [(&str, Figure); 3] = [
         ("memory", |sample| sample.memory),
         ("descriptors", |sample| sample.descriptors),
         ("database", |sample| sample.database),

@@ -93,13 +93,13 @@ impl Trial {
         let page = Page::default();
         tokio::spawn(page.clone().stay_open(stage.api_port, stop.clone()));
         Ok(Self {
-            page,
             stage,
             deeds,
             plan,
             begun,
             watcher,
             watching,
+            page,
             stop,
         })
     }

@@ -2,6 +2,7 @@
 
 use crate::config::Settings;
 use crate::failures::FailureLimit;
+use crate::retention::Overrides;
 use crate::retry::Retry;
 use crate::run::KILL_GRACE;
 use crate::schedule::Schedule;
@@ -54,6 +55,8 @@ pub struct Job {
     pub missed: MissedPolicy,
     /// How far back `missed` makes up for them.
     pub missed_window: Duration,
+    /// What it says of how much of its history is kept.
+    pub retention: Overrides,
     /// How the command is started on a machine.
     pub launch: LaunchWay,
     /// Path of the wrapper on the machines; `None`: the global default.

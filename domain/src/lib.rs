@@ -9,6 +9,7 @@ pub mod failures;
 pub mod job;
 pub mod maintenance;
 pub mod planner;
+pub mod retention;
 pub mod retry;
 pub mod run;
 pub mod schedule;

@@ -7,12 +7,13 @@ use crate::executor::choose::{Choice, choose, connect};
 use crate::executor::{Executor, LocalExecutor, SaltExecutor};
 use crate::fanout::{self, Board, Fanout};
 use crate::http;
-use crate::joblog::{JobLog, JobLogWriter};
+use crate::joblog::{JobLog, JobLogWriter, LogFiles};
 use crate::lifecycle::Lifecycle;
 use crate::machines::{Hub, Limits, RunKey};
 use crate::ops::{self, Ops};
 use crate::outputs::Outputs;
 use crate::pauses::Pauses;
+use crate::retention::Retention;
 use crate::runs::{History, Runs};
 use crate::scheduler::Scheduler;
 use crate::serve::{HEAD_LIMIT, serve};
@@ -147,7 +148,7 @@ pub async fn boot(options: Options, clock: Arc<dyn Clock>) -> Result<Running> {
     .await?;
     let machines_addr = machines_listener.local_addr()?;
     let (executor, described) = executor(&config, &settings, machines_addr.ip(), &clock)?;
-    let (job_log, job_log_writer) = JobLog::new(Path::new(&settings.logdir), output.clone());
+    let (job_log, job_log_writer) = JobLog::new(LogFiles::of(&settings), output.clone());
     let (sinks, sink_tasks) = Sinks::start(&settings, &data_dir, output.clone(), &clock)?;
     let sink_board = sinks.board();
     let journal: Journal = Arc::new(move |entry| {
@@ -187,6 +188,14 @@ pub async fn boot(options: Options, clock: Arc<dyn Clock>) -> Result<Running> {
         store: store.clone(),
         clock: Arc::clone(&clock),
     };
+    let retention = Retention {
+        config: config.clone(),
+        runs: runs.clone(),
+        store: store.clone(),
+        output: output.clone(),
+        board: board.clone(),
+        clock: Arc::clone(&clock),
+    };
     let scheduler = Scheduler {
         config: config.clone(),
         runs: runs.clone(),
@@ -217,9 +226,9 @@ pub async fn boot(options: Options, clock: Arc<dyn Clock>) -> Result<Running> {
         config,
         settings: in_force,
         runs: runs.clone(),
+        health,
         history: History::new(Arc::new(store.clone())),
         outputs: Outputs::new(output.clone()),
-        health,
         board,
         sinks: sink_board,
         pauses,
@@ -243,6 +252,10 @@ pub async fn boot(options: Options, clock: Arc<dyn Clock>) -> Result<Running> {
     );
     lifecycle.spawn("the configuration's watch", watch.run(hard.clone()));
     lifecycle.spawn("the dashboard's state", fanout.run(hard.clone()));
+    lifecycle.spawn(
+        "the deletion of old runs",
+        retention.run(lifecycle.soft().clone()),
+    );
     lifecycle.spawn(
         "the scheduler",
         scheduler.run(last_instants, lifecycle.soft().clone()),

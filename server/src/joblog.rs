@@ -1,39 +1,49 @@
 //! The jobs' log files: `<logdir>/<job>.log`, for people with `tail` and `grep`.
 //!
 //! One task writes them all, entry by entry, so that the blocks of two machines never mix. Output is read from the
-//! output log piece by piece. A log that cannot be written harms no run: the server's own log says so, and the next
-//! entry tries again.
+//! output log piece by piece. A log that cannot be written harms no run, and the server's own log says so. While the
+//! disk is full or read-only entries wait; what is wrong with one file alone costs the entries of that file.
 
+mod files;
 mod format;
 pub(crate) mod reduce;
 
 use crate::store::output::{OutputError, OutputLog};
+use files::LogFile;
+pub use files::LogFiles;
 use reduce::Reducer;
 use saltpeter_domain::run::{LogEntry, LogEvent, MaintenanceScope};
 use saltpeter_protocol::{
     Attempt, JobName, MachineId, MachineOutcome, RunId, RunOutcome, UnixMillis,
 };
 use std::io;
-use std::path::{Path, PathBuf};
-use tokio::fs::{File, OpenOptions};
-use tokio::io::{AsyncWriteExt as _, BufWriter};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 /// Entries that may wait to be written. Further ones are dropped, and the server's log says so.
 const QUEUED_ENTRIES: usize = 65_536;
 
+/// How long an entry waits for a disk that takes none before it is tried again.
+const RETRY_EVERY: Duration = Duration::from_secs(1);
+
 /// Takes entries for the jobs' log files; never waits. Clones write to the same files.
 #[derive(Debug, Clone)]
 pub struct JobLog {
     entries: mpsc::Sender<LogEntry>,
+    /// How many were dropped since this was said last.
+    dropped: Arc<AtomicU64>,
 }
 
 /// The task behind a [`JobLog`].
 pub struct JobLogWriter {
-    directory: PathBuf,
+    files: LogFiles,
     output: OutputLog,
     entries: mpsc::Receiver<LogEntry>,
+    dropped: Arc<AtomicU64>,
     /// Whether the last entry could not be written, so that the server's log is not flooded.
     failing: bool,
 }
@@ -57,24 +67,53 @@ enum WriteError {
     Output(#[from] OutputError),
 }
 
+impl WriteError {
+    /// Whether no file can be written at the moment, rather than this one.
+    fn is_of_disk(&self) -> bool {
+        let Self::File { source, .. } = self else {
+            return false;
+        };
+        matches!(
+            source.kind(),
+            io::ErrorKind::StorageFull
+                | io::ErrorKind::QuotaExceeded
+                | io::ErrorKind::ReadOnlyFilesystem
+        )
+    }
+}
+
 impl JobLog {
-    /// A log in `directory`, which is made if need be, with the machines' output from `output`. The writer is to be run.
-    pub fn new(directory: &Path, output: OutputLog) -> (Self, JobLogWriter) {
-        let (sender, entries) = mpsc::channel(QUEUED_ENTRIES);
+    /// A log in `files`, whose directory is made if need be, with the machines' output from `output`. The writer is to be
+    /// run.
+    pub fn new(files: LogFiles, output: OutputLog) -> (Self, JobLogWriter) {
+        Self::with_room(QUEUED_ENTRIES, files, output)
+    }
+
+    fn with_room(room: usize, files: LogFiles, output: OutputLog) -> (Self, JobLogWriter) {
+        let (sender, entries) = mpsc::channel(room);
+        let dropped = Arc::<AtomicU64>::default();
         let writer = JobLogWriter {
-            directory: directory.to_owned(),
+            files,
             output,
             entries,
+            dropped: Arc::clone(&dropped),
             failing: false,
         };
-        (Self { entries: sender }, writer)
+        let log = Self {
+            entries: sender,
+            dropped,
+        };
+        (log, writer)
     }
 
     /// Writes `entry`, some time soon.
     pub fn write(&self, entry: LogEntry) {
-        if let Err(refused) = self.entries.try_send(entry) {
-            let entry = refused.into_inner();
-            tracing::error!(job = %entry.job, event = ?entry.event, "an entry of a job's log was dropped: too many are waiting, or the server is ending");
+        if self.entries.try_send(entry).is_err()
+            && self.dropped.fetch_add(1, Ordering::Relaxed) == 0
+        {
+            tracing::error!(
+                "entries of the jobs' logs are being dropped: {QUEUED_ENTRIES} are waiting, or the server is ending"
+            );
         }
     }
 }
@@ -82,10 +121,10 @@ impl JobLog {
 impl JobLogWriter {
     /// Writes until `stop` is cancelled and what was waiting then is written.
     pub async fn run(mut self, stop: CancellationToken) {
-        if let Err(error) = tokio::fs::create_dir_all(&self.directory).await {
+        if let Err(error) = tokio::fs::create_dir_all(&self.files.directory).await {
             self.failing = true;
             tracing::error!(
-                directory = %self.directory.display(),
+                directory = %self.files.directory.display(),
                 %error,
                 "the directory of the jobs' logs cannot be made; jobs run, and no log is written. Set `logdir` to a directory that this user may write"
             );
@@ -96,23 +135,55 @@ impl JobLogWriter {
                 () = stop.cancelled() => break,
             };
             match entry {
-                Some(entry) => self.take(&entry).await,
+                Some(entry) => self.take(&entry, &stop).await,
                 None => return,
             }
         }
         self.entries.close();
         while let Some(entry) = self.entries.recv().await {
-            self.take(&entry).await;
+            self.take(&entry, &stop).await;
+        }
+        self.tell_dropped();
+    }
+
+    /// Writes an entry, when that is possible again. What the server's end does not wait for is dropped.
+    async fn take(&mut self, entry: &LogEntry, stop: &CancellationToken) {
+        loop {
+            match self.write(entry).await {
+                Err(error) if error.is_of_disk() => self.hold(&error),
+                written => return self.note(entry, written),
+            }
+            tokio::select! {
+                () = stop.cancelled() => {
+                    self.dropped.fetch_add(1, Ordering::Relaxed);
+                    return;
+                }
+                () = tokio::time::sleep(RETRY_EVERY) => {}
+            }
         }
     }
 
-    async fn take(&mut self, entry: &LogEntry) {
-        match self.write(entry).await {
-            Ok(()) if self.failing => {
-                self.failing = false;
-                tracing::info!("the jobs' logs can be written again");
+    fn hold(&mut self, error: &WriteError) {
+        if !std::mem::replace(&mut self.failing, true) {
+            tracing::error!(%error, "the jobs' logs cannot be written; up to {QUEUED_ENTRIES} entries wait until they can, and runs go on");
+        }
+    }
+
+    fn tell_dropped(&self) {
+        let dropped = self.dropped.swap(0, Ordering::Relaxed);
+        if dropped > 0 {
+            tracing::error!("{dropped} entries of the jobs' logs were dropped");
+        }
+    }
+
+    fn note(&mut self, entry: &LogEntry, written: Result<(), WriteError>) {
+        match written {
+            Ok(()) => {
+                if std::mem::replace(&mut self.failing, false) {
+                    tracing::info!("the jobs' logs can be written again");
+                }
+                self.tell_dropped();
             }
-            Ok(()) => {}
             Err(error) if self.failing => {
                 tracing::debug!(%error, job = %entry.job, "no log written");
             }
@@ -215,12 +286,18 @@ impl JobLogWriter {
     }
 
     async fn lines(&self, job: &JobName, text: &str) -> Result<(), WriteError> {
-        let mut file = self.open(job).await?;
-        file.write(text.as_bytes()).await?;
-        file.finish().await
+        let mut file = self.files.open(job).await?;
+        let written = file.write(text.as_bytes()).await;
+        file.finish(written).await
     }
 
     async fn machine(&self, job: &JobName, block: Block<'_>) -> Result<(), WriteError> {
+        let mut file = self.files.open(job).await?;
+        let written = self.block(&mut file, block).await;
+        file.finish(written).await
+    }
+
+    async fn block(&self, file: &mut LogFile, block: Block<'_>) -> Result<(), WriteError> {
         let Block {
             run,
             machine,
@@ -229,7 +306,6 @@ impl JobLogWriter {
             outcome,
             at,
         } = block;
-        let mut file = self.open(job).await?;
         file.write(format::machine_head(run, machine, outcome).as_bytes())
             .await?;
         let mut reader = self.output.reader(run, (machine, attempt), 0).await?;
@@ -245,55 +321,7 @@ impl JobLogWriter {
         file.write(format::attempt(attempt, next).as_bytes())
             .await?;
         file.write(format::machine_foot(run, machine, outcome, at).as_bytes())
-            .await?;
-        file.finish().await
-    }
-
-    /// Opens a job's file at its end. Anew for each entry, so that it may be moved away at any time.
-    async fn open(&self, job: &JobName) -> Result<LogFile, WriteError> {
-        let path = self.directory.join(format!("{job}.log"));
-        let mut options = OpenOptions::new();
-        options.append(true).create(true);
-        let file = match options.open(&path).await {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                match tokio::fs::create_dir_all(&self.directory).await {
-                    Ok(()) => options.open(&path).await,
-                    Err(error) => Err(error),
-                }
-            }
-            other => other,
-        };
-        match file {
-            Ok(file) => Ok(LogFile {
-                path,
-                file: BufWriter::new(file),
-            }),
-            Err(source) => Err(WriteError::File { path, source }),
-        }
-    }
-}
-
-struct LogFile {
-    path: PathBuf,
-    file: BufWriter<File>,
-}
-
-impl LogFile {
-    async fn write(&mut self, bytes: &[u8]) -> Result<(), WriteError> {
-        let written = self.file.write_all(bytes).await;
-        self.named(written)
-    }
-
-    async fn finish(mut self) -> Result<(), WriteError> {
-        let flushed = self.file.flush().await;
-        self.named(flushed)
-    }
-
-    fn named(&self, result: io::Result<()>) -> Result<(), WriteError> {
-        result.map_err(|source| WriteError::File {
-            path: self.path.clone(),
-            source,
-        })
+            .await
     }
 }
 

@@ -41,8 +41,8 @@ pub(crate) fn test(ws: &Workspace) -> Result<Counts> {
         "saltpeter-chaos is missing; run the step build"
     );
     let parts: [&[&str]; 3] = [
-        &["--seeds", KEPT_SEEDS, "--seconds", "20", "--at-once", "3"],
-        &["--scenario", "kill200", "--size", "16"],
+        &["--seeds", KEPT_SEEDS, "--seconds", "30", "--at-once", "3"],
+        &["--scenario", "kill200", "--size", "12"],
         &["--scenario", "cuts1000", "--size", "60"],
     ];
     let mut counts = Counts::default();

@@ -44,7 +44,8 @@ pub(crate) fn MachineHead(
         | MachineState::LostContact { since, .. } => (Some(since), None),
         MachineState::Waiting | MachineState::Retrying { .. } => (None, None),
     };
-    let action = Action::KillMachine(run, row.machine.clone());
+    let name = row.machine.to_string();
+    let action = Action::KillMachine(run, row.machine);
     let asked = row.kill.is_some();
     let killing = {
         let action = action.clone();
@@ -56,7 +57,7 @@ pub(crate) fn MachineHead(
     };
     view! {
         <div class="machine-head" data-testid="machine-head">
-            <h3>{row.machine.to_string()}</h3>
+            <h3>{name}</h3>
             <span class="state" data-testid="machine-state" data-state=word>
                 <span class=mark.class() aria-hidden="true">
                     {mark.symbol()}

@@ -72,7 +72,7 @@ fn run(args: &[String]) -> io::Result<u8> {
         command.note(&Trace::end_line(End::Signal(number), now()))?;
         let signal = Signal::from_named_raw(number).ok_or_else(misused)?;
         kill_process(getpid(), signal)?;
-        std::thread::sleep(Duration::from_secs(60));
+        std::thread::sleep(Duration::from_mins(1));
         return Err(misused());
     }
     let code = match end.strip_prefix("exit:") {

@@ -57,6 +57,7 @@ pub(crate) fn assemble(
         overlap: overlap?,
         missed: draft.missed,
         missed_window: draft.missed_window.unwrap_or(DEFAULT_MISSED_WINDOW),
+        retention: draft.retention,
         launch: draft.launch,
         wrapper_path: draft.wrapper_path,
         wrapper_protocol: draft.wrapper_protocol,

@@ -82,6 +82,16 @@ pub struct Settings {
     pub data_dir: Option<String>,
     /// How long a lost wrapper may stay away before its machine ends as lost.
     pub reconnect_grace: Duration,
+    /// Days for which ended runs are kept; 0: for ever.
+    pub retention_days: u32,
+    /// Ended runs that are kept of each job; 0: all.
+    pub retention_runs: u32,
+    /// Bytes of output that are kept, of all jobs together; `None`: all.
+    pub retention_output: Option<u64>,
+    /// Bytes after which a job's log file is put aside and begun anew; `None`: never.
+    pub logfile_size: Option<u64>,
+    /// Log files of each job that are kept aside.
+    pub logfile_count: u32,
     /// How late a start may be before it counts as missed.
     pub start_window: Duration,
     /// From how many machines on the dashboard asks before it runs a job.
@@ -131,6 +141,11 @@ impl Default for Settings {
             timezone: None,
             data_dir: None,
             reconnect_grace: Duration::from_mins(10),
+            retention_days: 90,
+            retention_runs: 10_000,
+            retention_output: Some(10 * 1024 * MIB),
+            logfile_size: Some(64 * MIB),
+            logfile_count: 5,
             start_window: Duration::from_mins(1),
             run_now_confirm_above: 20,
         }

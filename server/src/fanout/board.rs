@@ -10,7 +10,7 @@ use saltpeter_protocol::api::{
     JobRow, MaintenanceView, Overview, Problem, ServerView, StorageTrouble,
 };
 use saltpeter_protocol::live::{Event, ServerMessage};
-use saltpeter_protocol::{JobName, UnixMillis};
+use saltpeter_protocol::{JobName, RunId, UnixMillis};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use tokio::sync::broadcast;
@@ -246,6 +246,16 @@ impl Board {
         }
         state.dirty.clear();
         self.publish(&mut state, Change::Reset);
+    }
+
+    /// Forgets a run that has been deleted. The job's row follows at the next [`Board::flush`].
+    pub fn forget(&self, job: &JobName, run: &RunId) {
+        let mut state = self.lock();
+        if let Some(history) = state.histories.get_mut(job)
+            && history.forget(run)
+        {
+            state.dirty.insert(job.clone());
+        }
     }
 
     /// Takes in what is wrong with the storage.

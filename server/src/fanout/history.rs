@@ -1,5 +1,6 @@
 //! What a job's row shows of its runs.
 
+use saltpeter_protocol::RunId;
 use saltpeter_protocol::api::{JobRow, RecentRun, RunSummary};
 
 /// How many ended runs a row shows.
@@ -53,6 +54,14 @@ impl History {
         if self.recent.len() > RECENT {
             self.recent.remove(0);
         }
+    }
+
+    /// Forgets a run. True when it was known.
+    pub(super) fn forget(&mut self, run: &RunId) -> bool {
+        let before = self.recent.len();
+        self.recent.retain(|known| known.run != *run);
+        let was_last = self.last.take_if(|last| last.id == *run).is_some();
+        was_last || self.recent.len() != before
     }
 
     pub(super) fn show_in(&self, row: &mut JobRow) {

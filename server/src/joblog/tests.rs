@@ -6,6 +6,8 @@ use saltpeter_protocol::api::Counts;
 use saltpeter_protocol::machine::Stream;
 use saltpeter_protocol::machine::v2::Encoding;
 use std::fmt::Write as _;
+use std::path::Path;
+use std::process::Command;
 
 /// 2025-11-04T10:00:00Z.
 const BEGIN: UnixMillis = UnixMillis(1_762_250_400_000);
@@ -35,6 +37,14 @@ fn ended(after: i64, name: &str, outcome: MachineOutcome) -> LogEntry {
         outcome,
     };
     entry(after, event)
+}
+
+fn files(directory: &Path, size: Option<u64>) -> LogFiles {
+    LogFiles {
+        directory: directory.to_owned(),
+        size,
+        count: 2,
+    }
 }
 
 struct Fixture {
@@ -73,7 +83,8 @@ impl Fixture {
     /// Writes `entries` to the directory of that name and reads the job's file.
     async fn log(&self, directory: &str, entries: Vec<LogEntry>) -> String {
         let directory = self.dir.path().join(directory);
-        let (log, writer) = JobLog::new(&directory, self.output.clone());
+        let files = files(&directory, None);
+        let (log, writer) = JobLog::new(files, self.output.clone());
         for entry in entries {
             log.write(entry);
         }
@@ -278,4 +289,93 @@ async fn a_directory_that_cannot_be_made_harms_nothing() {
     std::fs::write(f.dir.path().join("file"), "in the way").unwrap();
     let started = entry(0, LogEvent::RunStarted { run: run() });
     assert_eq!(f.log("file/logs", vec![started]).await, "");
+}
+
+#[tokio::test]
+async fn a_file_that_is_large_enough_is_put_aside_and_the_oldest_goes() {
+    let f = Fixture::new().await;
+    let directory = f.dir.path().join("rotated");
+    let written = |number: i64| {
+        let at = UnixMillis(BEGIN.0 + number * 1000);
+        format::started(&run(), at)
+    };
+    // Room for two entries before a file is large enough.
+    let size = written(0).len() as u64 + 1;
+    let (log, writer) = JobLog::new(files(&directory, Some(size)), f.output.clone());
+    for number in 0..7 {
+        log.write(entry(number * 1000, LogEvent::RunStarted { run: run() }));
+    }
+    let stop = CancellationToken::new();
+    stop.cancel();
+    writer.run(stop).await;
+    let read = |name: &str| std::fs::read_to_string(directory.join(name)).unwrap();
+    assert_eq!(read("backup.log"), written(6));
+    assert_eq!(read("backup.log.1"), written(4) + &written(5));
+    assert_eq!(read("backup.log.2"), written(2) + &written(3));
+    assert_eq!(std::fs::read_dir(&directory).unwrap().count(), 3);
+}
+
+/// A disk of 64 KiB.
+struct TinyDisk<'d>(&'d Path);
+
+impl<'d> TinyDisk<'d> {
+    fn mount(at: &'d Path) -> Self {
+        std::fs::create_dir(at).unwrap();
+        let mut mount = Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", "size=64k", "tmpfs"]);
+        assert!(
+            mount.arg(at).status().unwrap().success(),
+            "this test mounts a small disk, which takes root"
+        );
+        Self(at)
+    }
+}
+
+impl Drop for TinyDisk<'_> {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(self.0).status();
+    }
+}
+
+#[tokio::test]
+async fn while_the_disk_is_full_entries_wait_up_to_a_bound_and_are_written_whole() {
+    let f = Fixture::new().await;
+    let mut output = String::new();
+    for number in 0..2000 {
+        writeln!(output, "line {number:05} of web1").unwrap();
+    }
+    f.has_written("web1", output.as_bytes()).await;
+    let directory = f.dir.path().join("tiny");
+    let _disk = TinyDisk::mount(&directory);
+    // What is left is too little for the machine's block, of which some can be written.
+    std::fs::write(directory.join("ballast"), [0; 32 * 1024]).unwrap();
+    let (log, writer) = JobLog::with_room(2, files(&directory, None), f.output.clone());
+    let stop = CancellationToken::new();
+    let writing = tokio::spawn(writer.run(stop.clone()));
+    let all_taken = async || {
+        let taken = async {
+            while log.entries.capacity() < 2 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), taken)
+            .await
+            .unwrap();
+    };
+    log.write(ended(0, "web1", MachineOutcome::Succeeded));
+    all_taken().await;
+    for number in 1..=3 {
+        log.write(entry(number * 1000, LogEvent::RunStarted { run: run() }));
+    }
+    assert_eq!(log.dropped.load(Ordering::Relaxed), 1);
+    std::fs::remove_file(directory.join("ballast")).unwrap();
+    all_taken().await;
+    stop.cancel();
+    writing.await.unwrap();
+    let written = std::fs::read_to_string(directory.join("backup.log")).unwrap();
+    let started = |number: i64| format::started(&run(), UnixMillis(BEGIN.0 + number * 1000));
+    assert_eq!(written.matches("line 00000 of web1").count(), 1);
+    assert!(written.contains("line 01999 of web1"));
+    assert!(written.ends_with(&(started(1) + &started(2))), "{written}");
+    assert_eq!(log.dropped.load(Ordering::Relaxed), 0, "it was told");
 }

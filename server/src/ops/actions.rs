@@ -81,7 +81,7 @@ impl Ops {
                 StartError::SkippedOverlap { .. } => {
                     ApiError::new(ErrorCode::Overlap, error.to_string())
                 }
-                StartError::AlreadyStarted(_) => {
+                StartError::AlreadyStarted(_) | StartError::Deleted => {
                     ApiError::new(ErrorCode::Conflict, error.to_string())
                 }
                 StartError::ShuttingDown => shutting_down(),

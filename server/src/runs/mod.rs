@@ -52,6 +52,9 @@ pub enum StartError {
     /// The job's run for this instant exists already.
     #[error("the run for this instant exists already: {0}")]
     AlreadyStarted(RunId),
+    /// The job's run for this instant, or for a later one, has been and is deleted.
+    #[error("the time of this start has passed, and the runs of that time are deleted")]
+    Deleted,
     /// An earlier run is still going, and the job's policy is `skip`, or its queue of one is taken. For a
     /// scheduled run, a row in the history says so.
     #[error(

@@ -159,6 +159,7 @@ impl From<CreateError> for StartError {
     fn from(error: CreateError) -> Self {
         match error {
             CreateError::AlreadyStarted(run) => Self::AlreadyStarted(run),
+            CreateError::Deleted => Self::Deleted,
             CreateError::Store(error) => Self::Store(error),
         }
     }

@@ -136,6 +136,9 @@ pub enum CreateError {
     /// The job's run for this instant exists already.
     #[error("the run for this instant exists already: {0}")]
     AlreadyStarted(RunId),
+    /// The job's run for this instant, or for a later one, has been and is deleted.
+    #[error("the time of this start has passed, and the runs of that time are deleted")]
+    Deleted,
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -287,6 +287,11 @@ impl Runs {
         }
     }
 
+    /// Whether somebody has to do with the run: it is going on, or has ended a moment ago, or a wrapper has returned.
+    pub fn is_present(&self, run: &RunId) -> bool {
+        !matches!(self.reach(run), Reach::Absent)
+    }
+
     /// How many actors live.
     pub fn actors(&self) -> usize {
         lock(&self.inner.actors).len()

@@ -141,6 +141,9 @@ fn report(job: &Job, outcome: Result<(), StartError>) -> ControlFlow<()> {
         Err(StartError::AlreadyStarted(run)) => {
             tracing::debug!(job = %job.name, %run, "already started");
         }
+        Err(error @ StartError::Deleted) => {
+            tracing::debug!(job = %job.name, "not started: {error}");
+        }
         Err(StartError::ShuttingDown) => {
             tracing::info!(job = %job.name, "not started: the server is shutting down");
             return ControlFlow::Break(());

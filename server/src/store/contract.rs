@@ -3,7 +3,7 @@
 mod attempts;
 
 use super::read::query;
-use super::{Store, StoreError};
+use super::{Store, StoreError, retention};
 use crate::runs::{CreateError, NewRun, RunStore, RunWrite};
 use saltpeter_domain::RunSpec;
 use saltpeter_domain::job::{
@@ -16,7 +16,7 @@ use saltpeter_protocol::machine::v2::{Progress, WrapperId};
 use saltpeter_protocol::{
     JobName, MachineId, MissedReason, RunCause, RunOutcome, RunState, UnixMillis,
 };
-use sqlx::{AssertSqlSafe, Row};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Row};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -386,6 +386,15 @@ async fn every_question_is_answered_by_an_index() {
         query::newest_attempt(),
         query::meta(),
         query::by_instant(),
+        query::deleted(),
+        retention::query::NEXT_JOB.to_owned(),
+        retention::query::ENDED.to_owned(),
+        retention::query::UNMEASURED.to_owned(),
+        retention::query::BY_SEQ.to_owned(),
+        retention::query::SET_OUTPUT.to_owned(),
+        retention::query::DELETE_MACHINES.to_owned(),
+        retention::query::NOTE_DELETED.to_owned(),
+        retention::query::DELETE_RUN.to_owned(),
         "UPDATE runs SET ended = ? WHERE id = ?".to_owned(),
         "DELETE FROM pauses WHERE job = ?".to_owned(),
     ];
@@ -412,5 +421,137 @@ async fn every_question_is_answered_by_an_index() {
                 "{question}: {plan:?}"
             );
         }
+    }
+}
+
+#[tokio::test]
+async fn a_deleted_run_is_gone_with_its_machines_and_its_instant_stays_taken() {
+    let bed = Bed::new().await;
+    let mut run = bed
+        .store
+        .create_run(new_run("tick", scheduled(5000)))
+        .await
+        .unwrap();
+    let mut kept = new_run("tick", scheduled(6000));
+    kept.state = over(RunOutcome::NoTargets, 9000);
+    let kept = bed.store.create_run(kept).await.unwrap();
+    // More machines than one step deletes.
+    let resolution = Resolution {
+        machines: (0..1500).map(|n| machine(&format!("m{n:04}"))).collect(),
+        ..Resolution::default()
+    };
+    apply(&bed.store, &mut run, Input::Resolved(resolution)).await;
+    assert_eq!(
+        bed.store.jobs_with_ended_runs().await.unwrap(),
+        [job("tick")]
+    );
+    let step = run.apply(Input::Tick, NOW).unwrap();
+    let mut late = RunWrite::of(&run, &step.changed);
+    late.state = over(RunOutcome::NoTargets, 8000);
+    bed.store.save(late.clone()).await.unwrap();
+
+    let unmeasured = bed.store.unmeasured(UnixMillis(8500), 10).await.unwrap();
+    assert_eq!(unmeasured.len(), 1);
+    let (seq, id) = unmeasured[0].clone();
+    assert_eq!(id, *run.id());
+    bed.store.set_output(vec![(seq, 77)]).await.unwrap();
+    let ended = bed.store.ended(&job("tick")).await.unwrap();
+    let listed: Vec<_> = ended.iter().map(|run| (run.at.0, run.bytes)).collect();
+    assert_eq!(listed, [(9000, 0), (8000, 77)]);
+    // What changes after its end is measured anew.
+    bed.store.save(late.clone()).await.unwrap();
+    let unmeasured = bed.store.unmeasured(UnixMillis(8500), 10).await.unwrap();
+    assert_eq!(unmeasured.len(), 1);
+
+    bed.store.delete_run(seq).await.unwrap();
+    assert_eq!(bed.store.run(run.id()).await.unwrap(), None);
+    let machines: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM run_machines")
+        .fetch_one(&bed.store.readers)
+        .await
+        .unwrap();
+    assert_eq!(machines, 0);
+    // A word that comes too late harms nothing.
+    bed.store.save(late).await.unwrap();
+
+    let bed = bed.reopen().await;
+    for instant in [4000, 5000] {
+        let again = bed
+            .store
+            .create_run(new_run("tick", scheduled(instant)))
+            .await;
+        assert!(matches!(again, Err(CreateError::Deleted)), "{again:?}");
+    }
+    let same = bed.store.create_run(new_run("tick", scheduled(6000))).await;
+    assert!(matches!(same, Err(CreateError::AlreadyStarted(id)) if id == *kept.id()));
+    bed.store
+        .create_run(new_run("tick", scheduled(7000)))
+        .await
+        .unwrap();
+    bed.store
+        .create_run(new_run("tock", scheduled(5000)))
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn the_file_gets_smaller_also_one_of_an_earlier_version() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("saltpeter.db");
+    let mut earlier = sqlx::sqlite::SqliteConnectOptions::new()
+        .filename(&path)
+        .create_if_missing(true)
+        .journal_mode(sqlx::sqlite::SqliteJournalMode::Wal)
+        .connect()
+        .await
+        .unwrap();
+    sqlx::migrate!("./migrations/runs")
+        .run(&mut earlier)
+        .await
+        .unwrap();
+    earlier.close().await.unwrap();
+
+    let store = Store::open(&path).await.unwrap();
+    let mut seqs = Vec::new();
+    for n in 0..100 {
+        let mut run = store
+            .create_run(new_run("tick", scheduled(n)))
+            .await
+            .unwrap();
+        let resolution = Resolution {
+            machines: (0..100).map(|n| machine(&format!("m{n:04}"))).collect(),
+            ..Resolution::default()
+        };
+        apply(&store, &mut run, Input::Resolved(resolution)).await;
+        seqs.push(n + 1);
+    }
+    store.close().await;
+    let full = std::fs::metadata(&path).unwrap().len();
+    let store = Store::open(&path).await.unwrap();
+    for seq in seqs {
+        store.delete_run(seq).await.unwrap();
+    }
+    store.close().await;
+    let left = std::fs::metadata(&path).unwrap().len();
+    assert!(left < full / 4, "{left} of {full}");
+}
+
+#[tokio::test]
+async fn a_damaged_file_is_named_and_left_as_it_is() {
+    for (at, what) in [(0, "header"), (4096 * 3, "page")] {
+        let bed = Bed::new().await;
+        bed.store
+            .create_run(new_run("tick", scheduled(1)))
+            .await
+            .unwrap();
+        let Bed { directory, store } = bed;
+        store.close().await;
+        let path = directory.path().join("saltpeter.db");
+        let mut bytes = std::fs::read(&path).unwrap();
+        bytes[at..at + 100].fill(0xff);
+        std::fs::write(&path, &bytes).unwrap();
+        let error = Store::open(&path).await.err().unwrap().to_string();
+        assert!(error.contains("damaged"), "{what}: {error}");
+        assert!(error.contains(path.to_str().unwrap()), "{what}: {error}");
+        assert!(std::fs::read(&path).unwrap() == bytes, "{what} was touched");
     }
 }

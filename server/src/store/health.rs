@@ -239,7 +239,7 @@ impl AsSqlx for super::StoreError {
 }
 
 /// What an error says of the storage; `None`: it says nothing of it.
-fn problem(error: &sqlx::Error) -> Option<Problem> {
+pub(super) fn problem(error: &sqlx::Error) -> Option<Problem> {
     match error {
         sqlx::Error::Io(error) => Some(match error.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Problem::Full,

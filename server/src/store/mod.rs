@@ -2,8 +2,10 @@
 
 pub mod faults;
 pub mod health;
+mod open;
 pub mod output;
 mod read;
+mod retention;
 mod row;
 mod sqlite;
 mod write;

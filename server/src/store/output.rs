@@ -6,6 +6,7 @@
 //! Readers have connections of their own and never wait for the writer.
 
 mod block;
+mod delete;
 mod error;
 mod fold;
 mod insert;
@@ -17,6 +18,7 @@ mod read;
 mod stream;
 mod writer;
 
+pub use delete::Sealed;
 pub use error::{AppendError, OutputError};
 pub use part::Part;
 pub use piece::Chunk;
@@ -25,6 +27,7 @@ pub use stream::{Durable, OutputStream};
 
 use super::faults::Faults;
 use super::health::{Commits, Health, Kept};
+use super::open;
 use fold::RESTART_PAGES;
 use intake::Intake;
 use place::Places;
@@ -40,7 +43,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use stream::Streams;
-use tokio::sync::{Notify, oneshot, watch};
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use writer::{Order, Writer};
 
@@ -90,14 +93,29 @@ impl OutputLog {
             path: path.to_owned(),
             source,
         };
+        let unusable = |reason| OutputError::Unusable {
+            path: path.to_owned(),
+            reason,
+        };
+        let open = |source| match open::advice(&source, path) {
+            Some(reason) => unusable(reason),
+            None => open(source),
+        };
         let mut connection = options.connect().await.map_err(open)?;
-        MIGRATIONS
-            .run(&mut connection)
-            .await
-            .map_err(|source| OutputError::Migrate {
-                path: path.to_owned(),
-                source,
-            })?;
+        let damage = open::check(&mut connection, path).await.map_err(open)?;
+        if let Some(damage) = damage {
+            return Err(unusable(open::damaged(path, &damage)));
+        }
+        MIGRATIONS.run(&mut connection).await.map_err(|source| {
+            let advice = open::of_migration(&source).and_then(|error| open::advice(error, path));
+            match advice {
+                Some(reason) => unusable(reason),
+                None => OutputError::Migrate {
+                    path: path.to_owned(),
+                    source,
+                },
+            }
+        })?;
         let places = Places::load(&mut connection).await.map_err(open)?;
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
@@ -211,23 +229,6 @@ impl OutputLog {
             stream,
             offset,
         ))
-    }
-
-    /// Deletes all output of a run that is over, in steps that let appends pass in between.
-    pub async fn delete_run(&self, run: &RunId) -> Result<(), OutputError> {
-        loop {
-            let (reply, answer) = oneshot::channel();
-            let order = Order::DeleteSome {
-                run: run.clone(),
-                reply,
-            };
-            self.inner.intake.send(order)?;
-            let more = answer.await.map_err(|_| OutputError::Closed)??;
-            if !more {
-                self.inner.streams.forget_run(run);
-                return Ok(());
-            }
-        }
     }
 
     /// Writes what has been submitted, and ends the writer. Later submissions are refused. Returns when the file is closed.

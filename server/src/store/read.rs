@@ -45,6 +45,9 @@ pub(super) mod query {
     pub(in super::super) fn meta() -> String {
         "SELECT value FROM meta WHERE name = ?".to_owned()
     }
+    pub(in super::super) fn deleted() -> String {
+        "SELECT deleted FROM job_instants WHERE job = ?".to_owned()
+    }
     pub(in super::super) fn by_instant() -> String {
         "SELECT id FROM runs WHERE job = ? AND instant = ?".to_owned()
     }

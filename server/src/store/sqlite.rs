@@ -1,18 +1,19 @@
 //! The `SQLite` database of runs, machines, pauses and the like: one connection that writes, a few that read.
 
-use super::StoreError;
 use super::faults::Faults;
 use super::health::{Commits, Health, Kept};
 use super::write::{Order, Writer};
+use super::{StoreError, open};
 use crate::runs::{CreateError, NewRun, RunHistory, RunStore, RunWrite};
 use futures::future::BoxFuture;
 use saltpeter_domain::run::Run;
 use saltpeter_protocol::api::{Pause, RunSummary};
 use saltpeter_protocol::{Attempt, JobName, MachineId, RunId, UnixMillis};
-use sqlx::ConnectOptions;
 use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+    SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
+    SqliteSynchronous,
 };
+use sqlx::{ConnectOptions, SqliteConnection};
 use std::path::Path;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
@@ -49,29 +50,46 @@ impl Store {
             path: path.display().to_string(),
             reason,
         };
+        let refused = |error: &sqlx::Error| {
+            failed(open::advice(error, path).unwrap_or_else(|| error.to_string()))
+        };
         let options = SqliteConnectOptions::new()
             .filename(path)
             .create_if_missing(true)
+            .auto_vacuum(SqliteAutoVacuum::Incremental)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             .busy_timeout(BUSY)
             .disable_statement_logging();
-        let mut connection = options
-            .connect()
+        let mut connection = options.connect().await.map_err(|error| refused(&error))?;
+        let damage = open::check(&mut connection, path)
             .await
-            .map_err(|error| failed(error.to_string()))?;
+            .map_err(|error| refused(&error))?;
+        if let Some(damage) = damage {
+            return Err(failed(open::damaged(path, &damage)));
+        }
         sqlx::migrate!("./migrations/runs")
             .run(&mut connection)
             .await
-            .map_err(|error| failed(error.to_string()))?;
+            .map_err(|error| match open::of_migration(&error) {
+                Some(error) => refused(error),
+                None => failed(error.to_string()),
+            })?;
+        make_shrinkable(&mut connection, path).await;
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
             // They are connections to a file: asking whether one is still there costs as much as reading.
             .test_before_acquire(false)
-            .connect_with(options.read_only(true).create_if_missing(false))
+            .connect_with(
+                SqliteConnectOptions::new()
+                    .filename(path)
+                    .read_only(true)
+                    .busy_timeout(BUSY)
+                    .disable_statement_logging(),
+            )
             .await
-            .map_err(|error| failed(error.to_string()))?;
+            .map_err(|error| refused(&error))?;
         let (orders, queue) = mpsc::channel(MAX_QUEUED);
         let writer = TaskTracker::new();
         let commits = Commits::new(Kept::State, path, health, faults);
@@ -114,7 +132,7 @@ impl Store {
         self.order(|done| Order::SetMeta(name, value, done)).await
     }
 
-    async fn order<T, E: From<StoreError>>(
+    pub(super) async fn order<T, E: From<StoreError>>(
         &self,
         order: impl FnOnce(oneshot::Sender<Result<T, E>>) -> Order,
     ) -> Result<T, E> {
@@ -124,6 +142,22 @@ impl Store {
             .await
             .map_err(|_| StoreError::Closed)?;
         answer.await.map_err(|_| StoreError::Closed)?
+    }
+}
+
+/// Files of earlier versions cannot give room back before they have been written anew, once.
+async fn make_shrinkable(connection: &mut SqliteConnection, path: &Path) {
+    let made = async {
+        let mode: i64 = sqlx::query_scalar("PRAGMA auto_vacuum")
+            .fetch_one(&mut *connection)
+            .await?;
+        if mode == 0 {
+            sqlx::query("VACUUM").execute(connection).await?;
+        }
+        Ok::<_, sqlx::Error>(())
+    };
+    if let Err(error) = made.await {
+        tracing::warn!(file = %path.display(), %error, "the database does not get smaller when runs are deleted; the next start tries again to change that");
     }
 }
 

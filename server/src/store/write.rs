@@ -6,6 +6,7 @@
 use super::StoreError;
 use super::health::Commits;
 use super::read::query;
+use super::retention;
 use super::row::{to_json, to_json_if};
 use crate::runs::{CreateError, NewRun, RunWrite};
 use saltpeter_domain::run::{MachineRun, Run, RunHead};
@@ -37,6 +38,10 @@ pub(super) enum Order {
     Pause(JobName, Pause, Done<()>),
     /// A job is resumed.
     Unpause(JobName, Done<()>),
+    /// Bytes of output of ended runs, by the runs' numbers.
+    SetOutput(Vec<(i64, u64)>, Done<()>),
+    /// Some rows of an ended run go; whether there are more is told.
+    DeleteSome(i64, Done<bool>),
     /// A value to remember.
     SetMeta(String, String, Done<()>),
 }
@@ -45,6 +50,8 @@ pub(super) enum Order {
 enum Outcome {
     Created(Box<Result<Run, CreateError>>),
     Written,
+    /// Whether there is more to delete.
+    Deleted(bool),
 }
 
 pub(super) struct Writer {
@@ -146,12 +153,19 @@ impl Order {
             (Self::Create(_, done), Err(error)) => {
                 let _ = done.send(Err(error.into()));
             }
-            (Self::Create(..), Ok(Outcome::Written)) => {}
+            (Self::DeleteSome(_, done), Ok(Outcome::Deleted(more))) => {
+                let _ = done.send(Ok(more));
+            }
+            (Self::DeleteSome(_, done), Err(error)) => {
+                let _ = done.send(Err(error));
+            }
+            (Self::Create(..) | Self::DeleteSome(..), Ok(_)) => {}
             (
                 Self::Save(_, done)
                 | Self::PassOver(_, _, done)
                 | Self::Pause(_, _, done)
                 | Self::Unpause(_, done)
+                | Self::SetOutput(_, done)
                 | Self::SetMeta(_, _, done),
                 result,
             ) => {
@@ -194,6 +208,11 @@ async fn carry_out(
                 .bind(job.as_str())
                 .execute(connection)
                 .await?;
+        }
+        Order::SetOutput(runs, _) => retention::set_output(connection, runs).await?,
+        Order::DeleteSome(seq, _) => {
+            let more = retention::delete_some(connection, *seq).await?;
+            return Ok(Outcome::Deleted(more));
         }
         Order::SetMeta(name, value, _) => {
             sqlx::query(
@@ -241,6 +260,14 @@ async fn create(connection: &mut SqliteConnection, new: &NewRun) -> Result<Outco
                 .map_err(|e| super::row::corrupt("a run's name", &e))?;
             let started = CreateError::AlreadyStarted(id);
             return Ok(Outcome::Created(Box::new(Err(started))));
+        }
+        let deleted: Option<i64> = sqlx::query_scalar(AssertSqlSafe(query::deleted()))
+            .bind(new.job.as_str())
+            .fetch_optional(&mut *connection)
+            .await?
+            .flatten();
+        if deleted.is_some_and(|deleted| instant <= deleted) {
+            return Ok(Outcome::Created(Box::new(Err(CreateError::Deleted))));
         }
         note_instant(connection, &new.job, instant).await?;
     }
@@ -304,8 +331,9 @@ fn ended(state: &RunState) -> Option<i64> {
 }
 
 async fn save(connection: &mut SqliteConnection, write: &RunWrite) -> Result<(), StoreError> {
-    let seq: i64 = sqlx::query_scalar(
-        "UPDATE runs SET state = ?, ended = ?, kill_asked = ?, stopped = ?, counts = ?, running_on = ? WHERE id = ? RETURNING seq",
+    // How much output there is of a run that changes after its end is to be asked anew.
+    let seq: Option<i64> = sqlx::query_scalar(
+        "UPDATE runs SET output_bytes = NULL, state = ?, ended = ?, kill_asked = ?, stopped = ?, counts = ?, running_on = ? WHERE id = ? RETURNING seq",
     )
     .bind(to_json(&write.state)?)
     .bind(ended(&write.state))
@@ -314,8 +342,12 @@ async fn save(connection: &mut SqliteConnection, write: &RunWrite) -> Result<(),
     .bind(to_json(&write.counts)?)
     .bind(to_json(&write.running_on)?)
     .bind(write.id.as_str())
-    .fetch_one(&mut *connection)
+    .fetch_optional(&mut *connection)
     .await?;
+    let Some(seq) = seq else {
+        tracing::warn!(run = %write.id, "a change of a run came to nothing: the run has been deleted");
+        return Ok(());
+    };
     for some in write.machines.chunks(MACHINES_PER_STATEMENT) {
         save_machines(connection, seq, some).await?;
     }

@@ -9,6 +9,7 @@ mod live;
 mod maintenance;
 mod rest;
 mod restart;
+mod retention;
 mod slow;
 mod storage;
 mod world;

@@ -20,6 +20,8 @@ use saltpeter_server::runs::{
 };
 use saltpeter_server::serve::serve;
 use saltpeter_server::store::Store;
+use saltpeter_server::store::faults::Faults;
+use saltpeter_server::store::health::Health;
 use saltpeter_server::store::output::{OutputLog, Part};
 use saltpeter_server::ws::machines::router;
 use std::collections::BTreeMap;
@@ -83,6 +85,7 @@ pub(crate) struct World {
 struct Up {
     runs: Runs,
     log: OutputLog,
+    faults: Faults,
     key: RunKey,
     hub: Hub,
     address: SocketAddr,
@@ -115,6 +118,11 @@ impl World {
 
     pub(crate) fn hub(&self) -> &Hub {
         &self.up.hub
+    }
+
+    /// Makes the output log's disk fail.
+    pub(crate) fn faults(&self) -> &Faults {
+        &self.up.faults
     }
 
     pub(crate) fn log(&self) -> &OutputLog {
@@ -254,9 +262,10 @@ impl World {
 impl Up {
     async fn start(dir: &TempDir, limits: Limits) -> Self {
         let store = Store::open(&dir.path().join("saltpeter.db")).await.unwrap();
-        let log = OutputLog::open(&dir.path().join("output.db"))
-            .await
-            .unwrap();
+        let faults = Faults::default();
+        let path = dir.path().join("output.db");
+        let log = OutputLog::open_with(&path, Health::default(), faults.clone());
+        let log = log.await.unwrap();
         let key = RunKey::load_or_create(&dir.path().join("run.key")).unwrap();
         let clock = Arc::new(TestClock::starting_at(BEGIN));
         let dispatch = Arc::new(Fixed(vec![machine("web1"), machine("web2")]));
@@ -278,6 +287,7 @@ impl Up {
         Self {
             runs,
             log,
+            faults,
             key,
             hub,
             address,

@@ -4,6 +4,7 @@ use crate::config::raw::{Node, Place, Value};
 use crate::config::reader::Reader;
 use crate::failures::FailureLimit;
 use crate::job::{LaunchWay, MissedPolicy, Overlap, WrapperLogLevel, WrapperProtocol};
+use crate::retention::Overrides;
 use crate::retry::{Backoff, MAX_RETRIES};
 use crate::schedule::Field;
 use crate::secret::Secret;
@@ -66,6 +67,7 @@ pub(crate) struct JobDraft {
     pub(crate) overlap: Option<At<Overlap>>,
     pub(crate) missed: MissedPolicy,
     pub(crate) missed_window: Option<Duration>,
+    pub(crate) retention: Overrides,
     pub(crate) launch: LaunchWay,
     pub(crate) wrapper_path: Option<String>,
     pub(crate) wrapper_protocol: WrapperProtocol,

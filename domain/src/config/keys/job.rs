@@ -2,6 +2,7 @@
 
 use super::Effect::AtOnce;
 use super::draft::{At, JobDraft};
+use super::settings::read_mib;
 use super::{Key, key};
 use crate::config::raw::Node;
 use crate::config::reader::Reader;
@@ -358,6 +359,36 @@ pub(crate) const JOB_KEYS: &[Key<JobDraft>] = &[
         "How long a wrapper that was lost may stay away before its machine ends with 253.",
         |job, node, reader| {
             job.reconnect_grace = reader.seconds(node);
+        },
+    ),
+    key(
+        "retention_days",
+        "days",
+        "the global `retention_days`",
+        AtOnce,
+        "How long this job's ended runs are kept; `0`: for ever.",
+        |job, node, reader| {
+            job.retention.days = reader.count(node);
+        },
+    ),
+    key(
+        "retention_runs",
+        "int",
+        "the global `retention_runs`",
+        AtOnce,
+        "How many of this job's ended runs are kept; `0`: all.",
+        |job, node, reader| {
+            job.retention.runs = reader.count(node);
+        },
+    ),
+    key(
+        "retention_output",
+        "MiB",
+        "none of its own",
+        AtOnce,
+        "How much output of this job's ended runs is kept, besides the global `retention_output`; `0`: no limit of its own.",
+        |job, node, reader| {
+            job.retention.bytes = read_mib(node, reader);
         },
     ),
     key(

@@ -197,7 +197,7 @@ pub(crate) const SETTINGS_KEYS: &[Key<Settings>] = &[
     setting(
         "advertised_machines_port",
         "port",
-        "`machines_ws_port`",
+        "that of `machines_ws_port`",
         AtOnce,
         "Port under which wrappers find this server, where a forwarded port or a proxy stands in between.",
         |settings, node, reader| {
@@ -310,6 +310,61 @@ pub(crate) const SETTINGS_KEYS: &[Key<Settings>] = &[
             set(&mut settings.start_window, reader.seconds(node));
         },
         |settings| settings.start_window.as_secs().to_string(),
+    ),
+    setting(
+        "retention_days",
+        "days",
+        "`90`",
+        AtOnce,
+        "How long ended runs are kept, with their output; `0`: for ever. Runs that are not over stay, and so do those that ended within the last ten minutes.",
+        |settings, node, reader| {
+            set(&mut settings.retention_days, reader.count(node));
+        },
+        |settings| settings.retention_days.to_string(),
+    ),
+    setting(
+        "retention_runs",
+        "int",
+        "`10000`",
+        AtOnce,
+        "How many ended runs of each job are kept; `0`: all.",
+        |settings, node, reader| {
+            set(&mut settings.retention_runs, reader.count(node));
+        },
+        |settings| settings.retention_runs.to_string(),
+    ),
+    setting(
+        "retention_output",
+        "MiB",
+        "`10240`",
+        AtOnce,
+        "How much output is kept, of all jobs together and as the commands wrote it; `0`: all. When there is more, the oldest runs are deleted, but never a job's newest.",
+        |settings, node, reader| {
+            settings.retention_output = read_mib(node, reader);
+        },
+        |settings| show_mib(settings.retention_output),
+    ),
+    setting(
+        "logfile_size",
+        "MiB",
+        "`64`",
+        Restart,
+        "When a job's log file is this large, `<job>.log` becomes `<job>.log.1` before the next entry and is begun anew; `0`: never. An entry is never divided.",
+        |settings, node, reader| {
+            settings.logfile_size = read_mib(node, reader);
+        },
+        |settings| show_mib(settings.logfile_size),
+    ),
+    setting(
+        "logfile_count",
+        "int",
+        "`5`",
+        Restart,
+        "How many such earlier files of each job are kept.",
+        |settings, node, reader| {
+            set(&mut settings.logfile_count, reader.count(node));
+        },
+        |settings| settings.logfile_count.to_string(),
     ),
     setting(
         "run_now_confirm_above",
@@ -439,6 +494,18 @@ pub(crate) const SETTINGS_KEYS: &[Key<Settings>] = &[
         |settings| (settings.documents_spool / MIB).to_string(),
     ),
 ];
+
+/// A number of mebibytes, in bytes; `None` for 0, which stands for no limit, and for what is no number.
+pub(super) fn read_mib(node: &Node, reader: &mut Reader) -> Option<u64> {
+    reader
+        .count(node)
+        .filter(|mib| *mib > 0)
+        .map(|mib| u64::from(mib) * MIB)
+}
+
+fn show_mib(bytes: Option<u64>) -> String {
+    (bytes.unwrap_or_default() / MIB).to_string()
+}
 
 fn read_address(node: &Node, reader: &mut Reader) -> Option<IpAddr> {
     let text = reader.word(node)?;

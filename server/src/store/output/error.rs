@@ -21,6 +21,17 @@ pub enum OutputError {
         /// What the database said.
         source: sqlx::migrate::MigrateError,
     },
+    /// The file, or the disk it is on, is at fault.
+    #[error("the output log {path} cannot be used: {reason}", path = .path.display())]
+    Unusable {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and what to do.
+        reason: String,
+    },
+    /// The output is being deleted, with its run.
+    #[error("the run is being deleted because it is old")]
+    Deleted,
     /// The database refused.
     #[error("the output log: {0}")]
     Database(#[from] sqlx::Error),

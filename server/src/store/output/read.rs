@@ -36,6 +36,11 @@ pub(super) const LENGTHS: &str = "SELECT machine, attempt, b.start + raw_len, fi
      JOIN output_block b ON b.id = \
      (SELECT block FROM output_place WHERE stream = s.id ORDER BY start DESC LIMIT 1) WHERE s.run = $1";
 
+/// Bytes of all of a run's streams, by the last block of each.
+pub(super) const STORED: &str = "SELECT COALESCE(SUM(b.start + raw_len), 0) FROM output_stream s \
+     JOIN output_block b ON b.id = \
+     (SELECT block FROM output_place WHERE stream = s.id ORDER BY start DESC LIMIT 1) WHERE s.run = $1";
+
 /// The lengths of a run's streams: what the last block of each says.
 pub(super) async fn lengths(
     readers: &SqlitePool,

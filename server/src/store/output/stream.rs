@@ -10,7 +10,7 @@ use saltpeter_protocol::api::{ChunkMark, OutputLength};
 use saltpeter_protocol::{Attempt, MachineId, RunId};
 use sqlx::Row as _;
 use sqlx::sqlite::SqlitePool;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use tokio::sync::watch;
 
@@ -94,6 +94,8 @@ pub(super) struct Streams {
 #[derive(Default)]
 struct Live {
     cells: HashMap<Key, Weak<Cell>>,
+    /// Runs that are being deleted: nobody gets hold of their streams.
+    sealed: HashSet<RunId>,
     /// Size at which entries that nobody holds are swept out.
     sweep_at: usize,
 }
@@ -122,6 +124,9 @@ impl Streams {
         if let Some(cell) = self.held(&key) {
             return Ok(cell);
         }
+        if self.live().sealed.contains(run) {
+            return Err(OutputError::Deleted);
+        }
         let cell = Arc::new(load(readers, run, part).await?);
         let mut live = self.live();
         if live.cells.len() >= live.sweep_at {
@@ -139,9 +144,20 @@ impl Streams {
         of_run.filter_map(|(_, cell)| cell.upgrade()).collect()
     }
 
-    /// Forgets the streams of a run whose output has been deleted.
-    pub(super) fn forget_run(&self, run: &RunId) {
-        self.live().cells.retain(|(of, ..), _| of != run);
+    /// Has nobody get hold of the run's streams from now on; false when somebody has.
+    pub(super) async fn seal(&self, run: &RunId) -> bool {
+        let _loading = self.loading.lock().await;
+        if !self.held_of(run).is_empty() {
+            return false;
+        }
+        let mut live = self.live();
+        live.cells.retain(|(of, ..), _| of != run);
+        live.sealed.insert(run.clone());
+        true
+    }
+
+    pub(super) fn unseal(&self, run: &RunId) {
+        self.live().sealed.remove(run);
     }
 }
 

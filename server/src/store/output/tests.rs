@@ -378,7 +378,17 @@ async fn a_deleted_run_is_gone_and_others_are_not() {
         stream.submit(compressed(n * 700, &line)).await.unwrap();
     }
     f.log.append(&new, &web1, chunk(0, b"new\n")).await.unwrap();
-    f.log.delete_run(&old).await.unwrap();
+    assert_eq!(f.log.stored(&run("nobody_1")).await.unwrap(), 0);
+    // Whoever reads it keeps it.
+    let reader = f.log.reader(&old, &web1, 0).await.unwrap();
+    assert!(f.log.delete_run(&old).await.unwrap().is_none());
+    assert_eq!(f.log.stored(&old).await.unwrap(), 600 * 700);
+    drop(reader);
+    let sealed = f.log.delete_run(&old).await.unwrap().unwrap();
+    let refused = f.log.stream(&old, &web1).await.err();
+    assert!(matches!(refused, Some(OutputError::Deleted)), "{refused:?}");
+    drop(sealed);
+    assert_eq!(f.log.stored(&old).await.unwrap(), 0);
     assert!(f.log.lengths(&old).await.unwrap().is_empty());
     assert_eq!(f.all(&new, &web1).await, b"new\n");
     let left = f.after_death().await;
@@ -477,6 +487,7 @@ async fn no_question_reads_a_whole_table() {
         read::LENGTHS,
         writer::DELETE_BLOCKS,
         writer::DELETE_PLACES,
+        read::STORED,
     ] {
         let explain = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {question}"));
         let plan: Vec<(i64, i64, i64, String)> = sqlx::query_as(explain)
@@ -499,4 +510,148 @@ async fn a_file_that_cannot_be_opened_is_named() {
         error.to_string().contains("/nonexistent/output.db"),
         "{error}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn appends_go_on_while_much_is_deleted_and_the_file_gets_smaller() {
+    let mib: u64 = std::env::var("DELETE_MIB").map_or(48, |mib| mib.parse().unwrap());
+    let f = Fixture::new().await;
+    let file = f.dir.path().join("output.db");
+    let web1 = machine("web1");
+    let noise: Vec<u8> = (0..64 * 1024).map(|_| rand::random::<u8>()).collect();
+    let olds: Vec<RunId> = (0..mib.div_ceil(16))
+        .map(|n| run(&format!("old_{n}")))
+        .collect();
+    for old in &olds {
+        let stream = f.log.stream(old, &web1).await.unwrap();
+        for n in 0..256 {
+            let end = stream.submit(chunk(n * 64 * 1024, &noise)).await.unwrap();
+            if n == 255 {
+                stream.wait_durable(end).await.unwrap();
+            }
+        }
+    }
+    f.enter().await;
+    let full = std::fs::metadata(&file).unwrap().len();
+
+    let log = f.log.clone();
+    let begun = std::time::Instant::now();
+    let deleting = tokio::spawn(async move {
+        for old in olds {
+            assert!(log.delete_run(&old).await.unwrap().is_some());
+        }
+        log.shrink().await.unwrap();
+    });
+    let new = run("new_1");
+    let stream = f.log.stream(&new, &web1).await.unwrap();
+    let mut waits = Vec::new();
+    while !deleting.is_finished() {
+        let begun = std::time::Instant::now();
+        let end = stream
+            .submit(chunk(waits.len() as u64 * 5, b"line\n"))
+            .await
+            .unwrap();
+        stream.wait_durable(end).await.unwrap();
+        waits.push(begun.elapsed());
+    }
+    deleting.await.unwrap();
+    let took = begun.elapsed();
+    waits.sort_unstable();
+    let (appends, p99, worst) = (
+        waits.len(),
+        waits[waits.len() * 99 / 100],
+        waits[waits.len() - 1],
+    );
+    println!(
+        "{mib} MiB deleted in {took:?}; {appends} appends meanwhile: p99 {p99:?}, worst {worst:?}"
+    );
+    assert!(p99 < Duration::from_millis(500), "{p99:?}");
+    let smaller = async {
+        while std::fs::metadata(&file).unwrap().len() > full / 4 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), smaller)
+        .await
+        .expect("the file gets smaller");
+    assert_eq!(f.all(&new, &web1).await, b"line\n".repeat(appends));
+}
+
+#[tokio::test]
+async fn what_is_published_is_committed_and_a_commit_is_no_larger_than_its_bound() {
+    let dir = tempfile::tempdir().unwrap();
+    let faults = Faults::default();
+    let path = dir.path().join("output.db");
+    let log = OutputLog::open_with(&path, Health::default(), faults.clone())
+        .await
+        .unwrap();
+    let (run, web1) = (run("a_1"), machine("web1"));
+    let stream = log.stream(&run, &web1).await.unwrap();
+    let mut durable = stream.watch();
+    faults.set_commit_delay(Duration::from_millis(50));
+    let part = vec![b'x'; 64 * 1024];
+    for n in 0..64 {
+        stream.submit(chunk(n * 64 * 1024, &part)).await.unwrap();
+    }
+    let mut reader = SqliteConnectOptions::new()
+        .filename(&path)
+        .read_only(true)
+        .connect()
+        .await
+        .unwrap();
+    let mut last = 0;
+    while last < 4 * 1024 * 1024 {
+        durable.changed().await.unwrap();
+        let bytes = durable.borrow_and_update().length.bytes;
+        let group = bytes - last;
+        assert!(
+            group <= (writer::GROUP_BYTES + part.len()) as u64,
+            "{group}"
+        );
+        last = bytes;
+        // Another connection sees what is committed, and nothing else.
+        let committed: i64 =
+            sqlx::query_scalar("SELECT COALESCE(SUM(raw_len), 0) FROM output_block")
+                .fetch_one(&mut reader)
+                .await
+                .unwrap();
+        assert!(committed as u64 >= bytes, "{committed} of {bytes}");
+    }
+}
+
+#[tokio::test]
+async fn a_commit_waits_for_others_to_join_it_but_not_for_long() {
+    let f = Fixture::new().await;
+    let stream = f.log.stream(&run("a_1"), &machine("web1")).await.unwrap();
+    let mut fastest = Duration::MAX;
+    for n in 0..60 {
+        let begun = std::time::Instant::now();
+        let end = stream.submit(chunk(n, b"x")).await.unwrap();
+        stream.wait_durable(end).await.unwrap();
+        if n > 0 {
+            fastest = fastest.min(begun.elapsed());
+        }
+    }
+    // The bound and a commit; the machine may be busy most of the time, but not each time.
+    assert!(fastest <= Duration::from_millis(25), "{fastest:?}");
+}
+
+#[tokio::test]
+async fn a_damaged_file_is_named_and_left_as_it_is() {
+    for (at, what) in [(0, "header"), (4096 * 3, "page")] {
+        let f = Fixture::new().await;
+        let path = f.dir.path().join("output.db");
+        f.log
+            .append(&run("a_1"), &machine("web1"), chunk(0, &[b'x'; 60_000]))
+            .await
+            .unwrap();
+        f.log.close().await;
+        let mut bytes = std::fs::read(&path).unwrap();
+        bytes[at..at + 100].fill(0xff);
+        std::fs::write(&path, &bytes).unwrap();
+        let error = OutputLog::open(&path).await.err().unwrap().to_string();
+        assert!(error.contains("damaged"), "{what}: {error}");
+        assert!(error.contains(path.to_str().unwrap()), "{what}: {error}");
+        assert!(std::fs::read(&path).unwrap() == bytes, "{what} was touched");
+    }
 }

@@ -1,7 +1,7 @@
 //! The one task that writes the log.
 
 use super::block::{Block, encode_marks, encoding_number, join};
-use super::error::OutputError;
+use super::delete::{Pace, Reply};
 use super::fold::FOLD_BYTES;
 use super::insert::{Insert, Query};
 use super::piece::Piece;
@@ -10,12 +10,12 @@ use super::stream::{Cell, Durable};
 use crate::store::health::Commits;
 use saltpeter_protocol::RunId;
 use saltpeter_protocol::api::OutputLength;
-use sqlx::{Connection as _, Row as _, SqliteConnection};
+use sqlx::{AssertSqlSafe, Connection as _, Row as _, SqliteConnection};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc::error::TryRecvError;
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -32,16 +32,27 @@ const GROUP_PIECES: usize = 4096;
 /// Pause after a commit that failed (disk full, read-only …). Nothing is acknowledged meanwhile.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
-/// Rows that one step of a deletion takes.
-const DELETE_STEP: i64 = 256;
+/// Free pages (1 MiB) that stay in the file, for what comes next.
+const SPARE_PAGES: i64 = 256;
+
+/// Bytes of a page.
+const PAGE: usize = 4096;
 
 /// What the writer is asked to do, in order.
 pub(super) enum Order {
     Write(Piece),
+    /// Has the index catch up.
+    EnterAll {
+        reply: Reply,
+    },
     /// Deletes some blocks of a run; answers whether there are more.
     DeleteSome {
         run: RunId,
-        reply: oneshot::Sender<Result<bool, OutputError>>,
+        reply: Reply,
+    },
+    /// Gives some free pages back; answers whether there are more.
+    ShrinkSome {
+        reply: Reply,
     },
     Close,
 }
@@ -61,13 +72,22 @@ pub(super) struct Writer {
     /// Bytes committed since.
     unfolded: usize,
     last_commit: Option<Instant>,
+    deleting: Pace,
+    shrinking: Pace,
 }
 
 /// What follows a gathered group.
 enum Next {
     Gather,
-    Delete(RunId, oneshot::Sender<Result<bool, OutputError>>),
+    Tidy(Tidy, Reply),
     Close,
+}
+
+/// A step of tidying up.
+enum Tidy {
+    Enter,
+    Delete(RunId),
+    Shrink,
 }
 
 /// What ends a pause.
@@ -105,6 +125,8 @@ impl Writer {
             fold,
             unfolded: 0,
             last_commit: None,
+            deleting: Pace::default(),
+            shrinking: Pace::default(),
         }
     }
 
@@ -122,11 +144,11 @@ impl Writer {
             }
             match next {
                 Next::Gather => {}
-                Next::Delete(run, reply) => {
-                    // The asker may have gone away.
+                Next::Tidy(step, reply) => {
                     let commits = self.commits.clone();
-                    let deleted = commits.watch(self.delete_some(&run)).await;
-                    let _ = reply.send(deleted.map_err(Into::into));
+                    let tidied = commits.watch(self.tidy(&step)).await;
+                    // The asker may have gone away.
+                    let _ = reply.send(tidied.map_err(Into::into));
                 }
                 Next::Close => {
                     self.enter_all().await;
@@ -175,7 +197,11 @@ impl Writer {
                         self.last_commit.map_or(now, |last| last + GROUP_WINDOW)
                     });
                 }
-                Some(Order::DeleteSome { run, reply }) => return Next::Delete(run, reply),
+                Some(Order::EnterAll { reply }) => return Next::Tidy(Tidy::Enter, reply),
+                Some(Order::DeleteSome { run, reply }) => {
+                    return Next::Tidy(Tidy::Delete(run), reply);
+                }
+                Some(Order::ShrinkSome { reply }) => return Next::Tidy(Tidy::Shrink, reply),
                 Some(Order::Close) | None => return Next::Close,
             }
         }
@@ -229,42 +255,62 @@ impl Writer {
             self.places.written(&cell, stream, &starts);
             cell.committed(stream, durable);
         }
+        self.committed(bytes);
+        Ok(())
+    }
+
+    /// So many bytes more are in the write-ahead log.
+    fn committed(&mut self, bytes: usize) {
         self.unfolded += bytes;
         if self.unfolded >= FOLD_BYTES {
             self.unfolded = 0;
             self.fold.notify_one();
         }
+    }
+
+    async fn tidy(&mut self, step: &Tidy) -> Result<bool, sqlx::Error> {
+        match step {
+            Tidy::Enter => {
+                self.enter().await?;
+                Ok(false)
+            }
+            Tidy::Delete(run) => self.delete_some(run).await,
+            Tidy::Shrink => self.shrink_some().await,
+        }
+    }
+
+    async fn enter(&mut self) -> Result<(), sqlx::Error> {
+        let mut transaction = self.connection.begin().await?;
+        let entered = self.places.enter(&mut transaction, Which::All).await?;
+        transaction.commit().await?;
+        self.places.entered(&entered);
         Ok(())
     }
 
     /// Has the index catch up, so that the next start need not.
     async fn enter_all(&mut self) {
-        let entered = async {
-            let mut transaction = self.connection.begin().await?;
-            self.places.enter(&mut transaction, Which::All).await?;
-            transaction.commit().await
-        };
-        if let Err(error) = entered.await {
+        if let Err(error) = self.enter().await {
             tracing::warn!(%error, "the output log's index is not up to date; the next start does that");
         }
     }
 
     async fn delete_some(&mut self, run: &RunId) -> Result<bool, sqlx::Error> {
+        let (begun, some) = (Instant::now(), self.deleting.size());
         let mut transaction = self.connection.begin().await?;
         // Blocks are found by their places.
         let entered = self.places.enter(&mut transaction, Which::All).await?;
         let gone = sqlx::query(DELETE_BLOCKS)
             .bind(run.as_str())
-            .bind(DELETE_STEP)
+            .bind(some)
             .execute(&mut *transaction)
             .await?
             .rows_affected();
         sqlx::query(DELETE_PLACES)
             .bind(run.as_str())
-            .bind(DELETE_STEP)
+            .bind(some)
             .execute(&mut *transaction)
             .await?;
-        let more = gone == DELETE_STEP as u64;
+        let more = gone == some as u64;
         if !more {
             sqlx::query("DELETE FROM output_stream WHERE run = $1")
                 .bind(run.as_str())
@@ -273,7 +319,31 @@ impl Writer {
         }
         transaction.commit().await?;
         self.places.entered(&entered);
+        self.deleting.took(begun.elapsed());
+        self.committed(some as usize * PAGE);
         Ok(more)
+    }
+
+    /// Moves pages from the file's end into free ones, and cuts the end off.
+    async fn shrink_some(&mut self) -> Result<bool, sqlx::Error> {
+        let (begun, some) = (Instant::now(), self.shrinking.size());
+        let free: i64 = sqlx::query_scalar("PRAGMA freelist_count")
+            .fetch_one(&mut self.connection)
+            .await?;
+        let some = some.min(free - SPARE_PAGES);
+        if some <= 0 {
+            // Only what is folded back makes the file smaller.
+            self.fold.notify_one();
+            return Ok(false);
+        }
+        let vacuum = format!("PRAGMA incremental_vacuum({some})");
+        sqlx::query(AssertSqlSafe(vacuum))
+            .persistent(false)
+            .execute(&mut self.connection)
+            .await?;
+        self.shrinking.took(begun.elapsed());
+        self.committed(some as usize * PAGE);
+        Ok(true)
     }
 }
 

@@ -1,0 +1,58 @@
+//! Opening database files: which of them can be used, and what to do about those that cannot.
+
+use super::health::{Problem, problem};
+use sqlx::SqliteConnection;
+use sqlx::migrate::MigrateError;
+use std::path::Path;
+
+/// Files up to this many bytes are checked from end to end when they are opened; it takes a fraction of a second.
+/// In larger ones damage shows when it is met.
+const CHECKED_UP_TO: u64 = 64 * 1024 * 1024;
+
+/// What is wrong with the file `path`, and what to do; `None` when the error is about something else.
+pub(super) fn advice(error: &sqlx::Error, path: &Path) -> Option<String> {
+    let (file, dir) = (path.display(), path.parent().unwrap_or(path).display());
+    Some(match problem(error)? {
+        Problem::Damaged => damaged(path, &error.to_string()),
+        Problem::ReadOnly => format!(
+            "it cannot be written ({error}). Let this user write {file} and its directory, and see that the disk is not mounted read-only"
+        ),
+        Problem::Full => format!("the disk of {dir} is full ({error}). Make room there"),
+        Problem::Slow | Problem::Failing(_) => {
+            format!(
+                "{error}. See that {dir} exists, that this user may write there, and that it has room"
+            )
+        }
+    })
+}
+
+/// What to do about a damaged file.
+pub(super) fn damaged(path: &Path, how: &str) -> String {
+    let file = path.display();
+    format!(
+        "it is damaged or no database ({how}). It is left as it is. Put a copy of it in its place, or move it and {file}-wal away to begin anew without what is in it"
+    )
+}
+
+/// The database's own error in one of the migration.
+pub(super) fn of_migration(error: &MigrateError) -> Option<&sqlx::Error> {
+    match error {
+        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => Some(error),
+        _ => None,
+    }
+}
+
+/// Looks for damage, if the file is not too large for that; says what there is.
+pub(super) async fn check(
+    connection: &mut SqliteConnection,
+    path: &Path,
+) -> Result<Option<String>, sqlx::Error> {
+    let bytes = std::fs::metadata(path).map_or(0, |file| file.len());
+    if bytes > CHECKED_UP_TO {
+        return Ok(None);
+    }
+    let found: String = sqlx::query_scalar("PRAGMA quick_check(1)")
+        .fetch_one(connection)
+        .await?;
+    Ok((found != "ok").then(|| found.replace('\n', " ")))
+}
