@@ -1,6 +1,7 @@
 //! Finds the machines of a run and has their wrappers started: the runs' [`Dispatch`] port over an executor.
 
 mod choice;
+mod comeback;
 mod direct;
 mod resolve;
 #[cfg(test)]

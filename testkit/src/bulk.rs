@@ -5,11 +5,9 @@ mod http;
 mod rules;
 
 use crate::PATIENCE;
+use crate::tls::Authority;
 use anyhow::{Context, Result, bail};
 use http::Request;
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
-use rustls::ServerConfig;
-use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -82,22 +80,8 @@ impl BulkServer {
 
     /// A cluster with a certificate of an authority of its own.
     pub async fn start_tls() -> Result<Self> {
-        let ca_key = KeyPair::generate()?;
-        let mut ca = CertificateParams::new(Vec::new())?;
-        ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let pem = ca.self_signed(&ca_key)?.pem();
-        let key = KeyPair::generate()?;
-        let leaf = CertificateParams::new(vec!["127.0.0.1".to_owned()])?;
-        let certificate = leaf.signed_by(&key, &Issuer::new(ca, ca_key))?;
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()?
-            .with_no_client_auth()
-            .with_single_cert(
-                vec![certificate.der().clone()],
-                PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der())),
-            )?;
-        Self::start_with(Some(TlsAcceptor::from(Arc::new(config))), Some(pem)).await
+        let Authority { acceptor, ca } = Authority::new()?;
+        Self::start_with(Some(acceptor), Some(ca)).await
     }
 
     async fn start_with(tls: Option<TlsAcceptor>, ca: Option<String>) -> Result<Self> {

@@ -1,14 +1,17 @@
 //! For tests: a whole server on ports of its own, the client that asks it, and a wrapper that says what the test
-//! tells it to; and a cluster that takes documents by the letter of the `_bulk` interface.
+//! tells it to; a cluster that takes documents by the letter of the `_bulk` interface; and a front of any HTTP service.
 
 mod bulk;
 mod client;
+mod front;
 mod salt;
 mod site;
+mod tls;
 mod wrapper;
 
 pub use bulk::{BulkServer, Sent};
 pub use client::{Answer, Client};
+pub use front::{Exchange, Front};
 pub use salt::{SaltLab, Stopped};
 pub use site::{Server, Site};
 pub use wrapper::FakeWrapper;

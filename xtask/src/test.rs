@@ -19,6 +19,11 @@ use std::time::{Duration, Instant};
 /// The test binary that needs a Salt: `server/tests/salt/`.
 const SALT_TESTS: &str = "salt";
 
+/// The address of a real cluster for documents. The one test that needs it is ignored elsewhere, so that it counts
+/// only where it asks something.
+const CLUSTER: &str = "OPENSEARCH_URL";
+const CLUSTER_TEST: &str = "a_real_cluster_takes_all_of_it";
+
 /// A step: its name, what must be installed for it, and what it does.
 struct Step {
     name: &'static str,
@@ -247,10 +252,14 @@ fn build(ws: &Workspace) -> Result<Counts> {
 /// The native tests, by nextest where it is installed; those on a real Salt have a step of their own.
 fn unit(ws: &Workspace) -> Result<Counts> {
     if on_path("cargo-nextest") {
-        return nextest(
-            ws,
-            &["--workspace", "-E", &format!("not binary({SALT_TESTS})")],
-        );
+        let filter = format!("not binary({SALT_TESTS})");
+        let mut counts = nextest(ws, &["--workspace", "--filterset", &filter])?;
+        if has_cluster() {
+            let filter = format!("test({CLUSTER_TEST})");
+            let only = ["--run-ignored", "only", "--filterset", &filter];
+            counts += nextest(ws, &[&["--workspace"], only.as_slice()].concat())?;
+        }
+        return Ok(counts);
     }
     let targets = integration_tests(ws)?;
     let mut cargo = with_binaries(ws);
@@ -258,7 +267,23 @@ fn unit(ws: &Workspace) -> Result<Counts> {
     for name in targets.iter().filter(|name| *name != SALT_TESTS) {
         cargo.args(["--test", name]);
     }
-    libtest(&mut cargo)
+    let mut counts = libtest(&mut cargo)?;
+    if has_cluster() {
+        let only = [
+            "test",
+            "--workspace",
+            "--lib",
+            CLUSTER_TEST,
+            "--",
+            "--ignored",
+        ];
+        counts += libtest(with_binaries(ws).args(only))?;
+    }
+    Ok(counts)
+}
+
+fn has_cluster() -> bool {
+    std::env::var_os(CLUSTER).is_some_and(|address| !address.is_empty())
 }
 
 /// The tests on a real Salt, which is brought up for them unless it is up already.

@@ -84,7 +84,7 @@ fn Content(first: Page) -> impl IntoView {
                 ", noticed within a second of a change."
             </p>
             <div class="table-scroll">
-                <table data-testid="config-files">
+                <table class="files" data-testid="config-files">
                     <thead>
                         <tr>
                             <th>"File"</th>
@@ -113,7 +113,7 @@ fn Content(first: Page) -> impl IntoView {
             <section class="card">
                 <h2>"Documents"</h2>
                 <div class="table-scroll">
-                    <table data-testid="sinks">
+                    <table class="sinks" data-testid="sinks">
                         <thead>
                             <tr>
                                 <th>"Sent to"</th>

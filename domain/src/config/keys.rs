@@ -3,9 +3,12 @@
 //! These tables are the only place where a key is named. They drive the reading, the warnings about unknown keys, and the
 //! reference in `docs/CONFIG.md`.
 
+mod documents;
 mod draft;
 mod job;
+mod machines;
 mod maintenance;
+mod plain;
 mod salt;
 mod settings;
 

@@ -3,16 +3,24 @@
 
 use super::Inner;
 use super::choice::{Choice, Matched};
+use super::comeback::Comeback;
 use crate::executor::{Answer, ExecutorError, Matching};
 use crate::runs::{Dispatched, ResolveOrder, RunHandle};
+use futures::StreamExt as _;
 use futures::stream::BoxStream;
-use futures::{FutureExt as _, StreamExt as _};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// How long the run waits for machines' answers before it begins on those that have come. When none has, it waits for
 /// the first.
 pub(super) const FIRST_ANSWERS: Duration = Duration::from_millis(1500);
+
+/// Answers that come later are gathered before the run begins on them, so that one call serves them all and a busy Salt
+/// is not asked once for each machine: for this part of the time that the first of them took, and not for long.
+const GATHER_PART: u32 = 4;
+/// The longest time for which they are gathered.
+const GATHER_LONGEST: Duration = Duration::from_millis(500);
 
 /// First pause before the executor is asked again that was away.
 const RETRY_FIRST: Duration = Duration::from_millis(500);
@@ -32,8 +40,9 @@ impl Inner {
                 return reply.report(Dispatched::ResolveFailed { message }).await;
             }
         };
+        let asked = Instant::now();
         let mut matched = Matched::expecting(expected);
-        first_answers(&mut matched, &mut answers).await;
+        first_answers(&mut matched, &mut answers, asked).await;
         let resolution = self.choose(order, |choice| choice.of(&matched));
         let is_over = resolution.awaited.is_empty() && resolution.open == 0;
         reply.report(Dispatched::Resolved(resolution)).await;
@@ -43,12 +52,20 @@ impl Inner {
         while !matched.is_complete()
             && let Some(answer) = answers.next().await
         {
-            // What has come together is reported together.
-            let mut heard = vec![answer];
-            while let Some(Some(answer)) = answers.next().now_or_never() {
-                heard.push(answer);
+            let until = Instant::now() + gathering(asked);
+            let mut heard = Vec::new();
+            let mut next = Some(answer);
+            while let Some(answer) = next {
+                if matched.hear(&answer) {
+                    heard.push(answer);
+                }
+                next = if matched.is_complete() {
+                    None
+                } else {
+                    let answer = tokio::time::timeout_at(until, answers.next()).await;
+                    answer.unwrap_or_default()
+                };
             }
-            heard.retain(|answer| matched.hear(answer));
             let late = self.choose(order, |choice| choice.late(heard));
             reply.report(Dispatched::Late(late)).await;
         }
@@ -57,13 +74,24 @@ impl Inner {
         reply.report(Dispatched::Late(last)).await;
     }
 
-    /// Asks the executor; one that is away again and again, for as long as the run may still begin.
+    /// Asks the executor; one that is away again and again, for as long as the run may still begin. When it is back, the
+    /// machines are given as long to be so too.
     async fn ask(&self, order: &ResolveOrder) -> Result<Matching, String> {
         let window = self.config.current().settings.start_window;
         let until = order.created + window;
         let mut pause = RETRY_FIRST;
+        let mut was_away = false;
         loop {
             let away = match self.executor.resolve(&order.spec.targets).await {
+                Ok(matching) if was_away => {
+                    let comeback = Comeback {
+                        executor: Arc::clone(&self.executor),
+                        targets: order.spec.targets.clone(),
+                        clock: Arc::clone(&self.clock),
+                        until,
+                    };
+                    return Ok(comeback.of(matching));
+                }
                 Ok(matching) => return Ok(matching),
                 Err(ExecutorError::Failed(message)) => return Err(message),
                 Err(ExecutorError::Away(message)) => message,
@@ -75,6 +103,7 @@ impl Inner {
                 ));
             }
             tracing::warn!(run = %order.run, ?pause, "the machines cannot be found out yet: {away}");
+            was_away = true;
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(RETRY_LONGEST);
         }
@@ -92,8 +121,18 @@ impl Inner {
     }
 }
 
-/// Hears what comes in the first moment, or all of it if that is sooner.
-async fn first_answers(matched: &mut Matched, answers: &mut BoxStream<'static, Answer>) {
+/// For how long more answers are gathered when the first of them has come.
+fn gathering(asked: Instant) -> Duration {
+    (asked.elapsed() / GATHER_PART).min(GATHER_LONGEST)
+}
+
+/// Hears what comes in the first moment, or all of it if that is sooner. Where nothing comes in that moment, the first
+/// answer gets company before the run begins.
+async fn first_answers(
+    matched: &mut Matched,
+    answers: &mut BoxStream<'static, Answer>,
+    asked: Instant,
+) {
     let mut moment = std::pin::pin!(tokio::time::sleep(FIRST_ANSWERS));
     let mut over = false;
     while !(matched.is_complete() || over && matched.any_up()) {
@@ -101,6 +140,10 @@ async fn first_answers(matched: &mut Matched, answers: &mut BoxStream<'static, A
             answer = answers.next() => match answer {
                 Some(answer) => {
                     matched.hear(&answer);
+                    if over && matched.any_up() {
+                        over = false;
+                        moment.as_mut().reset(Instant::now() + gathering(asked));
+                    }
                 }
                 None => {
                     matched.close();

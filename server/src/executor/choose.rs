@@ -38,9 +38,15 @@ pub struct Choice {
 /// Chooses for these settings, by what this host has where they leave it open.
 pub fn choose(settings: &Settings) -> Choice {
     let (way, reason) = match (settings.executor, &settings.salt_api_url) {
-        (Wanted::Local, _) => (Way::Local, "`executor: local` says so".to_owned()),
-        (Wanted::SaltCli, _) => (Way::SaltCli, "`executor: salt-cli` says so".to_owned()),
-        (Wanted::SaltApi, _) => (Way::SaltApi, "`executor: salt-api` says so".to_owned()),
+        (Wanted::Local, _) => (Way::Local, "the settings say executor: local".to_owned()),
+        (Wanted::SaltCli, _) => (
+            Way::SaltCli,
+            "the settings say executor: salt-cli".to_owned(),
+        ),
+        (Wanted::SaltApi, _) => (
+            Way::SaltApi,
+            "the settings say executor: salt-api".to_owned(),
+        ),
         (Wanted::Auto, Some(url)) => (Way::SaltApi, format!("salt_api_url is {url}")),
         (Wanted::Auto, None) => by_host(settings),
     };

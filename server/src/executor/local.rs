@@ -1,5 +1,6 @@
 //! The local executor: one real wrapper process on this host for each machine name of `local_machines`.
 
+use super::beside::beside;
 use super::{Answer, Direct, DirectNews, Executor, ExecutorError, LaunchNews, Matching};
 use crate::config_watch::Config;
 use futures::StreamExt as _;
@@ -169,11 +170,8 @@ fn wrapper(configured: &Path, server: Option<&Path>) -> Result<PathBuf, Executor
             configured.display()
         )));
     }
-    let beside = server
-        .and_then(Path::parent)
-        .map(|dir| dir.join("saltpeter-wrapper"));
-    match beside {
-        Some(beside) if beside.is_file() => Ok(beside),
+    match beside(server) {
+        Some(found) if found.is_file() => Ok(found),
         _ => Err(ExecutorError::Failed(format!(
             "there is no wrapper at {}, nor beside the server; install saltpeter-wrapper there, or set default_wrapper_path",
             configured.display()

@@ -1,5 +1,6 @@
 //! Who starts wrappers on machines: the port, and its adapters.
 
+mod beside;
 pub mod choose;
 mod local;
 pub mod salt;

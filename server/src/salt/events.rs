@@ -11,7 +11,7 @@ use futures::StreamExt as _;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 /// How long the stream stays open without a call under way.
 const IDLE: Duration = Duration::from_mins(1);
@@ -29,6 +29,8 @@ struct Inner<W> {
     way: Arc<W>,
     board: Arc<Board>,
     state: watch::Sender<State>,
+    /// Somebody wants the stream now, however long it was to rest.
+    wanted: Notify,
     is_running: Mutex<bool>,
 }
 
@@ -38,6 +40,15 @@ enum State {
     Open,
     /// It could not be opened, and will be tried again.
     Lost(SaltError),
+}
+
+/// A stream that was lost is to be opened again. Whether it was.
+fn again(state: &mut State) -> bool {
+    let lost = matches!(state, State::Lost(_));
+    if lost {
+        *state = State::Opening;
+    }
+    lost
 }
 
 /// Why reading has come to an end.
@@ -52,6 +63,7 @@ impl<W: Way> Events<W> {
             way,
             board,
             state: watch::Sender::new(State::Opening),
+            wanted: Notify::new(),
             is_running: Mutex::new(false),
         };
         Self {
@@ -59,7 +71,8 @@ impl<W: Way> Events<W> {
         }
     }
 
-    /// Returns when the stream is open. Whoever asks has a place on the board already, which keeps it open.
+    /// Returns when the stream is open; one that was lost is tried again at once. Whoever asks has a place on the board
+    /// already, which keeps it open.
     pub(super) async fn open(&self) -> Result<(), SaltError> {
         let mut state = self.inner.state.subscribe();
         {
@@ -68,6 +81,8 @@ impl<W: Way> Events<W> {
                 *is_running = true;
                 self.inner.state.send_replace(State::Opening);
                 tokio::spawn(Arc::clone(&self.inner).run());
+            } else if self.inner.state.send_if_modified(again) {
+                self.inner.wanted.notify_one();
             }
         }
         let settled = state.wait_for(|state| !matches!(state, State::Opening));
@@ -109,7 +124,10 @@ impl<W: Way> Inner<W> {
                     self.state.send_replace(State::Lost(error));
                 }
             }
-            tokio::time::sleep(backoff.next_wait()).await;
+            tokio::select! {
+                () = tokio::time::sleep(backoff.next_wait()) => {}
+                () = self.wanted.notified() => {}
+            }
             if self.stopped() {
                 return;
             }

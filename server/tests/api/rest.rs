@@ -262,7 +262,8 @@ async fn nothing_shows_a_secret() {
     let config = world.get("/api/v1/config").await.json();
     let executor = config["executor"].as_str().unwrap();
     assert!(
-        executor.starts_with("local") && executor.ends_with("because `executor: local` says so"),
+        executor.starts_with("local")
+            && executor.ends_with("because the settings say executor: local"),
         "{executor}"
     );
     let settings = config["settings"].as_array().unwrap();

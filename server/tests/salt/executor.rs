@@ -1,35 +1,14 @@
-//! Runs by Salt: machines found, wrappers brought and started, commands run by them.
+//! Runs by Salt: machines found, wrappers brought and started.
 
+use crate::outcomes::{all, codes, sentence};
 use crate::site::{SaltSite, Setting, site, wrapper};
+use saltpeter_protocol::RunOutcome;
 use saltpeter_protocol::api::RunDetail;
-use saltpeter_protocol::{MachineOutcome, RunOutcome};
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
-
-/// Each machine's exit code, in the order of their names.
-fn codes(detail: &RunDetail) -> Vec<(String, Option<i32>)> {
-    let code = |outcome: &MachineOutcome| outcome.exit_code();
-    let row = |row: &saltpeter_protocol::api::MachineRow| {
-        let outcome = row.state.outcome().and_then(code);
-        (row.machine.to_string(), outcome)
-    };
-    detail.machines.iter().map(row).collect()
-}
-
-/// The sentence with which a machine failed to start.
-fn sentence(detail: &RunDetail, machine: &str) -> String {
-    let row = detail
-        .machines
-        .iter()
-        .find(|row| row.machine.as_str() == machine);
-    match row.and_then(|row| row.state.outcome()) {
-        Some(MachineOutcome::StartFailed { message, .. }) => message.clone(),
-        other => panic!("{other:?}"),
-    }
-}
 
 /// A job with the wrapper at `path`, which is the operator's own.
 fn with_wrapper(path: &Path) -> String {
@@ -58,12 +37,6 @@ impl Drop for Mounted {
     fn drop(&mut self) {
         let _ = Command::new("umount").arg("--lazy").arg(&self.0).status();
     }
-}
-
-fn all(code: i32) -> Vec<(String, Option<i32>)> {
-    ["db1", "web1", "web2"]
-        .map(|name| (name.to_owned(), Some(code)))
-        .into()
 }
 
 #[tokio::test]
@@ -262,122 +235,4 @@ async fn a_dead_machine_in_an_outage_holds_nobody_up() {
         [("db1", 0), ("web1", 0), ("web2", 255)].map(|(name, code)| (name.to_owned(), Some(code)));
     assert_eq!(codes(&detail), expected);
     stopped.start().await.unwrap();
-}
-
-/// Jobs that Salt runs itself.
-const DIRECT: &str = "
-fine~: {schedule: '0 0 1 1 *', targets: '*', use_wrapper: false, cwd: /tmp, env: {WHO: me}, command: 'echo $WHO in $PWD; echo err >&2; exit $(( $(id -u) * 0 + 3 ))'}
-slow~: {schedule: '0 0 1 1 *', targets: web1, use_wrapper: false, command: 'echo begun >> /tmp/saltpeter-direct~; sleep 8; echo over'}
-long~: {schedule: '0 0 1 1 *', targets: web1, use_wrapper: false, command: 'sleep 60'}
-limited~: {schedule: '0 0 1 1 *', targets: web1, use_wrapper: false, timeout: 1, command: 'sleep 60'}
-nowhere~: {schedule: '0 0 1 1 *', targets: web1, use_wrapper: false, cwd: /no/such/place, command: 'true'}
-";
-
-fn one(code: i32) -> Vec<(String, Option<i32>)> {
-    vec![("web1".to_owned(), Some(code))]
-}
-
-#[tokio::test]
-async fn salt_runs_a_command_without_a_wrapper() {
-    let site = site(DIRECT, &[]);
-    let server = site.serve().await;
-    let (run, detail) = server.run("fine~").await;
-    assert_eq!(codes(&detail), all(3), "{detail:#?}");
-    let output = server.client.output(&run, "db1").await.unwrap();
-    assert_eq!(String::from_utf8_lossy(&output), "me in /tmp\nerr\n");
-    assert!(!site.wrapper().exists());
-    let (_, detail) = server.run("limited~").await;
-    assert_eq!(codes(&detail), one(124), "{detail:#?}");
-    let (_, detail) = server.run("nowhere~").await;
-    let said = sentence(&detail, "web1");
-    assert!(said.contains("/no/such/place"), "{said}");
-}
-
-#[tokio::test]
-async fn what_salt_runs_is_killed() {
-    let site = site(DIRECT, &[]);
-    let server = site.serve().await;
-    let run = server.begin("long~").await;
-    server.until_running(&run).await;
-    let begun = Instant::now();
-    let path = format!("/api/v1/runs/{run}/kill");
-    let answer = server.client.post(&path, "").await.unwrap();
-    assert!((200..300).contains(&answer.status), "{answer:?}");
-    let detail = server.client.until_over(&run).await.unwrap();
-    println!("killed after {:?}", begun.elapsed());
-    assert_eq!(codes(&detail), one(143), "{detail:#?}");
-}
-
-#[tokio::test]
-async fn what_salt_runs_is_taken_up_after_a_restart_and_not_begun_twice() {
-    let site = site(DIRECT, &[]);
-    let server = site.serve().await;
-    let run = server.begin("slow~").await;
-    server.until_running(&run).await;
-    server.kill().await;
-    let server = site.serve().await;
-    let detail = server.client.until_over(&run).await.unwrap();
-    assert_eq!(codes(&detail), one(0), "{detail:#?}");
-    let output = server.client.output(&run, "web1").await.unwrap();
-    assert_eq!(String::from_utf8_lossy(&output), "over\n");
-    let begun = PathBuf::from(site.own("/tmp/saltpeter-direct~"));
-    assert_eq!(fs::read_to_string(&begun).unwrap(), "begun\n");
-    fs::remove_file(begun).unwrap();
-}
-
-#[tokio::test]
-async fn ten_jobs_at_once_do_not_wait_for_each_other() {
-    let job = |n: u32| format!("j{n}~: {{schedule: '0 0 1 1 *', targets: '*', command: 'true'}}");
-    let jobs: Vec<String> = (0..10).map(job).collect();
-    let site = site(&jobs.join("\n"), &[]);
-    let server = site.serve().await;
-    server.run("j0~").await;
-    let begun = Instant::now();
-    server.run("j0~").await;
-    println!("one: {:?}", begun.elapsed());
-    let begun = Instant::now();
-    let names: Vec<String> = (0..10).map(|n| format!("j{n}~")).collect();
-    let runs = names.iter().map(|name| server.run(name));
-    for (_, detail) in futures::future::join_all(runs).await {
-        assert_eq!(codes(&detail), all(0));
-    }
-    println!("ten at once: {:?}", begun.elapsed());
-}
-
-#[tokio::test]
-async fn a_start_costs_little_beyond_salts_own_answers() {
-    const ROUNDS: usize = 5;
-    let site = site(
-        "quick~: {schedule: '0 0 1 1 *', targets: '*', command: 'true'}",
-        &[],
-    );
-    let server = site.serve().await;
-    server.run("quick~").await;
-    let salt = crate::ways::Way::Api.connect(&site.lab);
-    let mut plain = Vec::new();
-    let mut ours = Vec::new();
-    for _ in 0..ROUNDS {
-        let begun = Instant::now();
-        for function in ["test.ping", "cmd.run_all"] {
-            let mut call = crate::ways::call("*", function);
-            if function == "cmd.run_all" {
-                call.kwargs.insert("cmd".to_owned(), "true".into());
-            }
-            let mut called = salt.call(call).await.unwrap();
-            while called.returns.recv().await.is_some() {}
-        }
-        plain.push(begun.elapsed());
-        let (_, detail) = server.run("quick~").await;
-        let created = detail.summary.created;
-        let started = detail
-            .machines
-            .iter()
-            .filter_map(|row| row.state.started_at());
-        ours.push(started.max().unwrap().since(created));
-    }
-    plain.sort_unstable();
-    ours.sort_unstable();
-    println!(
-        "Salt's own ping and command: {plain:?}; from a run's beginning to the command's start everywhere: {ours:?}"
-    );
 }

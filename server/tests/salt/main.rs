@@ -3,12 +3,17 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
+mod access;
 mod api_only;
 mod cli_only;
+mod cpu;
+mod direct;
 mod earlier;
 mod executor;
 mod lab;
 mod link;
+mod outcomes;
+mod pace;
 mod site;
 mod transport;
 mod ways;

@@ -10,7 +10,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 /// What differs from the usual settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,7 +21,17 @@ pub(crate) enum Setting {
     NotDistributed,
     /// The wrapper's place on machines.
     WrapperAt(PathBuf),
+    /// Another address of salt-api, and the file of the authority that it is known by.
+    ApiAt(String, Option<PathBuf>),
+    /// Another external authentication, and the file with the user's password; without one it is in the environment.
+    Eauth(&'static str, Option<PathBuf>),
+    /// How late a start may be, in seconds: for so long Salt is tried that cannot be reached.
+    StartWindow(u32),
 }
+
+/// How long a run may take. Salt's minions start a Python for each call, which takes seconds where other work has all
+/// processors; no test is about that.
+const PATIENCE: Duration = Duration::from_secs(100);
 
 /// A site, and the letters that its jobs have: wrappers of several tests share this host and its locks.
 pub(crate) struct SaltSite {
@@ -75,6 +85,9 @@ pub(crate) fn site(jobs: &str, settings: &[Setting]) -> SaltSite {
     let mut place = site.path("machines/bin/saltpeter-wrapper");
     let mut more = String::new();
     let description = lab.description();
+    let mut url = description.api_url.clone();
+    let mut eauth = description.api_eauth.as_str();
+    let mut password_file = Some(description.api_password_file.as_path());
     if !settings.contains(&Setting::NoFileRoot) {
         let _ = writeln!(
             more,
@@ -87,16 +100,31 @@ pub(crate) fn site(jobs: &str, settings: &[Setting]) -> SaltSite {
             Setting::NoFileRoot => {}
             Setting::NotDistributed => more += "  distribute_wrapper: false\n",
             Setting::WrapperAt(path) => place.clone_from(path),
+            Setting::ApiAt(other, ca) => {
+                url.clone_from(other);
+                if let Some(ca) = ca {
+                    let _ = writeln!(more, "  salt_api_ca: {}", ca.display());
+                }
+            }
+            Setting::StartWindow(seconds) => {
+                let _ = writeln!(more, "  start_window: {seconds}");
+            }
+            Setting::Eauth(other, file) => {
+                eauth = other;
+                password_file = file.as_deref();
+            }
         }
+    }
+    if let Some(file) = password_file {
+        let _ = writeln!(more, "  salt_api_password_file: {}", file.display());
     }
     let text = format!(
         "saltpeter_config:\n  executor: salt-api\n  salt_api_url: {}\n  salt_api_user: {}\n  salt_api_eauth: {}\n  \
-         salt_api_password_file: {}\n  default_saltpeter_server_host: 127.0.0.1\n  default_wrapper_path: {}\n  \
+         default_saltpeter_server_host: 127.0.0.1\n  default_wrapper_path: {}\n  \
          default_wrapper_logdir: {}\n  wrappers_dir: {}\n{more}",
-        description.api_url,
+        url,
         description.api_user,
-        description.api_eauth,
-        description.api_password_file.display(),
+        eauth,
         place.display(),
         site.path("wrapper-logs").display(),
         wrappers.display(),
@@ -115,7 +143,7 @@ impl SaltSite {
     pub(crate) async fn serve(&self) -> SaltServer {
         let server = self.site.serve().await.unwrap();
         SaltServer {
-            client: server.client,
+            client: server.client.patient(PATIENCE),
             machines: server.machines,
             server,
             own: self.own.clone(),

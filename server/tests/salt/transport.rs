@@ -205,8 +205,10 @@ async fn a_minion_outage_is_silence_for_that_minion_alone(way: Way) {
     let lab = SaltLab::find().unwrap();
     let salt = way.connect(&lab);
     let stopped = lab.stop("web2").await.unwrap();
+    // As long as the executor gives machines: on a busy host a healthy one may need seconds.
+    let wait = Duration::from_secs(10);
     let ping = Call {
-        wait: Duration::from_secs(4),
+        wait,
         ..call("*", "test.ping")
     };
     let began = Instant::now();
@@ -222,7 +224,7 @@ async fn a_minion_outage_is_silence_for_that_minion_alone(way: Way) {
         matches!(&heard, Heard::Silent(machine) if machine.as_str() == "web2"),
         "{heard:?}"
     );
-    assert!(healthy < Duration::from_secs(4), "{healthy:?}");
+    assert!(healthy < wait, "{healthy:?}");
     stopped.start().await.unwrap();
 }
 

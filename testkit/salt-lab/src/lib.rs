@@ -42,6 +42,8 @@ pub struct Lab {
     pub api_eauth: String,
     /// The file with their password.
     pub api_password_file: PathBuf,
+    /// The file with the password by which the first user may also log in, by the eauth `file`.
+    pub api_other_password_file: PathBuf,
     /// The names of the minions.
     pub minions: Vec<String>,
     /// What the master's file server serves as `salt://`; any user's process may write here that runs as this one.

@@ -95,6 +95,10 @@ impl Plan {
         }
         let password_file = root.join("api-password");
         write(&password_file, &self.password, 0o600)?;
+        let other_password = format!("{:032x}", u128::from_le_bytes(random()?));
+        let other_password_file = root.join("api-other-password");
+        write(&other_password_file, &other_password, 0o600)?;
+        write(&self.users(), &format!("{USER}:{other_password}\n"), 0o600)?;
         // JSON is YAML.
         write_json(&root.join("master/master"), &self.master())?;
         for (name, roles, datacenter) in MINIONS {
@@ -131,11 +135,17 @@ impl Plan {
             api_restricted_user: RESTRICTED_USER.into(),
             api_eauth: "sharedsecret".into(),
             api_password_file: password_file,
+            api_other_password_file: other_password_file,
             minions: MINIONS.iter().map(|(name, ..)| (*name).into()).collect(),
             file_root: root.join("srv"),
             old_wrapper,
             processes: self.processes(),
         })
+    }
+
+    /// The users of the eauth `file`.
+    fn users(&self) -> PathBuf {
+        self.root.join("users")
     }
 
     fn program(&self, name: &str) -> PathBuf {
@@ -199,10 +209,16 @@ impl Plan {
             "pillar_roots": {"base": [self.root.join("pillar")]},
             "nodegroups": {"north": "G@datacenter:north", "front": "web1,web2"},
             "sharedsecret": self.password,
-            "external_auth": {"sharedsecret": {
-                USER: [".*", "@runner", "@jobs"],
-                RESTRICTED_USER: ["test.ping"],
-            }},
+            "external_auth": {
+                "sharedsecret": {
+                    USER: [".*", "@runner", "@jobs"],
+                    RESTRICTED_USER: ["test.ping"],
+                },
+                "file": {
+                    "^filename": self.users(),
+                    USER: [".*", "@runner", "@jobs"],
+                },
+            },
             "netapi_enable_clients": ["local", "local_async", "runner", "runner_async"],
             "rest_cherrypy": {"host": "127.0.0.1", "port": self.api, "disable_ssl": true},
             "api_pidfile": "/api.pid",

@@ -2,7 +2,8 @@
 
 use super::Effect::Restart;
 use super::Key;
-use super::settings::{read_url, set, setting};
+use super::documents::read_url;
+use super::plain::{optional_word, setting, word};
 use crate::config::raw::Node;
 use crate::config::reader::Reader;
 use crate::config::settings::Settings;
@@ -19,76 +20,58 @@ pub(super) const API_URL: Key<Settings> = setting(
     |settings| settings.salt_api_url.clone().unwrap_or_default(),
 );
 
-pub(super) const API_USER: Key<Settings> = setting(
+pub(super) const API_USER: Key<Settings> = word!(
     "salt_api_user",
     "string",
     "`saltpeter`",
     Restart,
     "The user that Salt's `external_auth` permits to call functions, and the runner `jobs.list_job`.",
-    |settings, node, reader| {
-        set(&mut settings.salt_api_user, reader.word(node));
-    },
-    |settings| settings.salt_api_user.clone(),
+    salt_api_user
 );
 
-pub(super) const API_EAUTH: Key<Settings> = setting(
+pub(super) const API_EAUTH: Key<Settings> = word!(
     "salt_api_eauth",
     "string",
     "`pam`",
     Restart,
     "The kind of external authentication that knows the user, such as `pam`, `ldap`, `sharedsecret`.",
-    |settings, node, reader| {
-        set(&mut settings.salt_api_eauth, reader.word(node));
-    },
-    |settings| settings.salt_api_eauth.clone(),
+    salt_api_eauth
 );
 
-pub(super) const API_PASSWORD_FILE: Key<Settings> = setting(
+pub(super) const API_PASSWORD_FILE: Key<Settings> = optional_word!(
     "salt_api_password_file",
     "path",
     "none",
     Restart,
     "File with the user's password, read at each login. Without it the environment variable `SALTPETER_SALT_API_PASSWORD` has it.",
-    |settings, node, reader| {
-        settings.salt_api_password_file = reader.word(node);
-    },
-    |settings| settings.salt_api_password_file.clone().unwrap_or_default(),
+    salt_api_password_file
 );
 
-pub(super) const API_CA: Key<Settings> = setting(
+pub(super) const API_CA: Key<Settings> = optional_word!(
     "salt_api_ca",
     "path",
     "none",
     Restart,
     "File of certificate authorities in PEM form that salt-api's certificate may come from, besides the host's.",
-    |settings, node, reader| {
-        settings.salt_api_ca = reader.word(node);
-    },
-    |settings| settings.salt_api_ca.clone().unwrap_or_default(),
+    salt_api_ca
 );
 
-pub(super) const CONFIG_DIR: Key<Settings> = setting(
+pub(super) const CONFIG_DIR: Key<Settings> = optional_word!(
     "salt_config_dir",
     "path",
     "the environment's `SALT_CONFIG_DIR`, else `/etc/salt`",
     Restart,
     "Directory of the Salt master's configuration, for `salt-cli`.",
-    |settings, node, reader| {
-        settings.salt_config_dir = reader.word(node);
-    },
-    |settings| settings.salt_config_dir.clone().unwrap_or_default(),
+    salt_config_dir
 );
 
-pub(super) const COMMAND: Key<Settings> = setting(
+pub(super) const COMMAND: Key<Settings> = word!(
     "salt_command",
     "string",
     "`salt`",
     Restart,
     "The `salt` command of the master's installation, for `salt-cli`: a path, or a name in `PATH`.",
-    |settings, node, reader| {
-        set(&mut settings.salt_command, reader.word(node));
-    },
-    |settings| settings.salt_command.clone(),
+    salt_command
 );
 
 /// The address of a service whose credentials stand elsewhere.

@@ -1,6 +1,7 @@
 //! The wrappers that this server can give to machines, and where machines fetch them from.
 
 use super::script::Expected;
+use crate::executor::beside::{WRAPPER, beside};
 use sha2::{Digest as _, Sha256};
 use std::collections::HashMap;
 use std::fs::{self, File};
@@ -10,10 +11,13 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
-/// The wrapper's file name, beside the server and in each directory of `wrappers_dir`.
-const NAME: &str = "saltpeter-wrapper";
 /// The directory within Salt's file root.
 const SERVED_IN: &str = "saltpeter";
+/// How the names of the files there begin.
+const SERVED_AS: &str = "wrapper-";
+/// So many of the files there are kept, the newest: a machine may be fetching one that was replaced just now, and another
+/// server may offer its own.
+const KEPT: usize = 8;
 
 /// A wrapper for one kind of machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,11 +76,8 @@ impl Binaries {
     fn places(&self) -> Vec<(String, PathBuf)> {
         let Some(dir) = &self.dir else {
             let server = std::env::current_exe().ok();
-            let beside = server
-                .as_deref()
-                .and_then(Path::parent)
-                .map(|dir| dir.join(NAME));
-            return beside.map(|path| (own_kind(), path)).into_iter().collect();
+            let path = beside(server.as_deref());
+            return path.map(|path| (own_kind(), path)).into_iter().collect();
         };
         let entries = match fs::read_dir(dir) {
             Ok(entries) => entries,
@@ -89,7 +90,7 @@ impl Binaries {
             .filter_map(Result::ok)
             .filter_map(|entry| {
                 let kind = entry.file_name().into_string().ok()?;
-                is_kind(&kind).then(|| (kind, entry.path().join(NAME)))
+                is_kind(&kind).then(|| (kind, entry.path().join(WRAPPER)))
             })
             .collect()
     }
@@ -116,9 +117,15 @@ impl Binaries {
             return false;
         };
         let dir = root.join(SERVED_IN);
-        let name = format!("wrapper-{}", binary.expected.hash);
+        let name = format!("{SERVED_AS}{}", binary.expected.hash);
         match write(binary, &dir, &name) {
-            Ok(()) => true,
+            Ok(Written::Before) => true,
+            Ok(Written::Now) => {
+                if let Err(error) = remove_old(&dir, &name) {
+                    tracing::warn!("old wrappers in {} stay there: {error}", dir.display());
+                }
+                true
+            }
             Err(error) => {
                 tracing::warn!(
                     "the wrapper cannot be offered in {}: {error}; it is handed over in pieces instead",
@@ -130,13 +137,19 @@ impl Binaries {
     }
 }
 
+/// When a file was written.
+enum Written {
+    Before,
+    Now,
+}
+
 /// Puts a copy of `binary` into `dir` as `name`, whole or not at all.
-fn write(binary: &Binary, dir: &Path, name: &str) -> io::Result<()> {
+fn write(binary: &Binary, dir: &Path, name: &str) -> io::Result<Written> {
     let target = dir.join(name);
     if let Ok(found) = fs::metadata(&target)
         && found.len() == fs::metadata(&binary.path)?.len()
     {
-        return Ok(());
+        return Ok(Written::Before);
     }
     if !dir.is_dir() {
         fs::create_dir(dir)?;
@@ -155,7 +168,27 @@ fn write(binary: &Binary, dir: &Path, name: &str) -> io::Result<()> {
     if written.is_err() {
         let _ = fs::remove_file(&new);
     }
-    written
+    written.map(|()| Written::Now)
+}
+
+/// Removes what was offered in `dir` before the newest few, but never `current`.
+fn remove_old(dir: &Path, current: &str) -> io::Result<()> {
+    let mut others = Vec::new();
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let ours = name
+            .to_str()
+            .is_some_and(|name| name.starts_with(SERVED_AS) && name != current);
+        if ours {
+            others.push((entry.metadata()?.modified()?, entry.path()));
+        }
+    }
+    others.sort_unstable_by(|one, other| other.cmp(one));
+    for (_, path) in others.into_iter().skip(KEPT - 1) {
+        fs::remove_file(path)?;
+    }
+    Ok(())
 }
 
 /// Whether a directory's name is a kind of machine. It goes into scripts as it is.
@@ -185,7 +218,7 @@ mod tests {
 
     fn put(dir: &Path, kind: &str, text: &str) {
         fs::create_dir_all(dir.join(kind)).unwrap();
-        fs::write(dir.join(kind).join(NAME), text).unwrap();
+        fs::write(dir.join(kind).join(WRAPPER), text).unwrap();
     }
 
     #[test]
@@ -224,6 +257,22 @@ mod tests {
                 1
             );
         }
+        // Ever newer ones: the oldest go, and what is not ours stays.
+        fs::write(root.path().join("saltpeter/README"), "").unwrap();
+        for n in 0..2 * KEPT {
+            put(dir.path(), "linux-x86_64", &"x".repeat(n + 1));
+            assert!(binaries.publish(&binaries.find()[0]));
+            let name = format!("saltpeter/wrapper-{}", hash("x".repeat(n + 1).as_bytes()));
+            let file = File::open(root.path().join(name)).unwrap();
+            let then = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(n as u64);
+            file.set_modified(then).unwrap();
+        }
+        let count = fs::read_dir(root.path().join(SERVED_IN)).unwrap().count();
+        assert_eq!(count, KEPT + 1);
+        let newest = hash("x".repeat(2 * KEPT).as_bytes());
+        let served = root.path().join(SERVED_IN);
+        assert!(served.join(format!("wrapper-{newest}")).exists());
+        assert!(served.join("README").exists());
         put(dir.path(), "linux-x86_64", "replaced meanwhile");
         fs::remove_dir_all(root.path().join(SERVED_IN)).unwrap();
         assert!(!binaries.publish(&found[0]));

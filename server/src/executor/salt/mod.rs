@@ -8,6 +8,7 @@ mod deliver;
 mod direct;
 mod launch;
 mod outcome;
+mod recent;
 mod resolve;
 mod script;
 #[cfg(test)]
@@ -19,6 +20,7 @@ use crate::config_watch::Config;
 use crate::salt::{Salt, SaltError};
 use binaries::Binaries;
 use futures::future::BoxFuture;
+use recent::Recent;
 use saltpeter_domain::{Maintenance, TargetExpr};
 use saltpeter_protocol::api::TargetRow;
 use saltpeter_protocol::launch::Launch;
@@ -32,6 +34,8 @@ pub struct SaltExecutor {
     config: Config,
     salt: Arc<dyn Salt>,
     binaries: Arc<Binaries>,
+    /// What pages were told.
+    recent: Recent,
 }
 
 impl SaltExecutor {
@@ -46,6 +50,7 @@ impl SaltExecutor {
             config,
             salt,
             binaries,
+            recent: Recent::default(),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Which machines match: Salt's own matching, and a ping that tells who is there.
 
 use super::SaltExecutor;
+use super::recent::Machines;
 use crate::executor::{Answer, ExecutorError, Matching};
 use crate::salt::{Call, Heard, Target};
 use futures::StreamExt as _;
@@ -9,8 +10,8 @@ use saltpeter_domain::{Maintenance, TargetExpr};
 use saltpeter_protocol::api::{TargetRow, TargetVerdict};
 use saltpeter_protocol::{MachineId, UnixMillis};
 use serde_json::{Map, Value};
-use std::collections::BTreeMap;
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// How long a machine may take to answer before it counts as silent.
 pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(10);
@@ -82,14 +83,20 @@ impl SaltExecutor {
         Ok(self.answers(targets).await?.into_iter().map(row).collect())
     }
 
-    /// The machines that match, and whether each has answered within a page's time.
-    async fn answers(
-        &self,
-        targets: &TargetExpr,
-    ) -> Result<BTreeMap<MachineId, bool>, ExecutorError> {
+    /// The machines that match, and whether each has answered within a page's time: now, or a few seconds ago.
+    async fn answers(&self, targets: &TargetExpr) -> Result<Machines, ExecutorError> {
+        if let Some(machines) = self.recent.get(targets, Instant::now()) {
+            return Ok(machines);
+        }
+        let machines = self.answers_now(targets).await?;
+        self.recent.keep(targets, Instant::now(), machines.clone());
+        Ok(machines)
+    }
+
+    async fn answers_now(&self, targets: &TargetExpr) -> Result<Machines, ExecutorError> {
         let asking = async {
             let matching = self.ping(targets, PREVIEW_WITHIN).await?;
-            let mut machines: BTreeMap<MachineId, bool> = matching
+            let mut machines: Machines = matching
                 .expected
                 .into_iter()
                 .map(|machine| (machine, false))

@@ -49,6 +49,38 @@ async fn the_quick_do_not_wait_for_the_slow_and_the_dead() {
 }
 
 #[tokio::test]
+async fn after_an_outage_machines_have_time_to_come_back() {
+    let asked = Mutex::new(0);
+    let bed = bed(move |call, answers| {
+        if call.function != "test.ping" {
+            return Ok(call.target.text.split(',').map(id).collect());
+        }
+        let mut asked = asked.lock().unwrap();
+        *asked += 1;
+        match *asked {
+            1 => return Err(SaltError::Away("The master is away.".to_owned())),
+            // Only one has come back by then.
+            2 => answers.try_send(returned("quick", json!(true))).unwrap(),
+            _ => answers.try_send(returned("slow", json!(true))).unwrap(),
+        }
+        answers.try_send(Heard::Silent(id("dead"))).unwrap();
+        Ok(ids("quick slow dead"))
+    })
+    .await;
+    let run = bed.start("all").await;
+    bed.until(&run, |detail| starting(detail, "quick")).await;
+    bed.wrapper(&run, &id("quick")).await;
+    bed.until(&run, |detail| starting(detail, "slow")).await;
+    bed.wrapper(&run, &id("slow")).await;
+    let detail = bed.over(&run).await;
+    assert_eq!(detail.summary.counts.succeeded, 2);
+    let MachineState::Ended { outcome, .. } = state(&detail, "dead") else {
+        panic!("{detail:?}");
+    };
+    assert_eq!(outcome.exit_code(), Some(255));
+}
+
+#[tokio::test]
 async fn late_ones_fill_the_places_that_are_open() {
     let bed = bed(|call, answers| {
         if call.function == "test.ping" {

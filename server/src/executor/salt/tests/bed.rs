@@ -81,7 +81,7 @@ pub(super) fn code(name: &str, code: i64) -> Heard {
 pub(super) fn config(dir: &TempDir) -> Config {
     let path = dir.path().join("config");
     std::fs::create_dir(&path).unwrap();
-    let text = "saltpeter_config:\n  start_window: 1\n  wrappers_dir: /no/such/directory\n\
+    let text = "saltpeter_config:\n  start_window: 2\n  wrappers_dir: /no/such/directory\n\
         all: {schedule: '0 0 1 1 *', targets: '*', command: 'true', env: {KEY: hidden-value}}\n\
         two: {schedule: '0 0 1 1 *', targets: '*', command: 'true', number_of_targets: 2}\n";
     let ten =
