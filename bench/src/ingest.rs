@@ -47,14 +47,18 @@ fn new_wrappers(server: &Server, burst: u32, stalled: usize) -> Result<()> {
     stuck.stop()?;
     latencies.sort_unstable();
 
-    let mut title = format!("{} version 2 wrappers, 1 KB lines", v2::WRITERS);
-    match burst {
-        1 => title.push_str(", each a frame"),
-        _ => title.push_str(&format!(", {burst} to a frame")),
-    }
-    if stalled > 0 {
-        title.push_str(&format!(", {stalled} browsers that do not read"));
-    }
+    let frame = match burst {
+        1 => "each a frame".to_owned(),
+        _ => format!("{burst} to a frame"),
+    };
+    let with = match stalled {
+        0 => String::new(),
+        _ => format!(", {stalled} browsers that do not read"),
+    };
+    let title = format!(
+        "{} version 2 wrappers, 1 KB lines, {frame}{with}",
+        v2::WRITERS
+    );
     let mut table = Table::new(title);
     figures.print(&mut table, "lines", "≥ 50,000", spent);
     for (share, budget) in [(0.5, ""), (0.99, "< 100 ms")] {

@@ -12,6 +12,7 @@ pub(crate) struct Usage {
 }
 
 /// Since then.
+#[derive(Clone, Copy)]
 pub(crate) struct Spent {
     /// The server's processor time.
     pub(crate) server: Duration,
@@ -40,7 +41,7 @@ impl Usage {
 
     pub(crate) fn until_now(&self, server: &Server) -> Spent {
         let now = Self::of(server);
-        let spent = now.server - self.server;
+        let spent = now.server.saturating_sub(self.server);
         let ours = spent.as_secs_f64() * TICKS + now.own - self.own;
         let others = (now.busy - self.busy - ours) / (now.all - self.all);
         Spent {

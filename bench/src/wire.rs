@@ -1,6 +1,6 @@
 //! A WebSocket past its handshake, without a library: what a line costs here is taken from the server.
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Result, bail, ensure};
 use serde::de::DeserializeOwned;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -13,6 +13,9 @@ const PING: u8 = 0x89;
 
 /// Set in the second byte of what a client sends; the mask is zero.
 const MASKED: u8 = 0x80;
+
+/// In place of a length: it follows in two bytes.
+const LONG: u8 = 126;
 
 /// The way to the server.
 pub(crate) struct To {
@@ -56,12 +59,11 @@ impl To {
         let frame = &mut self.frame;
         frame.clear();
         frame.push(kind);
-        match u8::try_from(payload.len()) {
-            Ok(short @ ..126) => frame.push(MASKED | short),
-            _ => {
-                frame.push(MASKED | 126);
-                frame.extend(u16::try_from(payload.len())?.to_be_bytes());
-            }
+        if let Ok(short @ ..LONG) = u8::try_from(payload.len()) {
+            frame.push(MASKED | short);
+        } else {
+            frame.push(MASKED | LONG);
+            frame.extend(u16::try_from(payload.len())?.to_be_bytes());
         }
         frame.extend([0; 4]);
         frame.extend(payload);
@@ -98,19 +100,21 @@ impl From {
     }
 }
 
-/// The first frame of `bytes` if all of it is there: its kind, its payload, and what comes after it.
-fn first(bytes: &[u8]) -> Result<Option<(u8, &[u8], &[u8])>> {
+/// A frame: its kind, its payload, and what comes after it.
+type Frame<'b> = (u8, &'b [u8], &'b [u8]);
+
+/// The first frame of `bytes`, if all of it is there.
+fn first(bytes: &[u8]) -> Result<Option<Frame<'_>>> {
     let (kind, len, rest) = match bytes {
         [_, 127, ..] => bail!("a frame of more than 64 KiB from the server"),
-        [kind, 126, high, low, rest @ ..] => {
-            (*kind, usize::from(u16::from_be_bytes([*high, *low])), rest)
+        [kind, LONG, high, low, rest @ ..] => {
+            let len = u16::from_be_bytes([*high, *low]);
+            (*kind, usize::from(len), rest)
         }
-        [_, 126, ..] | [_] | [] => return Ok(None),
+        [_, LONG, ..] | [_] | [] => return Ok(None),
         [kind, len, rest @ ..] => (*kind, usize::from(*len), rest),
     };
-    if rest.len() < len {
-        return Ok(None);
-    }
-    let (payload, after) = rest.split_at_checked(len).context("a short frame")?;
-    Ok(Some((kind, payload, after)))
+    Ok(rest
+        .split_at_checked(len)
+        .map(|(payload, after)| (kind, payload, after)))
 }

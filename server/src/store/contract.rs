@@ -317,8 +317,20 @@ async fn what_fails_fails_alone() {
         .apply(Input::Resolved(Resolution::default()), NOW)
         .unwrap();
     let good = RunWrite::of(&run, &step.changed);
+    let refused = bed.store.create_run(new_run("refused", by_hand()));
     let mut bad = good.clone();
-    bad.id = "no_such_run_1".parse().unwrap();
+    bad.id = refused.await.unwrap().id().clone();
+    let mut saboteur = sqlx::sqlite::SqliteConnectOptions::new()
+        .filename(bed.directory.path().join("saltpeter.db"))
+        .connect()
+        .await
+        .unwrap();
+    sqlx::query(
+        "CREATE TRIGGER refuse BEFORE UPDATE ON runs WHEN NEW.job = 'refused' BEGIN SELECT RAISE(ABORT, 'refused'); END",
+    )
+    .execute(&mut saboteur)
+    .await
+    .unwrap();
     let (bad, good, new) = tokio::join!(
         bed.store.save(bad),
         bed.store.save(good),
@@ -415,6 +427,7 @@ async fn every_question_is_answered_by_an_index() {
                 || step.contains("USING COVERING INDEX")
                 || step.contains("USING INTEGER PRIMARY KEY")
                 || step.starts_with("LIST SUBQUERY")
+                || step.starts_with("CORRELATED SCALAR SUBQUERY")
                 || step.starts_with("CREATE BLOOM FILTER");
             assert!(
                 by_index && !step.contains("TEMP B-TREE"),

@@ -135,7 +135,7 @@ impl OutputLog {
         let closing = CancellationToken::new();
         let fold = Arc::new(Notify::new());
         let folder = options.connect().await.map_err(open)?;
-        tokio::spawn(fold::fold(folder, fold.clone(), closing.clone()));
+        let folding = tokio::spawn(fold::fold(folder, fold.clone(), closing.clone()));
         let commits = Commits::new(Kept::Output, path, health, faults);
         let writer = Writer::new(
             connection,
@@ -145,8 +145,14 @@ impl OutputLog {
             closing.clone(),
             commits,
         );
+        let no_more = closing.clone();
         tokio::spawn(async move {
             writer.run().await;
+            // Also when nobody has closed the log and all have let go of it.
+            no_more.cancel();
+            if let Err(error) = folding.await {
+                tracing::warn!(%error, "the folding back of the output log ended early");
+            }
             end.send_replace(true);
         });
         Ok(Self {

@@ -1,4 +1,4 @@
-//! All chance of a simulation, from its seed (SplitMix64).
+//! All chance of a simulation, from its seed (`SplitMix64`).
 
 use std::time::Duration;
 

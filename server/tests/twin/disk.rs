@@ -140,7 +140,7 @@ impl Disk {
                 .iter()
                 .filter(|run| run.job() == job && !self.reopened.contains(run.id()))
         };
-        let Some(policy) = of_job().last().map(|run| run.spec().overlap) else {
+        let Some(policy) = of_job().next_back().map(|run| run.spec().overlap) else {
             return;
         };
         let going = |run: &&Run| !run.state().is_ended() && *run.state() != RunState::Queued;

@@ -173,7 +173,7 @@ impl Drive {
         self.boot().await;
         for (at, what) in std::mem::take(&mut self.happenings) {
             self.until(begin + at).await;
-            self.let_happen(what).await;
+            self.let_happen(what);
         }
         self.until(begin + self.storm).await;
         self.world.note(format_args!("calm"));
@@ -236,7 +236,7 @@ impl Drive {
         }
     }
 
-    async fn let_happen(&mut self, what: Happening) {
+    fn let_happen(&self, what: Happening) {
         let world = Arc::clone(&self.world);
         world.note(format_args!("happens: {what:?}"));
         let server = world.server();
@@ -349,7 +349,7 @@ impl Drive {
             return;
         }
         let at = self.world.dice().between(0, going.len() as u64) as usize;
-        let one = &mut going[at];
+        let one = &mut *going[at];
         self.world.note(format_args!(
             "SIGKILL to a wrapper of {} {}",
             one.run, one.machine

@@ -31,7 +31,7 @@ impl Process {
             50..80 => (dice.millis(3000, 25_000), dice.between(1, 8), 3000),
             80..85 => (dice.millis(50, 2000), 3, 200_000),
             85 => (dice.millis(500, 2000), 12, 600_000),
-            _ => (Duration::from_secs(1200), 20, 300),
+            _ => (Duration::from_mins(20), 20, 300),
         };
         let mut times: Vec<Duration> = (0..writes)
             .map(|_| dice.millis(0, lasts.as_millis() as u64))

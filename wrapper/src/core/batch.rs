@@ -20,6 +20,12 @@ pub struct Batch {
     last_cut: Option<Instant>,
 }
 
+impl Default for Batch {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Batch {
     /// Nothing has been read yet.
     pub fn new() -> Self {

@@ -84,6 +84,12 @@ pub struct Packer {
     compressor: Option<zstd::bulk::Compressor<'static>>,
 }
 
+impl Default for Packer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Packer {
     /// Sets up compression.
     pub fn new() -> Self {

@@ -646,8 +646,21 @@ async fn a_damaged_file_is_named_and_left_as_it_is() {
             .await
             .unwrap();
         f.log.close().await;
+        // All of it in the file itself.
+        let mut connection = SqliteConnectOptions::new()
+            .filename(&path)
+            .connect()
+            .await
+            .unwrap();
+        sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)")
+            .execute(&mut connection)
+            .await
+            .unwrap();
+        sqlx::Connection::close(connection).await.unwrap();
         let mut bytes = std::fs::read(&path).unwrap();
-        bytes[at..at + 100].fill(0xff);
+        // Of the page and what follows: the block lies in many.
+        let end = if at == 0 { 100 } else { bytes.len() };
+        bytes[at..end].fill(0xff);
         std::fs::write(&path, &bytes).unwrap();
         let error = OutputLog::open(&path).await.err().unwrap().to_string();
         assert!(error.contains("damaged"), "{what}: {error}");
