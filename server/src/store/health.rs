@@ -306,7 +306,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_slow_commit_is_said_while_it_lasts() {
         let (output, faults, health) = commits(Kept::Output);
-        faults.set_commit_delay(Duration::from_secs(60));
+        faults.set_commit_delay(Duration::from_mins(1));
         let going = tokio::spawn({
             let output = output.clone();
             async move { commit(&output).await }

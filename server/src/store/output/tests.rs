@@ -642,7 +642,7 @@ async fn a_damaged_file_is_named_and_left_as_it_is() {
         let f = Fixture::new().await;
         let path = f.dir.path().join("output.db");
         f.log
-            .append(&run("a_1"), &machine("web1"), chunk(0, &[b'x'; 60_000]))
+            .append(&run("a_1"), &machine("web1"), chunk(0, &vec![b'x'; 60_000]))
             .await
             .unwrap();
         f.log.close().await;
