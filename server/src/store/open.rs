@@ -1,9 +1,14 @@
 //! Opening database files: which of them can be used, and what to do about those that cannot.
 
 use super::health::{Problem, problem};
-use sqlx::SqliteConnection;
 use sqlx::migrate::MigrateError;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions as _, Connection as _};
 use std::path::Path;
+use std::time::Duration;
+
+/// How long it is waited for another process that holds the file.
+const BUSY: Duration = Duration::from_secs(5);
 
 /// Files up to this many bytes are checked from end to end when they are opened; it takes a fraction of a second.
 /// In larger ones damage shows when it is met.
@@ -42,17 +47,22 @@ pub(super) fn of_migration(error: &MigrateError) -> Option<&sqlx::Error> {
     }
 }
 
-/// Looks for damage, if the file is not too large for that; says what there is.
-pub(super) async fn check(
-    connection: &mut SqliteConnection,
-    path: &Path,
-) -> Result<Option<String>, sqlx::Error> {
+/// Looks for damage, if there is a file and it is not too large for that; says what there is. Writes nothing.
+pub(super) async fn check(path: &Path) -> Result<Option<String>, sqlx::Error> {
     let bytes = std::fs::metadata(path).map_or(0, |file| file.len());
-    if bytes > CHECKED_UP_TO {
+    if bytes == 0 || bytes > CHECKED_UP_TO {
         return Ok(None);
     }
-    let found: String = sqlx::query_scalar("PRAGMA quick_check(1)")
-        .fetch_one(connection)
+    let mut connection = SqliteConnectOptions::new()
+        .filename(path)
+        .read_only(true)
+        .busy_timeout(BUSY)
+        .disable_statement_logging()
+        .connect()
         .await?;
+    let found: String = sqlx::query_scalar("PRAGMA quick_check(1)")
+        .fetch_one(&mut connection)
+        .await?;
+    connection.close().await?;
     Ok((found != "ok").then(|| found.replace('\n', " ")))
 }

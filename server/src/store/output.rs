@@ -101,11 +101,11 @@ impl OutputLog {
             Some(reason) => unusable(reason),
             None => open(source),
         };
-        let mut connection = options.connect().await.map_err(open)?;
-        let damage = open::check(&mut connection, path).await.map_err(open)?;
+        let damage = open::check(path).await.map_err(open)?;
         if let Some(damage) = damage {
             return Err(unusable(open::damaged(path, &damage)));
         }
+        let mut connection = options.connect().await.map_err(open)?;
         MIGRATIONS.run(&mut connection).await.map_err(|source| {
             let advice = open::of_migration(&source).and_then(|error| open::advice(error, path));
             match advice {

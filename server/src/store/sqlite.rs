@@ -62,13 +62,11 @@ impl Store {
             .foreign_keys(true)
             .busy_timeout(BUSY)
             .disable_statement_logging();
-        let mut connection = options.connect().await.map_err(|error| refused(&error))?;
-        let damage = open::check(&mut connection, path)
-            .await
-            .map_err(|error| refused(&error))?;
+        let damage = open::check(path).await.map_err(|error| refused(&error))?;
         if let Some(damage) = damage {
             return Err(failed(open::damaged(path, &damage)));
         }
+        let mut connection = options.connect().await.map_err(|error| refused(&error))?;
         sqlx::migrate!("./migrations/runs")
             .run(&mut connection)
             .await
