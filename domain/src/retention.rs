@@ -118,7 +118,7 @@ mod tests {
         let runs = runs(&[(60, 5), (120, 5), (180, 5), (240, 5)]);
         let none = Limits::default();
         assert_eq!(kept(&runs, &none, NOW), 4);
-        let age = Some(Duration::from_mins(180));
+        let age = Some(Duration::from_hours(3));
         assert_eq!(kept(&runs, &Limits { age, ..none }, NOW), 3);
         let count = Limits {
             runs: Some(2),

@@ -274,7 +274,7 @@ async fn while_the_disk_is_full_entries_wait_up_to_a_bound_and_are_written_whole
     let directory = f.dir.path().join("tiny");
     let _disk = TinyDisk::mount(&directory);
     // What is left is too little for the machine's block, of which some can be written.
-    std::fs::write(directory.join("ballast"), [0; 32 * 1024]).unwrap();
+    std::fs::write(directory.join("ballast"), vec![0; 32 * 1024]).unwrap();
     let (log, writer) = JobLog::with_room(2, files(&directory, None), f.output.clone());
     let stop = CancellationToken::new();
     let writing = tokio::spawn(writer.run(stop.clone()));

@@ -190,12 +190,11 @@ impl Commits {
             commit.await
         };
         tokio::pin!(whole);
-        let result = match tokio::time::timeout(SLOW, &mut whole).await {
-            Ok(result) => result,
-            Err(_) => {
-                self.health.set(self.part, &self.file, Some(Problem::Slow));
-                whole.await
-            }
+        let result = if let Ok(result) = tokio::time::timeout(SLOW, &mut whole).await {
+            result
+        } else {
+            self.health.set(self.part, &self.file, Some(Problem::Slow));
+            whole.await
         };
         match &result {
             Ok(_) => self.health.set(self.part, &self.file, None),
@@ -252,7 +251,7 @@ pub(super) fn problem(error: &sqlx::Error) -> Option<Problem> {
     }
 }
 
-/// By SQLite's primary result code, <https://sqlite.org/rescode.html>.
+/// By `SQLite`'s primary result code, <https://sqlite.org/rescode.html>.
 fn by_code(error: &dyn DatabaseError) -> Option<Problem> {
     let code: i32 = error.code()?.parse().ok()?;
     match code & 0xff {
@@ -307,7 +306,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_slow_commit_is_said_while_it_lasts() {
         let (output, faults, health) = commits(Part::Output);
-        faults.set_commit_delay(Duration::from_secs(60));
+        faults.set_commit_delay(Duration::from_mins(1));
         let going = tokio::spawn({
             let output = output.clone();
             async move { commit(&output).await }

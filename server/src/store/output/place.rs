@@ -151,7 +151,7 @@ impl Places {
 }
 
 /// Binds a place's columns.
-fn bind_place<'q>(query: Query<'q>, (stream, place): (i64, Place)) -> Query<'q> {
+fn bind_place(query: Query<'_>, (stream, place): (i64, Place)) -> Query<'_> {
     query
         .bind(stream)
         .bind(place.start as i64)

@@ -417,7 +417,7 @@ const INSERT_BLOCKS: &str = "INSERT INTO output_block \
      (id, stream, start, raw_len, first_line, line_feeds, encoding, marks, payload)";
 
 /// Binds a block's columns: its id, its stream, and what is in it.
-fn bind_block<'q>(query: Query<'q>, (id, (stream, block)): (i64, (i64, Block))) -> Query<'q> {
+fn bind_block(query: Query<'_>, (id, (stream, block)): (i64, (i64, Block))) -> Query<'_> {
     query
         .bind(id)
         .bind(stream)
