@@ -677,3 +677,21 @@ async fn a_damaged_file_is_named_and_left_as_it_is() {
         assert!(std::fs::read(&path).unwrap() == bytes, "{what} was touched");
     }
 }
+
+#[tokio::test]
+async fn a_deletion_that_failed_is_not_held_against_the_disk_for_ever() {
+    let dir = tempfile::tempdir().unwrap();
+    let (health, faults) = (Health::default(), Faults::default());
+    let path = dir.path().join("output.db");
+    let log = OutputLog::open_with(&path, health.clone(), faults.clone())
+        .await
+        .unwrap();
+    faults.set_failure(Some(crate::store::faults::CommitFailure::Io));
+    assert!(log.delete_run(&run("a_1")).await.is_err());
+    assert_eq!(health.troubles().len(), 1);
+    faults.set_failure(None);
+    let mut troubles = health.subscribe();
+    let well = troubles.wait_for(Vec::is_empty);
+    let well = tokio::time::timeout(Duration::from_secs(20), well).await;
+    well.expect("nobody else writes").unwrap();
+}
