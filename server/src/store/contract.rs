@@ -568,3 +568,31 @@ async fn a_damaged_file_is_named_and_left_as_it_is() {
         assert!(std::fs::read(&path).unwrap() == bytes, "{what} was touched");
     }
 }
+
+#[tokio::test]
+async fn a_disk_that_is_read_only_at_the_start_is_named() {
+    let directory = tempfile::tempdir().unwrap();
+    let disk = directory.path();
+    let run = |program: &str, arguments: &[&str]| {
+        let mut command = std::process::Command::new(program);
+        let done = command.args(arguments).arg(disk).status().unwrap();
+        assert!(
+            done.success(),
+            "this test mounts a small disk, which takes root"
+        );
+    };
+    run("mount", &["-t", "tmpfs", "-o", "size=8m", "tmpfs"]);
+    let path = disk.join("saltpeter.db");
+    Store::open(&path).await.unwrap().close().await;
+    run("mount", &["-o", "remount,ro"]);
+    let error = Store::open(&path)
+        .await
+        .err()
+        .map(|error| error.to_string());
+    run("umount", &["-l"]);
+    let error = error.unwrap();
+    assert!(
+        error.contains("read-only") && error.contains(path.to_str().unwrap()),
+        "{error}"
+    );
+}

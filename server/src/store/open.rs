@@ -25,7 +25,7 @@ pub(super) fn advice(error: &sqlx::Error, path: &Path) -> Option<String> {
         Problem::Full => format!("the disk of {dir} is full ({error}). Make room there"),
         Problem::Slow | Problem::Failing(_) => {
             format!(
-                "{error}. See that {dir} exists, that this user may write there, and that it has room"
+                "{error}. See that {dir} exists, that this user may write there, that it has room, and that it is not mounted read-only"
             )
         }
     })

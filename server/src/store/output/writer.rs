@@ -207,14 +207,25 @@ impl Writer {
         }
     }
 
-    /// Waits for the next order, as long as the index lacks nothing that is due.
+    /// Waits for the next order, as long as the index lacks nothing that is due. After a step of tidying up that failed
+    /// nobody may come for long, and so it is tried now and then whether the file can be written again.
     async fn first(&mut self) -> First {
-        let Some(due) = self.places.due() else {
-            return First::Came(self.inbox.recv().await);
-        };
-        match tokio::time::timeout_at(due, self.inbox.recv()).await {
-            Ok(order) => First::Came(order),
-            Err(_) => First::PlacesDue,
+        loop {
+            let due = self.places.due();
+            let probe = self.commits.failing().then(|| Instant::now() + RETRY_PAUSE);
+            let Some(wake) = [due, probe].into_iter().flatten().min() else {
+                return First::Came(self.inbox.recv().await);
+            };
+            if let Ok(order) = tokio::time::timeout_at(wake, self.inbox.recv()).await {
+                return First::Came(order);
+            }
+            if due.is_some_and(|due| due <= Instant::now()) {
+                return First::PlacesDue;
+            }
+            // Its outcome goes where every commit's does.
+            let probe = sqlx::query("UPDATE output_placed SET before = before")
+                .execute(&mut self.connection);
+            drop(self.commits.watch(probe).await);
         }
     }
 
