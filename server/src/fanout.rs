@@ -109,7 +109,7 @@ impl Fanout {
                 Ok(()) = self.health.changed() => {
                     let now = self.clock.now();
                     let troubles = self.health.borrow_and_update();
-                    self.board.set_troubles(troubles.iter().map(|trouble| shown(trouble, now)).collect());
+                    self.board.set_troubles(shown(&troubles, now));
                 }
                 () = tokio::time::sleep_until(flush) => {
                     self.board.flush();
@@ -152,11 +152,13 @@ impl Fanout {
     }
 }
 
-fn shown(trouble: &Trouble, now: UnixMillis) -> StorageTrouble {
-    StorageTrouble {
-        since: now - trouble.since.elapsed(),
-        message: trouble.sentence(),
-    }
+fn shown(troubles: &[Trouble], now: UnixMillis) -> Vec<StorageTrouble> {
+    let told = Trouble::sentences(troubles).into_iter();
+    told.map(|(since, message)| StorageTrouble {
+        since: now - since.elapsed(),
+        message,
+    })
+    .collect()
 }
 
 /// The first instant after which something on the board changes by itself.

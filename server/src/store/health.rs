@@ -53,9 +53,33 @@ pub struct Trouble {
 impl Trouble {
     /// What it is, what it means and what to do.
     pub fn sentence(&self) -> String {
+        format!("{}: {}.{}", self.what(), self.meaning(), self.remedy())
+    }
+
+    /// The same of all of `troubles`, and since when: one disk that keeps both files is told of once.
+    pub fn sentences(troubles: &[Self]) -> Vec<(Instant, String)> {
+        match troubles {
+            [first, second] if first.what() == second.what() => {
+                let (what, remedy) = (first.what(), first.remedy());
+                let (state, output) = match first.kept {
+                    Kept::State => (first, second),
+                    Kept::Output => (second, first),
+                };
+                let (state, output) = (state.meaning(), output.meaning());
+                let since = first.since.min(second.since);
+                vec![(since, format!("{what}: {state}; {output}.{remedy}"))]
+            }
+            _ => troubles
+                .iter()
+                .map(|trouble| (trouble.since, trouble.sentence()))
+                .collect(),
+        }
+    }
+
+    fn what(&self) -> String {
         let file = self.file.display();
         let dir = self.file.parent().unwrap_or(Path::new("/")).display();
-        let what = match &self.problem {
+        match &self.problem {
             Problem::Full => format!("The disk of {dir} is full"),
             Problem::ReadOnly => format!("The disk of {dir} is read-only"),
             Problem::Damaged => format!("{file} is damaged"),
@@ -64,23 +88,28 @@ impl Trouble {
                 SLOW.as_secs()
             ),
             Problem::Failing(reason) => format!("{file} cannot be written ({reason})"),
-        };
-        let meaning = match (self.kept, &self.problem) {
+        }
+    }
+
+    fn meaning(&self) -> &'static str {
+        match (self.kept, &self.problem) {
             (Kept::State, Problem::Slow) => "starts are late, and what is shown may be behind",
             (Kept::State, _) => {
                 "nothing new starts, and what is shown may be behind; commands go on on their machines"
             }
             (Kept::Output, _) => "output waits on the machines, and nothing of it is lost",
-        };
-        let remedy = match self.problem {
+        }
+    }
+
+    fn remedy(&self) -> &'static str {
+        match self.problem {
             Problem::Full => " All goes on by itself when there is room.",
             Problem::ReadOnly => " All goes on by itself when it can be written.",
             Problem::Damaged => {
                 " Stop the server, keep the file, and put a copy of it in its place."
             }
             Problem::Slow | Problem::Failing(_) => "",
-        };
-        format!("{what}: {meaning}.{remedy}")
+        }
     }
 
     /// Whether writes fail, rather than take long.
@@ -328,6 +357,32 @@ mod tests {
         let troubles = health.subscribe();
         assert!(commit(&state).await.is_err());
         assert!(!troubles.has_changed().unwrap() && state.failing());
+    }
+
+    #[test]
+    fn one_disk_is_told_of_once() {
+        let since = Instant::now();
+        let full = |kept, file: &str| Trouble {
+            kept,
+            problem: Problem::Full,
+            file: file.into(),
+            since,
+        };
+        let both = [
+            full(Kept::Output, "/data/output.db"),
+            full(Kept::State, "/data/saltpeter.db"),
+        ];
+        let told = Trouble::sentences(&both);
+        assert_eq!(told.len(), 1);
+        assert_eq!(
+            told[0].1,
+            "The disk of /data is full: nothing new starts, and what is shown may be behind; commands go on on their machines; \
+             output waits on the machines, and nothing of it is lost. All goes on by itself when there is room."
+        );
+        assert_eq!(
+            Trouble::sentences(&both[..1]),
+            [(since, both[0].sentence())]
+        );
     }
 
     #[test]
