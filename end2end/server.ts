@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { createWriteStream, readdirSync, readFileSync, type WriteStream } from 'node:fs';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -46,6 +46,7 @@ export class Saltpeter {
     const [port, machinesPort] = await freePorts();
     const server = new Saltpeter(dir, port, machinesPort, logFile);
     for (const part of ['config', 'data', 'log', 'wrapper-log']) await mkdir(path.join(dir, part));
+    await server.setFaults({});
     await server.writeConfig('saltpeter.yaml', server.settings());
     for (const [file, yaml] of Object.entries(config)) await server.writeConfig(file, yaml);
     try {
@@ -91,6 +92,13 @@ export class Saltpeter {
     await writeFile(path.join(this.dir, file), '');
   }
 
+  /** Has its disk fail from now on, or be well again. The server reads the file as soon as it changes. */
+  async setFaults(faults: { commit_failure?: 'full' }): Promise<void> {
+    const file = path.join(this.dir, 'faults.json');
+    await writeFile(`${file}.new`, JSON.stringify(faults));
+    await rename(`${file}.new`, file);
+  }
+
   private configPath(file: string): string {
     return path.join(this.dir, 'config', file);
   }
@@ -103,6 +111,7 @@ export class Saltpeter {
       binary,
       [
         ...['-c', dir('config'), '-l', dir('log'), '--data-dir', dir('data')],
+        ...['--faults', dir('faults.json')],
         ...['-b', '127.0.0.1', '-p', String(this.port), '-w', String(this.machinesPort)],
       ],
       { cwd: this.dir, stdio: ['ignore', 'pipe', 'pipe'] },
