@@ -9,12 +9,13 @@ use crate::fanout::{self, Board, Fanout};
 use crate::http;
 use crate::joblog::{JobLog, JobLogWriter};
 use crate::lifecycle::Lifecycle;
+use crate::machines::tls::{CertificateFiles, PortSecurity};
 use crate::machines::{Hub, Limits, RunKey};
 use crate::ops::{self, Ops};
 use crate::pauses::Pauses;
 use crate::runs::Runs;
 use crate::scheduler::Scheduler;
-use crate::serve::{HEAD_LIMIT, serve};
+use crate::serve::{HEAD_LIMIT, serve, serve_securely};
 use crate::settings::{Flags, InForce, host_zone};
 use crate::sinks::{SinkTasks, Sinks};
 use crate::store::Store;
@@ -130,6 +131,11 @@ pub async fn boot(options: Options, clock: Arc<dyn Clock>) -> Result<Running> {
     let data_dir = PathBuf::from(settings.data_dir.clone().unwrap_or_default());
     let lock = claim(&data_dir)?;
     let key = RunKey::load_or_create(&data_dir.join("run.key"))?;
+    let security = PortSecurity::load(
+        &data_dir,
+        certificate(&settings)?,
+        settings.machines_ws_plaintext,
+    )?;
     let (store, output) = open(&data_dir).await?;
     let pauses = Pauses::load(store.clone()).await?;
 
@@ -153,6 +159,7 @@ pub async fn boot(options: Options, clock: Arc<dyn Clock>) -> Result<Running> {
         executor: Arc::clone(&executor),
         key: key.clone(),
         machines_port: machines_addr.port(),
+        security: security.clone(),
         clock: Arc::clone(&clock),
         journal: Arc::clone(&journal),
         output: output.clone(),
@@ -225,8 +232,9 @@ pub async fn boot(options: Options, clock: Arc<dyn Clock>) -> Result<Running> {
     let hard = lifecycle.hard();
     lifecycle.spawn(
         "the machines' port",
-        serve(
+        serve_securely(
             machines_listener,
+            security,
             machines::router(hub),
             HEAD_LIMIT,
             hard.clone(),
@@ -262,6 +270,18 @@ pub async fn boot(options: Options, clock: Arc<dyn Clock>) -> Result<Running> {
         sinks: sink_tasks,
         _lock: lock,
     })
+}
+
+/// The certificate that the operator has given to the machines' port.
+fn certificate(settings: &Settings) -> Result<Option<CertificateFiles>> {
+    match (&settings.machines_tls_cert, &settings.machines_tls_key) {
+        (Some(certificate), Some(key)) => Ok(Some(CertificateFiles {
+            certificate: certificate.into(),
+            key: key.into(),
+        })),
+        (None, None) => Ok(None),
+        _ => bail!("machines_tls_cert and machines_tls_key need each other; set both or neither"),
+    }
 }
 
 /// Who starts wrappers, as the settings and this host have it, and a sentence on which and why.

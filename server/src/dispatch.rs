@@ -11,6 +11,7 @@ use crate::clock::Clock;
 use crate::config_watch::Config;
 use crate::executor::Executor;
 use crate::machines::RunKey;
+use crate::machines::tls::PortSecurity;
 use crate::runs::{Dispatch, LaunchOrder, ResolveOrder, RunHandle};
 use crate::store::output::OutputLog;
 use saltpeter_domain::job::LaunchWay;
@@ -38,6 +39,7 @@ struct Inner {
     key: RunKey,
     /// Port that wrappers report to.
     machines_port: u16,
+    security: PortSecurity,
     clock: Arc<dyn Clock>,
     journal: Journal,
     output: OutputLog,
@@ -56,6 +58,8 @@ pub struct DispatchParts {
     pub key: RunKey,
     /// Port that wrappers report to.
     pub machines_port: u16,
+    /// How they know that it is this server's.
+    pub security: PortSecurity,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// The jobs' logs.
@@ -75,6 +79,7 @@ impl Dispatcher {
             executor,
             key,
             machines_port,
+            security,
             clock,
             journal,
             output,
@@ -86,6 +91,7 @@ impl Dispatcher {
                 executor,
                 key,
                 machines_port,
+                security,
                 clock,
                 journal,
                 output,

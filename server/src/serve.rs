@@ -2,9 +2,11 @@
 //!
 //! `axum::serve` has no such bound: whoever connects and stays silent keeps a connection for ever.
 
+use crate::machines::tls::{Entered, PortSecurity};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request};
+use axum::http::StatusCode;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -14,6 +16,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -21,6 +24,9 @@ use tower::ServiceExt as _;
 
 /// How long a client may take to send a request's head, and a kept connection may stay idle.
 pub const HEAD_LIMIT: Duration = Duration::from_secs(10);
+
+/// Said to whoever comes to the machines' port in plain text.
+const WANTS_TLS: &str = "This port wants TLS. Wrappers of the earlier implementation, which speak none, need machines_ws_plaintext: allow in Saltpeter's configuration.\n";
 
 /// Pause after a connection could not be accepted, which is mostly for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
@@ -33,43 +39,110 @@ pub async fn serve(
     head_limit: Duration,
     stop: CancellationToken,
 ) -> Result<(), Infallible> {
-    let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new())
-        .header_read_timeout(head_limit);
+    let talk = Talk::new(head_limit, &stop);
+    each(&listener, &stop, |stream, peer| {
+        talk.clone().go_on(stream, routes.clone(), peer)
+    })
+    .await;
+    Ok(())
+}
+
+/// The same on the machines' port: over TLS, and in plain text as far as `security` allows it. The handshake has
+/// `head_limit` as well.
+pub async fn serve_securely(
+    listener: TcpListener,
+    security: PortSecurity,
+    routes: Router,
+    head_limit: Duration,
+    stop: CancellationToken,
+) -> Result<(), Infallible> {
+    let talk = Talk::new(head_limit, &stop);
+    let refusal = Router::new().fallback(async || (StatusCode::UPGRADE_REQUIRED, WANTS_TLS));
+    each(&listener, &stop, |stream, peer| {
+        let (talk, security) = (talk.clone(), security.clone());
+        let (routes, refusal) = (routes.clone(), refusal.clone());
+        async move {
+            let entered = tokio::select! {
+                entered = tokio::time::timeout(head_limit, security.enter(stream)) => entered,
+                () = talk.stop.cancelled() => return,
+            };
+            match entered {
+                Ok(Ok(Entered::Tls(stream))) => talk.go_on(stream, routes, peer).await,
+                Ok(Ok(Entered::Plain(stream))) => talk.go_on(stream, routes, peer).await,
+                Ok(Ok(Entered::Refused(stream))) => talk.go_on(stream, refusal, peer).await,
+                Ok(Err(error)) => tracing::debug!(%peer, %error, "a connection did not get through TLS"),
+                Err(_) => tracing::debug!(%peer, "a connection did not get through TLS in time"),
+            }
+        }
+    })
+    .await;
+    Ok(())
+}
+
+/// Lets each connection be dealt with in a task of its own, until `stop` is cancelled; returns when all have ended.
+async fn each<F>(
+    listener: &TcpListener,
+    stop: &CancellationToken,
+    mut deal: impl FnMut(TcpStream, SocketAddr) -> F,
+) where
+    F: Future<Output = ()> + Send + 'static,
+{
     let open = TaskTracker::new();
     loop {
         let (stream, peer) = tokio::select! {
             () = stop.cancelled() => break,
-            accepted = accept(&listener) => accepted,
+            accepted = accept(listener) => accepted,
         };
         // Acks are small and awaited; without this they wait for company. It is no loss if it fails.
         let _ = stream.set_nodelay(true);
-        let routes = routes.clone();
+        open.spawn(deal(stream, peer));
+    }
+    open.close();
+    open.wait().await;
+}
+
+/// How connections are talked to.
+#[derive(Clone)]
+struct Talk {
+    http: http1::Builder,
+    stop: CancellationToken,
+}
+
+impl Talk {
+    fn new(head_limit: Duration, stop: &CancellationToken) -> Self {
+        let mut http = http1::Builder::new();
+        http.timer(TokioTimer::new())
+            .header_read_timeout(head_limit);
+        Self {
+            http,
+            stop: stop.clone(),
+        }
+    }
+
+    async fn go_on<S>(self, stream: S, routes: Router, peer: SocketAddr)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
         let service = service_fn(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(ConnectInfo(peer));
             routes.clone().oneshot(request.map(Body::new))
         });
-        let connection = http
+        let connection = self
+            .http
             .serve_connection(TokioIo::new(stream), service)
             .with_upgrades();
-        let stop = stop.clone();
-        open.spawn(async move {
-            let mut connection = pin!(connection);
-            let outcome = tokio::select! {
-                outcome = connection.as_mut() => outcome,
-                () = stop.cancelled() => {
-                    connection.as_mut().graceful_shutdown();
-                    connection.await
-                }
-            };
-            if let Err(error) = outcome {
-                tracing::debug!(%peer, %error, "a connection ended early");
+        let mut connection = pin!(connection);
+        let outcome = tokio::select! {
+            outcome = connection.as_mut() => outcome,
+            () = self.stop.cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
             }
-        });
+        };
+        if let Err(error) = outcome {
+            tracing::debug!(%peer, %error, "a connection ended early");
+        }
     }
-    open.close();
-    open.wait().await;
-    Ok(())
 }
 
 async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {

@@ -8,6 +8,7 @@ mod job;
 mod maintenance;
 mod salt;
 mod settings;
+mod tls;
 
 pub(crate) use draft::{At, JobDraft, WrittenTargets};
 pub(crate) use job::JOB_KEYS;

@@ -240,6 +240,7 @@ impl Loader {
         }
         let settings_sources = self.settings_sources();
         note_executor(&settings, &settings_sources, &mut problems);
+        note_certificate(&settings, &settings_sources, &mut problems);
         JobSet {
             settings_sources,
             default_zone: settings.timezone.unwrap_or(self.server_zone),
@@ -296,6 +297,29 @@ fn note_executor(
             column: source.column,
             severity,
             message: message.to_owned(),
+            job: None,
+        });
+    }
+}
+
+/// A certificate without its key is of no use, nor the other way round.
+fn note_certificate(
+    settings: &Settings,
+    sources: &BTreeMap<&'static str, SourceRef>,
+    problems: &mut Vec<Problem>,
+) {
+    let (there, absent) = match (&settings.machines_tls_cert, &settings.machines_tls_key) {
+        (Some(_), None) => ("machines_tls_cert", "machines_tls_key"),
+        (None, Some(_)) => ("machines_tls_key", "machines_tls_cert"),
+        (Some(_), Some(_)) | (None, None) => return,
+    };
+    if let Some(source) = sources.get(there) {
+        problems.push(Problem {
+            file: Arc::clone(&source.file),
+            line: source.line,
+            column: source.column,
+            severity: Severity::Error,
+            message: format!("{there}: needs {absent} beside it"),
             job: None,
         });
     }

@@ -28,6 +28,13 @@ pub struct Settings {
     pub machines_ws_port: u16,
     /// Address it listens on.
     pub machines_ws_bind_addr: IpAddr,
+    /// Whether it takes connections without TLS.
+    pub machines_ws_plaintext: Plaintext,
+    /// PEM file with a certificate that an authority has given to this server; `None`: machines know it by the one that it
+    /// made itself.
+    pub machines_tls_cert: Option<String>,
+    /// PEM file with the key of that certificate.
+    pub machines_tls_key: Option<String>,
     /// The host name under which wrappers find this server; `None`: this host's name.
     pub default_server_host: Option<String>,
     /// Path of the wrapper on the machines.
@@ -102,6 +109,9 @@ impl Default for Settings {
             api_ws_bind_addr: IpAddr::from([127, 0, 0, 1]),
             machines_ws_port: 8889,
             machines_ws_bind_addr: IpAddr::from([0, 0, 0, 0]),
+            machines_ws_plaintext: Plaintext::Refuse,
+            machines_tls_cert: None,
+            machines_tls_key: None,
             default_server_host: None,
             default_wrapper_path: "/usr/local/bin/saltpeter-wrapper".to_owned(),
             default_wrapper_loglevel: WrapperLogLevel::Normal,
@@ -130,6 +140,26 @@ impl Default for Settings {
             reconnect_grace: Duration::from_mins(10),
             start_window: Duration::from_mins(1),
             run_now_confirm_above: 20,
+        }
+    }
+}
+
+/// Whether wrappers may connect without TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Plaintext {
+    /// They are told to use it.
+    #[default]
+    Refuse,
+    /// They may, for those of the earlier implementation cannot do otherwise.
+    Allow,
+}
+
+impl Plaintext {
+    /// The word that stands for it in a file.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Refuse => "refuse",
+            Self::Allow => "allow",
         }
     }
 }

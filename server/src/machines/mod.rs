@@ -12,6 +12,7 @@ mod incoming;
 mod outgoing;
 mod session_v1;
 mod session_v2;
+pub mod tls;
 mod writer_v1;
 mod writer_v2;
 

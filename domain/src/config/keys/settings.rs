@@ -2,7 +2,7 @@
 
 use super::Effect::{AtOnce, Restart};
 use super::job::{LOG_LEVELS, read_zone};
-use super::{Effect, Key, key, salt};
+use super::{Effect, Key, key, salt, tls};
 use crate::config::raw::{Node, Scalar, ScalarKind, Value};
 use crate::config::reader::Reader;
 use crate::config::settings::{Executor, Grains, MIB, Settings};
@@ -194,6 +194,9 @@ pub(crate) const SETTINGS_KEYS: &[Key<Settings>] = &[
         },
         |settings| settings.machines_ws_bind_addr.to_string(),
     ),
+    tls::PLAINTEXT,
+    tls::CERT,
+    tls::KEY,
     setting(
         "default_saltpeter_server_host",
         "string",

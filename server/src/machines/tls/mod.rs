@@ -1,0 +1,46 @@
+//! TLS on the machines' port: which certificates it has, and who may come in without.
+
+mod certificates;
+mod door;
+mod own;
+
+pub use certificates::CertificateFiles;
+pub use door::{Entered, PortSecurity};
+
+use std::path::PathBuf;
+
+/// Why the machines' port has no certificate: a sentence for the operator.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// The file cannot be read or made.
+    #[error("cannot use {what} {path}: {problem}", path = .path.display())]
+    File {
+        /// What the file is.
+        what: &'static str,
+        /// Where it is.
+        path: PathBuf,
+        /// What is wrong with it, and perhaps what to do.
+        problem: String,
+    },
+    /// A certificate cannot be made.
+    #[error("cannot make a certificate for the machines' port: {0}")]
+    Make(#[from] rcgen::Error),
+    /// The certificate and its key do not fit, or TLS cannot use them.
+    #[error("TLS cannot use {what}: {source}")]
+    Unusable {
+        /// The certificate and key.
+        what: String,
+        /// What TLS said.
+        source: rustls::Error,
+    },
+}
+
+impl TlsError {
+    fn file(what: &'static str, path: impl Into<PathBuf>, problem: impl ToString) -> Self {
+        Self::File {
+            what,
+            path: path.into(),
+            problem: problem.to_string(),
+        }
+    }
+}
