@@ -70,7 +70,9 @@ pub async fn serve_securely(
                 Ok(Ok(Entered::Tls(stream))) => talk.go_on(stream, routes, peer).await,
                 Ok(Ok(Entered::Plain(stream))) => talk.go_on(stream, routes, peer).await,
                 Ok(Ok(Entered::Refused(stream))) => talk.go_on(stream, refusal, peer).await,
-                Ok(Err(error)) => tracing::debug!(%peer, %error, "a connection did not get through TLS"),
+                Ok(Err(error)) => {
+                    tracing::debug!(%peer, %error, "a connection did not get through TLS")
+                }
                 Err(_) => tracing::debug!(%peer, "a connection did not get through TLS in time"),
             }
         }

@@ -104,9 +104,7 @@ fn vouched() -> Result<Result<ClientConfig, Error>, String> {
     let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_protocol_versions(&[&TLS13]);
     Ok(builder.map(|builder| {
-        let mut config = builder
-            .with_root_certificates(roots)
-            .with_no_client_auth();
+        let mut config = builder.with_root_certificates(roots).with_no_client_auth();
         config.resumption = Resumption::disabled();
         config
     }))

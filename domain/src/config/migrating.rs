@@ -171,6 +171,12 @@ impl Notes<'_> {
                     .to_owned(),
             );
         }
+        if !is_set("machines_ws_plaintext") {
+            absent.push(
+                "machines_ws_plaintext is not set: wrappers of the earlier implementation speak no TLS and are refused. 'machines_ws_plaintext: allow' lets them in"
+                    .to_owned(),
+            );
+        }
         if !is_set("default_wrapper_path") {
             absent.push(format!(
                 "default_wrapper_path is not set: the wrapper is {default_wrapper_path}; it was /usr/local/bin/sp_wrapper.py. Name that one to go on with the wrappers that are there"

@@ -6,3 +6,4 @@ mod choice;
 mod overlaps;
 mod restarts;
 mod strangers;
+mod tls;

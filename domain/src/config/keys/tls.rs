@@ -5,10 +5,7 @@ use super::Key;
 use super::settings::{set, setting};
 use crate::config::settings::{Plaintext, Settings};
 
-const WORDS: [(&str, Plaintext); 2] = [
-    ("refuse", Plaintext::Refuse),
-    ("allow", Plaintext::Allow),
-];
+const WORDS: [(&str, Plaintext); 2] = [("refuse", Plaintext::Refuse), ("allow", Plaintext::Allow)];
 
 pub(super) const PLAINTEXT: Key<Settings> = setting(
     "machines_ws_plaintext",

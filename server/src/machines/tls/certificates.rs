@@ -39,7 +39,9 @@ impl Certificates {
     ) -> Result<Self, TlsError> {
         Ok(Self {
             own: Arc::clone(&own.key),
-            given: files.map(|files| Given::load(files, provider)).transpose()?,
+            given: files
+                .map(|files| Given::load(files, provider))
+                .transpose()?,
         })
     }
 }
@@ -109,7 +111,9 @@ impl Given {
                     tracing::info!("the machines' port has a new certificate");
                 }
                 Err(error) => {
-                    tracing::error!("{error}. The last good certificate is used until that is mended");
+                    tracing::error!(
+                        "{error}. The last good certificate is used until that is mended"
+                    );
                 }
             }
         }
@@ -136,8 +140,13 @@ impl CertificateFiles {
             return Err(TlsError::file(certificate, &self.certificate, problem));
         }
         let pem = read(key, &self.key)?;
-        let secret = PrivateKeyDer::from_pem_slice(&pem)
-            .map_err(|e| TlsError::file(key, &self.key, format!("{e}; it must hold a private key in PEM form")))?;
+        let secret = PrivateKeyDer::from_pem_slice(&pem).map_err(|e| {
+            TlsError::file(
+                key,
+                &self.key,
+                format!("{e}; it must hold a private key in PEM form"),
+            )
+        })?;
         let unusable = |source| TlsError::Unusable {
             what: format!("{} with {}", self.certificate.display(), self.key.display()),
             source,

@@ -1,8 +1,8 @@
 //! Who comes in: one port for wrappers that speak TLS and, where that is allowed, for those that do not.
 
+use super::TlsError;
 use super::certificates::{CertificateFiles, Certificates};
 use super::own::Own;
-use super::TlsError;
 use rustls::ServerConfig;
 use rustls::crypto::ring::default_provider;
 use saltpeter_domain::Plaintext;
@@ -98,7 +98,9 @@ impl PortSecurity {
             return Ok(Entered::Plain(stream));
         }
         if !self.told.swap(true, Ordering::Relaxed) {
-            let peer = stream.peer_addr().map_or_else(|_| "somebody".to_owned(), |a| a.ip().to_string());
+            let peer = stream
+                .peer_addr()
+                .map_or_else(|_| "somebody".to_owned(), |a| a.ip().to_string());
             tracing::warn!(
                 "{peer} came to the machines' port without TLS and was refused, as others will be without a further line. Wrappers of the earlier implementation need machines_ws_plaintext: allow"
             );

@@ -44,3 +44,6 @@ impl TlsError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

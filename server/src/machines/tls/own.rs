@@ -29,7 +29,11 @@ impl Own {
     /// Reads certificate and key from `path`; makes them, for their owner alone to read, when there are none.
     pub(super) fn load_or_create(path: &Path, provider: &CryptoProvider) -> Result<Self, TlsError> {
         let failed = |e: io::Error| {
-            TlsError::file(WHAT, path, format!("{e}. Check that its directory exists and belongs to this server's user"))
+            TlsError::file(
+                WHAT,
+                path,
+                format!("{e}. Check that its directory exists and belongs to this server's user"),
+            )
         };
         let pem = match fs::metadata(path) {
             Ok(found) if found.permissions().mode() & 0o077 != 0 => {
@@ -48,7 +52,11 @@ impl Own {
             Err(e) => return Err(failed(e)),
         };
         let bad = |e: &dyn std::fmt::Display| {
-            TlsError::file(WHAT, path, format!("{e}. Move it away to get a new one; runs under way then lose contact"))
+            TlsError::file(
+                WHAT,
+                path,
+                format!("{e}. Move it away to get a new one; runs under way then lose contact"),
+            )
         };
         let certificate = CertificateDer::from_pem_slice(&pem).map_err(|e| bad(&e))?;
         let key = PrivateKeyDer::from_pem_slice(&pem).map_err(|e| bad(&e))?;
@@ -107,7 +115,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("machines.pem");
         let error = |path: &Path| {
-            let error = Own::load_or_create(path, &default_provider()).err().unwrap();
+            let error = Own::load_or_create(path, &default_provider())
+                .err()
+                .unwrap();
             error.to_string()
         };
         fs::write(&path, "nonsense").unwrap();
@@ -116,6 +126,10 @@ mod tests {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
         assert!(error(&path).contains("Move it away"), "{}", error(&path));
         let missing = dir.path().join("no/machines.pem");
-        assert!(error(&missing).contains("no/machines.pem"), "{}", error(&missing));
+        assert!(
+            error(&missing).contains("no/machines.pem"),
+            "{}",
+            error(&missing)
+        );
     }
 }
