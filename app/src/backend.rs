@@ -4,7 +4,7 @@
 use saltpeter_protocol::api::{
     ApiError, ConfigPage, JobDetail, MaintenancePage, OutputFrom, OutputSlice, Overview, RunDetail,
 };
-use saltpeter_protocol::{JobName, MachineId, RunId};
+use saltpeter_protocol::{Attempt, JobName, MachineId, RunId};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -26,11 +26,13 @@ pub trait Backend: Send + Sync + 'static {
     /// One run; [`ErrorCode::UnknownRun`](saltpeter_protocol::api::ErrorCode) when there is none.
     fn run<'a>(&'a self, run: &'a RunId) -> Answer<'a, RunDetail>;
 
-    /// A piece of a machine's output of about `limit` bytes at most, in whole chunks.
+    /// A piece of a machine's output of about `limit` bytes at most, in whole chunks; of its newest attempt unless
+    /// another is asked for.
     fn output<'a>(
         &'a self,
         run: &'a RunId,
         machine: &'a MachineId,
+        attempt: Option<Attempt>,
         from: OutputFrom,
         limit: usize,
     ) -> Answer<'a, OutputSlice>;

@@ -4,7 +4,7 @@ use crate::first::FirstView;
 use saltpeter_protocol::api::{
     ApiError, ConfigPage, JobDetail, MaintenancePage, OutputFrom, OutputSlice, RunDetail,
 };
-use saltpeter_protocol::{JobName, MachineId, RunId};
+use saltpeter_protocol::{Attempt, JobName, MachineId, RunId};
 use std::future::Future;
 
 #[cfg(target_arch = "wasm32")]
@@ -37,14 +37,15 @@ pub(crate) fn run(run: RunId) -> impl Read<RunDetail> {
     origin::run(run)
 }
 
-/// Output of about `limit` bytes.
+/// Output of an attempt of a machine, about `limit` bytes.
 pub(crate) fn output(
     run: RunId,
     machine: MachineId,
+    attempt: Attempt,
     from: OutputFrom,
     limit: usize,
 ) -> impl Read<OutputSlice> {
-    origin::output(run, machine, from, limit)
+    origin::output(run, machine, attempt, from, limit)
 }
 
 /// The maintenance editor's page.
@@ -60,7 +61,7 @@ pub(crate) fn config_page() -> impl Read<ConfigPage> {
 #[cfg(feature = "ssr")]
 mod server {
     use super::{
-        ApiError, ConfigPage, FirstView, JobDetail, JobName, MachineId, MaintenancePage,
+        ApiError, Attempt, ConfigPage, FirstView, JobDetail, JobName, MachineId, MaintenancePage,
         OutputFrom, OutputSlice, Read, RunDetail, RunId,
     };
     use crate::backend::SharedBackend;
@@ -98,11 +99,16 @@ mod server {
     pub(super) fn output(
         run: RunId,
         machine: MachineId,
+        attempt: Attempt,
         from: OutputFrom,
         limit: usize,
     ) -> impl Read<OutputSlice> {
         let backend = backend();
-        async move { backend?.output(&run, &machine, from, limit).await }
+        async move {
+            backend?
+                .output(&run, &machine, Some(attempt), from, limit)
+                .await
+        }
     }
 
     pub(super) fn maintenance_page() -> impl Read<MaintenancePage> {
@@ -121,7 +127,7 @@ mod server {
 #[expect(clippy::needless_pass_by_value)]
 mod browser {
     use super::{
-        ApiError, ConfigPage, FirstView, JobDetail, JobName, MachineId, MaintenancePage,
+        ApiError, Attempt, ConfigPage, FirstView, JobDetail, JobName, MachineId, MaintenancePage,
         OutputFrom, OutputSlice, Read, RunDetail, RunId,
     };
     use crate::actions::{Action, Done};
@@ -197,6 +203,7 @@ mod browser {
     pub(super) fn output(
         run: RunId,
         machine: MachineId,
+        attempt: Attempt,
         from: OutputFrom,
         limit: usize,
     ) -> impl Read<OutputSlice> {
@@ -206,7 +213,7 @@ mod browser {
             OutputFrom::Tail(n) => format!("tail={n}"),
         };
         let url = format!(
-            "{}?{from}&limit={limit}",
+            "{}?attempt={attempt}&{from}&limit={limit}",
             routes::output_api(&run, &machine)
         );
         SendWrapper::new(async move {
@@ -317,8 +324,8 @@ mod nowhere {
     #[cfg(not(feature = "ssr"))]
     mod reads {
         use super::super::{
-            ConfigPage, FirstView, JobDetail, JobName, MachineId, MaintenancePage, OutputFrom,
-            OutputSlice, Read, RunDetail, RunId,
+            Attempt, ConfigPage, FirstView, JobDetail, JobName, MachineId, MaintenancePage,
+            OutputFrom, OutputSlice, Read, RunDetail, RunId,
         };
         use super::refuse;
 
@@ -337,6 +344,7 @@ mod nowhere {
         pub(crate) fn output(
             _: RunId,
             _: MachineId,
+            _: Attempt,
             _: OutputFrom,
             _: usize,
         ) -> impl Read<OutputSlice> {

@@ -27,7 +27,7 @@ mod sample;
 
 use actions::Actions;
 use components::confirm::{Confirm, ConfirmDialog};
-use components::frame::{Header, MaintenanceBanner};
+use components::frame::{Header, MaintenanceBanner, StorageBanner};
 use components::help::Help;
 use components::keys;
 use components::toast::{ToastArea, Toasts};
@@ -124,6 +124,7 @@ fn Layout() -> impl IntoView {
                     Either::Left(
                         view! {
                             <Header help=open_help />
+                            <StorageBanner />
                             <MaintenanceBanner />
                         },
                     )

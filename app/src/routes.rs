@@ -1,7 +1,7 @@
 //! Addresses of pages and of the REST interface. Names and runs are safe in a path as they stand;
 //! machines are escaped.
 
-use saltpeter_protocol::{JobName, MachineId, RunId};
+use saltpeter_protocol::{Attempt, JobName, MachineId, RunId};
 use std::fmt::Write as _;
 
 /// The page of a job.
@@ -17,6 +17,11 @@ pub(crate) fn run_page(run: &RunId) -> String {
 /// The page of a run with one of its machines chosen.
 pub(crate) fn machine_page(run: &RunId, machine: &MachineId) -> String {
     format!("/runs/{run}?machine={}", escape(machine.as_str()))
+}
+
+/// The page of a run with one attempt of one of its machines chosen.
+pub(crate) fn attempt_page(run: &RunId, machine: &MachineId, attempt: Attempt) -> String {
+    format!("{}&attempt={attempt}", machine_page(run, machine))
 }
 
 /// Where a machine's output is read.

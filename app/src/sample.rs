@@ -4,7 +4,9 @@ use saltpeter_protocol::api::{
     Counts, JobRow, MachineRow, MaintenanceView, OutputLength, Overview, RunDetail, RunSummary,
     ServerView,
 };
-use saltpeter_protocol::{JobName, MachineId, MachineState, RunCause, RunId, RunState, UnixMillis};
+use saltpeter_protocol::{
+    Attempt, JobName, MachineId, MachineState, RunCause, RunId, RunState, UnixMillis,
+};
 
 pub(crate) const NOW: UnixMillis = UnixMillis(1_795_435_327_041);
 
@@ -30,6 +32,7 @@ pub(crate) fn overview(names: &[&str]) -> Overview {
         jobs: names.iter().map(|name| job(name)).collect(),
         problems: Vec::new(),
         maintenance: MaintenanceView::default(),
+        troubles: Vec::new(),
         server: ServerView {
             version: "0.1.0".to_owned(),
             now: NOW,
@@ -51,6 +54,7 @@ pub(crate) fn summary(id: &str, state: RunState) -> RunSummary {
         counts: Counts::default(),
         running_on: Vec::new(),
         kill: None,
+        stopped: None,
     }
 }
 
@@ -65,9 +69,13 @@ pub(crate) fn run(id: &str, machines: &[&str]) -> RunDetail {
                 pid: None,
                 output: OutputLength::default(),
                 kill: None,
+                attempt: Attempt::FIRST,
+                earlier: Vec::new(),
+                replaced: None,
             })
             .collect(),
         config: Vec::new(),
         command: "true".to_owned(),
+        attempts: Attempt::FIRST,
     }
 }

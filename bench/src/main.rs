@@ -2,11 +2,16 @@
 //!
 //! Only measuring happens here: what is measured are the shipped crates and binaries.
 
+mod browser;
 mod config;
+mod idle;
 mod ingest;
+mod played;
 mod schedule;
 mod server;
 mod table;
+mod usage;
+mod wire;
 mod wrapper;
 
 use anyhow::{Result, bail};
@@ -16,7 +21,9 @@ cargo xtask bench NAME ...
 
   config     load 10,000 jobs; reload one changed file of 200
   schedule   1,000 of 10,000 jobs fire in the same second
-  ingest     1,000 version 2 wrappers write lines, 200 version 1 wrappers messages (release binaries needed)
+  ingest     1,000 version 2 wrappers write lines, a browser tails one, others do not read; 200 version 1 wrappers write
+             messages (release binaries needed)
+  idle       5,000 wrappers with nothing to say (release binaries needed)
   wrapper    start time, memory, and 1 GB of output through a real server (release binaries needed)
   all        all of them
 ";
@@ -31,11 +38,13 @@ fn main() -> Result<()> {
             "config" => config::run()?,
             "schedule" => schedule::run()?,
             "ingest" => ingest::run()?,
+            "idle" => idle::run()?,
             "wrapper" => wrapper::run()?,
             "all" => {
                 config::run()?;
                 schedule::run()?;
                 ingest::run()?;
+                idle::run()?;
                 wrapper::run()?;
             }
             other => bail!("there is no benchmark {other:?}\n\n{HELP}"),

@@ -11,6 +11,7 @@ use saltpeter_server::pauses::Pauses;
 use saltpeter_server::runs::{Dispatch, LaunchOrder, ResolveOrder, RunHandle, Runs};
 use saltpeter_server::scheduler::Scheduler;
 use saltpeter_server::store::Store;
+use saltpeter_server::store::health::Health;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
@@ -73,6 +74,7 @@ async fn measure() -> Result<()> {
         config: watch.config(),
         runs: runs.clone(),
         paused: Pauses::load(store).await?.subscribe(),
+        health: Health::default(),
         clock,
         journal: Arc::new(|_| {}),
     };

@@ -8,6 +8,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+/// Ticks of the kernel's clock in a second, in which it counts processor time.
+pub(crate) const TICKS: f64 = 100.0;
+
 /// How long the server may take to answer after its start.
 const STARTS_WITHIN: Duration = Duration::from_secs(10);
 
@@ -94,9 +97,25 @@ impl Server {
         self.scratch.path()
     }
 
+    /// Where browsers connect.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
     /// Its resident memory in bytes.
     pub(crate) fn memory(&self) -> u64 {
-        resident(&self.child.id().to_string())
+        memory(&self.child.id().to_string(), "VmRSS:")
+    }
+
+    /// The most that its resident memory has been, in bytes.
+    pub(crate) fn most_memory(&self) -> u64 {
+        memory(&self.child.id().to_string(), "VmHWM:")
+    }
+
+    /// The processor time that it has taken so far.
+    pub(crate) fn processor_time(&self) -> Duration {
+        let ticks = processor_ticks(&self.child.id().to_string());
+        Duration::from_secs_f64(ticks / TICKS)
     }
 
     /// Presses Run now; the run's name.
@@ -156,7 +175,7 @@ pub(crate) fn wrapper_memory(run: &str) -> u64 {
     processes
         .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
         .filter(|pid| of_run(pid))
-        .map(|pid| resident(&pid))
+        .map(|pid| memory(&pid, "VmRSS:"))
         .max()
         .unwrap_or_default()
 }
@@ -165,12 +184,22 @@ fn free_port() -> Result<u16> {
     Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
 }
 
-fn resident(pid: &str) -> u64 {
+/// The ticks of processor time that a process has taken, in user mode and in the kernel.
+pub(crate) fn processor_ticks(pid: &str) -> f64 {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    // Behind the name, which may hold anything.
+    let behind = stat.rsplit(") ").next().unwrap_or_default();
+    let ticks = behind.split(' ').skip(11).take(2);
+    ticks.filter_map(|text| text.parse::<f64>().ok()).sum()
+}
+
+/// A process's memory in bytes as its status names it; 0 when it is gone.
+fn memory(pid: &str, name: &str) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     status
         .lines()
         .find_map(|line| {
-            line.strip_prefix("VmRSS:")?
+            line.strip_prefix(name)?
                 .trim()
                 .strip_suffix(" kB")?
                 .trim()

@@ -1,13 +1,15 @@
 //! A job as validated, and the part of it that a run takes along.
 
 use crate::config::Settings;
+use crate::failures::FailureLimit;
+use crate::retry::Retry;
 use crate::run::KILL_GRACE;
 use crate::schedule::Schedule;
 use crate::secret::{self, Secret};
 use crate::targeting::TargetExpr;
-use saltpeter_protocol::JobName;
 pub use saltpeter_protocol::launch::WrapperLogLevel;
 use saltpeter_protocol::launch::{CommandSpec, LockRule, TimeLimit};
+use saltpeter_protocol::{Attempt, JobName};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -32,6 +34,12 @@ pub struct Job {
     pub number_of_targets: Option<NonZeroU32>,
     /// How many machines run at a time; `None`: all at once.
     pub batch_size: Option<NonZeroU32>,
+    /// How many machines may fail before a run begins nothing more; `None`: all.
+    pub max_failures: Option<FailureLimit>,
+    /// Whether machines that fail are tried again.
+    pub retry: Option<Retry>,
+    /// For how long after contact was lost a wrapper may return; `None`: the global default.
+    pub reconnect_grace: Option<Duration>,
     /// How long the command may run on a machine.
     pub timeout: Timeout,
     /// Directory the command runs in.
@@ -77,6 +85,8 @@ impl Job {
             targets: self.targets.clone(),
             number_of_targets: self.number_of_targets,
             batch_size: self.batch_size,
+            max_failures: self.max_failures,
+            retry: self.retry,
             timeout: self.timeout,
             cwd: self.cwd.clone(),
             user: self.user.clone(),
@@ -104,6 +114,11 @@ impl Job {
                 .or_else(|| settings.default_server_host.clone()),
         }
     }
+
+    /// For how long after contact was lost a wrapper of this job may return before its machine counts as lost.
+    pub fn reconnect_grace(&self, settings: &Settings) -> Duration {
+        self.reconnect_grace.unwrap_or(settings.reconnect_grace)
+    }
 }
 
 /// What a run needs of its job, as it was when the run began. Stored with the run.
@@ -122,6 +137,12 @@ pub struct RunSpec {
     pub number_of_targets: Option<NonZeroU32>,
     /// How many machines run at a time; `None`: all at once.
     pub batch_size: Option<NonZeroU32>,
+    /// How many machines may fail before it begins nothing more; `None`: all.
+    #[serde(default)]
+    pub max_failures: Option<FailureLimit>,
+    /// Whether machines that fail are tried again.
+    #[serde(default)]
+    pub retry: Option<Retry>,
     /// How long the command may run on a machine.
     pub timeout: Timeout,
     /// Directory the command runs in.
@@ -142,6 +163,11 @@ pub struct RunSpec {
 }
 
 impl RunSpec {
+    /// The last attempt that a machine can have.
+    pub fn last_attempt(&self) -> Attempt {
+        self.retry.map_or(Attempt::FIRST, Retry::last)
+    }
+
     /// What a wrapper is told to run.
     pub fn command(&self) -> CommandSpec {
         CommandSpec {

@@ -5,9 +5,11 @@
 //! go out. That is what makes every rule testable without waiting for anything.
 
 pub mod config;
+pub mod failures;
 pub mod job;
 pub mod maintenance;
 pub mod planner;
+pub mod retry;
 pub mod run;
 pub mod schedule;
 pub mod secret;

@@ -108,7 +108,10 @@ impl Planner {
 
     /// Takes over `set`. Jobs whose schedule did not change keep their slot; new and changed ones are planned from `now`
     /// on, and at the first call from their last fire on.
-    pub fn update(&mut self, set: &JobSet, now: UnixMillis) {
+    ///
+    /// Returns the jobs that are planned from `now` on. Whoever keeps `last_fired` is to note `now` for them: otherwise a
+    /// first fire that passes while no server is running is found by nobody.
+    pub fn update(&mut self, set: &JobSet, now: UnixMillis) -> Vec<JobName> {
         let is_first = self.seen.is_none();
         if is_first {
             self.began = now;
@@ -124,6 +127,7 @@ impl Planner {
         for name in gone {
             self.drop_slot(&name);
         }
+        let mut anew = Vec::new();
         for (name, job) in &set.jobs {
             let zone = job.schedule.zone(set.default_zone);
             match self.slots.get_mut(name) {
@@ -135,10 +139,14 @@ impl Planner {
                 _ => {
                     self.drop_slot(name);
                     let last = self.last.get(name).copied().filter(|_| is_first);
+                    if last.is_none() {
+                        anew.push(name.clone());
+                    }
                     self.plan(job, zone, last.unwrap_or(now), now);
                 }
             }
         }
+        anew
     }
 
     fn drop_slot(&mut self, name: &JobName) {

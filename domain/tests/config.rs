@@ -4,7 +4,9 @@ use chrono_tz::Tz;
 use saltpeter_domain::config::{
     CheckReport, FileChange, FileState, JobSet, Loader, MAX_FILE_BYTES,
 };
+use saltpeter_domain::failures::FailureLimit;
 use saltpeter_domain::job::{LaunchWay, Overlap, RunSpec, Timeout, WrapperLogLevel};
+use saltpeter_domain::retry::Backoff;
 use saltpeter_domain::targeting::TargetType;
 use saltpeter_protocol::{JobName, UnixMillis};
 use std::fmt::Write as _;
@@ -57,6 +59,11 @@ backup:
   targets: [web1, web2]
   number_of_targets: 2
   batch_size: 1
+  max_failures: 10 %
+  retries: 3
+  retry_delay: 30
+  retry_backoff: exponential
+  reconnect_grace: 60
   timeout: 90
   soft_timeout: 60
   cwd: /srv
@@ -88,6 +95,11 @@ backup:
     );
     assert_eq!(job.number_of_targets.map(u32::from), Some(2));
     assert_eq!(job.batch_size.map(u32::from), Some(1));
+    assert_eq!(job.max_failures, Some(FailureLimit::Percent(10)));
+    let retry = job.retry.unwrap();
+    assert_eq!((retry.more.get(), retry.delay.as_secs()), (3, 30));
+    assert_eq!(retry.backoff, Backoff::Exponential);
+    assert_eq!(job.reconnect_grace(&set.settings), Duration::from_mins(1));
     assert_eq!(
         job.timeout,
         Timeout::SoftHard {
@@ -343,6 +355,24 @@ fn messages_say_where_what_and_how_to_mend_it() {
                 "{}{}",
                 job("a", "  timeout: 10\n  hard_timeout: 10\n"),
                 job("b", "  timeout: 10\n  soft_timeout: 10\n")
+            ),
+        ),
+        (
+            "rolling and retries",
+            &format!(
+                "{}{}{}",
+                job(
+                    "a",
+                    "  max_failures: some\n  retries: 101\n  retry_delay: 0\n  retry_backoff: linear\n"
+                ),
+                job(
+                    "b",
+                    "  max_failures: 120 %\n  batch_size: 2\n  retries: -1\n"
+                ),
+                job(
+                    "c",
+                    "  max_failures: 2\n  retry_delay: 5\n  retry_backoff: fixed\n"
+                )
             ),
         ),
         (

@@ -323,3 +323,18 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn who_is_planned_from_now_on_is_said_so_that_a_first_fire_is_not_forgotten() {
+    let mut planner = Planner::new(BTreeMap::from([(name("old"), at(-30))]));
+    let jobs = [("new", "@daily"), ("old", "* * * * *")];
+    assert_eq!(planner.update(&set(&jobs), at(10)), [name("new")]);
+    assert!(planner.update(&set(&jobs), at(20)).is_empty());
+    let changed = [("new", "@daily"), ("old", "*/2 * * * *")];
+    assert_eq!(planner.update(&set(&changed), at(30)), [name("old")]);
+    // A server that dies before midnight and one that starts after it.
+    let mut next = Planner::new(BTreeMap::from([(name("new"), at(10))]));
+    let after = at(86_400 + 3600);
+    assert!(next.update(&set(&[("new", "@daily")]), after).is_empty());
+    assert_eq!(shown(&next.due(after)), "new-86400:NotRunning");
+}

@@ -4,6 +4,7 @@
 //! the server's `welcome`. Version 1 wrappers, and a wrapper started by hand, take the command from
 //! the environment as well.
 
+use crate::attempt::Attempt;
 use crate::ids::{InvalidId, JobName, MachineId, RunId, Token};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -32,6 +33,9 @@ pub mod var {
     pub const LOG_DIR: &str = "SP_WRAPPER_LOGDIR";
     /// Seconds for which an undelivered result is kept. 86400 when absent.
     pub const RETAIN: &str = "SP_RETAIN";
+    /// Bytes of output that may wait on the machine's disk for the server; at this bound the command waits. 1 GiB when
+    /// absent. For who starts wrappers by hand or by a minion's environment: the server does not set it.
+    pub const SPOOL_MAX: &str = "SP_SPOOL_MAX";
     /// The command; required by version 1.
     pub const COMMAND: &str = "SP_COMMAND";
     /// The command's working directory.
@@ -154,7 +158,7 @@ pub struct Launch {
     pub url: String,
     /// The job.
     pub job: JobName,
-    /// The run.
+    /// The run; for a version 1 wrapper of a later attempt, [`Attempt::instance`].
     pub run: RunId,
     /// Who the wrapper is towards the server.
     pub machine: MachineId,
@@ -230,7 +234,8 @@ impl Launch {
             optional(var::RETAIN, Some(self.retain.as_secs().to_string()));
         }
         if let Some(spec) = &self.command {
-            optional(var::RUN_FOR_COMMANDS, Some(self.run.to_string()));
+            let run = Attempt::of_instance(self.run.as_str()).0;
+            optional(var::RUN_FOR_COMMANDS, Some(run.to_owned()));
             optional(var::COMMAND, Some(spec.command.clone()));
             optional(var::CWD, spec.cwd.clone());
             optional(var::USER, spec.user.clone());

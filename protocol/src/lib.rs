@@ -5,6 +5,7 @@
 //! pin every message; a changed golden file means a new protocol version.
 
 pub mod api;
+pub mod attempt;
 pub mod ids;
 pub mod launch;
 pub mod live;
@@ -12,6 +13,7 @@ pub mod machine;
 pub mod status;
 pub mod time;
 
+pub use attempt::Attempt;
 pub use ids::{InvalidId, JobName, MachineId, RunId, Token};
 pub use status::{
     LaunchErrorKind, MachineOutcome, MachineState, MissedReason, RunCause, RunOutcome, RunState,

@@ -7,8 +7,9 @@
 
 use crate::api::{
     JobRow, MachineRow, MaintenanceView, OutputSlice, Overview, Problem, RunDetail, RunSummary,
-    SliceError, decode_with_header, encode_with_header,
+    SliceError, StorageTrouble, decode_with_header, encode_with_header,
 };
+use crate::attempt::Attempt;
 use crate::ids::{JobName, MachineId, RunId};
 use crate::time::UnixMillis;
 use serde::{Deserialize, Serialize};
@@ -47,6 +48,9 @@ pub enum ClientMessage {
         run: RunId,
         /// The machine.
         machine: MachineId,
+        /// Which of its attempts; the first when absent.
+        #[serde(default)]
+        attempt: Attempt,
         /// Offset of the first byte wanted.
         from: u64,
     },
@@ -125,6 +129,11 @@ pub enum Event {
     Problems {
         /// All of them.
         problems: Vec<Problem>,
+    },
+    /// What keeps the server from writing to its disk has changed.
+    Storage {
+        /// All of it.
+        troubles: Vec<StorageTrouble>,
     },
     /// A watched run has changed.
     Run {

@@ -143,6 +143,11 @@ pub enum MachineState {
         /// When the wrapper was last heard.
         last_heard: UnixMillis,
     },
+    /// An attempt has failed, and the next one waits for its time.
+    Retrying {
+        /// When it begins.
+        at: UnixMillis,
+    },
     /// It is over.
     Ended {
         /// When the command started; `None` if it never did.
@@ -173,7 +178,7 @@ impl MachineState {
         match self {
             Self::Running { since } | Self::LostContact { since, .. } => Some(*since),
             Self::Ended { since, .. } => *since,
-            Self::Waiting | Self::Starting { .. } => None,
+            Self::Waiting | Self::Starting { .. } | Self::Retrying { .. } => None,
         }
     }
 
@@ -184,6 +189,7 @@ impl MachineState {
             Self::Starting { .. } => "starting",
             Self::Running { .. } => "running",
             Self::LostContact { .. } => "lost contact",
+            Self::Retrying { .. } => "waiting to retry",
             Self::Ended { outcome, .. } => outcome.label(),
         }
     }
@@ -246,7 +252,9 @@ impl RunOutcome {
 }
 
 /// Why a scheduled instant passed without a start.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum MissedReason {
     /// No server was running.
@@ -256,6 +264,8 @@ pub enum MissedReason {
     Late,
     /// A later instant was due as well by then, whose run stands for this one.
     Superseded,
+    /// The server could not write its start down: the disk was full, or failing.
+    StorageFailed,
 }
 
 impl MissedReason {
@@ -268,6 +278,9 @@ impl MissedReason {
             }
             Self::Superseded => {
                 "A later start of the job was due as well by then and stands for it."
+            }
+            Self::StorageFailed => {
+                "The server could not write it down at its time: its disk was full or failing."
             }
         }
     }

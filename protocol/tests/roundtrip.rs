@@ -12,7 +12,7 @@ use saltpeter_protocol::launch::{
 };
 use saltpeter_protocol::machine::Stream;
 use saltpeter_protocol::machine::v2::{Encoding, FrameError, HEADER_LEN, MAX_CHUNK, OutputFrame};
-use saltpeter_protocol::{JobName, MachineId, RunId, Token, UnixMillis};
+use saltpeter_protocol::{Attempt, JobName, MachineId, RunId, Token, UnixMillis};
 use std::borrow::Borrow;
 use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
@@ -191,6 +191,39 @@ fn a_version_1_wrapper_finds_all_it_needs_in_its_environment() {
     // Its own defaults would be no lock, and an end at once.
     assert_eq!(env[var::ALLOW_OVERLAP], "false");
     assert!(!env.contains_key(var::TIMEOUT));
+}
+
+#[test]
+fn a_version_1_wrapper_of_a_later_attempt_has_a_name_of_its_own_for_the_run() {
+    let job = JobName::new("backup").unwrap();
+    let run = RunId::compose(&job, UnixMillis(0), 1);
+    let launch = Launch {
+        url: "ws://server:8889".into(),
+        run: RunId::new(Attempt::after(1).instance(&run)).unwrap(),
+        job,
+        machine: MachineId::new("db1").unwrap(),
+        token: Some(Token::from_bytes([7; 32])),
+        tls_pin: None,
+        log_level: WrapperLogLevel::Normal,
+        log_dir: None,
+        retain: DEFAULT_RETAIN,
+        command: None,
+    };
+    let command = CommandSpec {
+        command: "dump".into(),
+        cwd: None,
+        user: None,
+        env: BTreeMap::new(),
+        time_limit: None,
+        overlap: LockRule::Exclusive,
+    };
+    let env: HashMap<String, String> = launch.for_version_1(command).to_env().into_iter().collect();
+    assert_eq!(env[var::RUN], "backup_0.2");
+    assert_eq!(
+        env[var::RUN_FOR_COMMANDS],
+        "backup_0",
+        "commands know the run"
+    );
 }
 
 #[test]

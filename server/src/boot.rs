@@ -12,13 +12,16 @@ use crate::lifecycle::Lifecycle;
 use crate::machines::tls::{CertificateFiles, PortSecurity};
 use crate::machines::{Hub, Limits, RunKey};
 use crate::ops::{self, Ops};
+use crate::outputs::Outputs;
 use crate::pauses::Pauses;
-use crate::runs::Runs;
+use crate::runs::{History, Runs};
 use crate::scheduler::Scheduler;
 use crate::serve::{HEAD_LIMIT, serve, serve_securely};
 use crate::settings::{Flags, InForce, host_zone};
 use crate::sinks::{SinkTasks, Sinks};
 use crate::store::Store;
+use crate::store::faults::Faults;
+use crate::store::health::Health;
 use crate::store::output::OutputLog;
 use crate::telemetry;
 use crate::ws::live::Live;
@@ -46,6 +49,8 @@ pub struct Options {
     pub config_dir: PathBuf,
     /// The command line's flags.
     pub flags: Flags,
+    /// What is to go wrong with the disk; nothing but in tests.
+    pub faults: Faults,
 }
 
 /// A server that is up.
@@ -136,7 +141,8 @@ pub async fn boot(options: Options, clock: Arc<dyn Clock>) -> Result<Running> {
         certificate(&settings)?,
         settings.machines_ws_plaintext,
     )?;
-    let (store, output) = open(&data_dir).await?;
+    let health = Health::default();
+    let (store, output) = open(&data_dir, &health, options.faults).await?;
     let pauses = Pauses::load(store.clone()).await?;
 
     let machines_listener = listen(
@@ -183,6 +189,7 @@ pub async fn boot(options: Options, clock: Arc<dyn Clock>) -> Result<Running> {
         runs: runs.clone(),
         changes,
         paused: pauses.subscribe(),
+        health: health.subscribe(),
         output: output.clone(),
         store: store.clone(),
         clock: Arc::clone(&clock),
@@ -191,6 +198,7 @@ pub async fn boot(options: Options, clock: Arc<dyn Clock>) -> Result<Running> {
         config: config.clone(),
         runs: runs.clone(),
         paused: pauses.subscribe(),
+        health: health.clone(),
         clock: Arc::clone(&clock),
         journal,
     };
@@ -216,8 +224,9 @@ pub async fn boot(options: Options, clock: Arc<dyn Clock>) -> Result<Running> {
         config,
         settings: in_force,
         runs: runs.clone(),
-        store: store.clone(),
-        output: output.clone(),
+        history: History::new(Arc::new(store.clone())),
+        outputs: Outputs::new(output.clone()),
+        health,
         board,
         sinks: sink_board,
         pauses,
@@ -247,10 +256,7 @@ pub async fn boot(options: Options, clock: Arc<dyn Clock>) -> Result<Running> {
         scheduler.run(last_instants, lifecycle.soft().clone()),
     );
     if let Some(listener) = api_listener {
-        let live = Live {
-            ops: ops.clone(),
-            lifecycle: lifecycle.clone(),
-        };
+        let live = Live::new(ops.clone(), lifecycle.clone());
         let routes = http::router(&ops, live);
         lifecycle.spawn("the API", serve(listener, routes, HEAD_LIMIT, hard.clone()));
     }
@@ -330,13 +336,15 @@ async fn listen(addr: SocketAddr, what: &str, flag: &str) -> Result<TcpListener>
 
 /// Opens the databases. On a thread of its own: the compiler does not see that the migrations could move
 /// between threads, and so they do not.
-async fn open(data_dir: &Path) -> Result<(Store, OutputLog)> {
-    let data_dir = data_dir.to_owned();
+async fn open(data_dir: &Path, health: &Health, faults: Faults) -> Result<(Store, OutputLog)> {
+    let (data_dir, health) = (data_dir.to_owned(), health.clone());
     let runtime = Handle::current();
     let opening = tokio::task::spawn_blocking(move || {
         runtime.block_on(async {
-            let store = Store::open(&data_dir.join("saltpeter.db")).await?;
-            let output = OutputLog::open(&data_dir.join("output.db")).await?;
+            let path = data_dir.join("saltpeter.db");
+            let store = Store::open_with(&path, health.clone(), faults.clone()).await?;
+            let path = data_dir.join("output.db");
+            let output = OutputLog::open_with(&path, health, faults).await?;
             Ok((store, output))
         })
     });

@@ -3,12 +3,14 @@
 mod commands;
 
 use crate::boot::{self, Options};
-use crate::clock::SystemClock;
+use crate::clock::{Clock, SystemClock};
+use crate::serve::raise_open_files;
 use crate::settings::Flags;
-use crate::{VERSION, telemetry};
+use crate::store::faults::Faults;
+use crate::{VERSION, faults, telemetry};
 use clap::{ArgAction, Parser, Subcommand};
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -87,6 +89,9 @@ struct Serve {
     /// Prefix of the indices there
     #[arg(short = 'i', long, value_name = "NAME")]
     index: Option<String>,
+    /// Faults to be had, for the proofs in `chaos/`
+    #[arg(long, value_name = "FILE", hide = true)]
+    faults: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -151,6 +156,7 @@ impl From<Serve> for Options {
                 opensearch: serve.opensearch,
                 index: serve.index,
             },
+            faults: Faults::default(),
         }
     }
 }
@@ -159,7 +165,10 @@ impl From<Serve> for Options {
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     match cli.command {
-        None => serve(cli.serve.into()),
+        None => {
+            let faults = cli.serve.faults.clone();
+            serve(cli.serve.into(), faults.as_deref())
+        }
         Some(Command::Check {
             dir,
             migrating,
@@ -185,8 +194,20 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn serve(options: Options) -> ExitCode {
+fn serve(mut options: Options, faults: Option<&Path>) -> ExitCode {
     telemetry::init();
+    raise_open_files();
+    let clock: Arc<dyn Clock> = match faults.map(faults::watch) {
+        None => Arc::new(SystemClock),
+        Some(Ok(wrong)) => {
+            options.faults = wrong.disk;
+            Arc::new(wrong.clock)
+        }
+        Some(Err(error)) => {
+            eprintln!("saltpeter: {error:#}");
+            return ExitCode::from(FAILED);
+        }
+    };
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -198,7 +219,7 @@ fn serve(options: Options) -> ExitCode {
         }
     };
     let outcome = runtime.block_on(async {
-        let running = boot::boot(options, Arc::new(SystemClock)).await?;
+        let running = boot::boot(options, clock).await?;
         running.lifecycle().watch_signals()?;
         running.wait().await
     });

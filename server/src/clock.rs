@@ -45,6 +45,12 @@ impl TestClock {
         let by = i64::try_from(by.as_millis()).unwrap_or(i64::MAX);
         self.base.fetch_add(by, Ordering::Relaxed);
     }
+
+    /// Steps back in the same way.
+    pub fn step_back(&self, by: Duration) {
+        let by = i64::try_from(by.as_millis()).unwrap_or(i64::MAX);
+        self.base.fetch_sub(by, Ordering::Relaxed);
+    }
 }
 
 impl Clock for TestClock {

@@ -45,6 +45,15 @@ pub struct Config {
 }
 
 impl Config {
+    /// What is in force where no directory is watched: whatever `jobs` holds.
+    pub fn of(jobs: watch::Receiver<Arc<JobSet>>) -> Self {
+        Self {
+            directory: Arc::from(Path::new("")),
+            jobs,
+            requests: mpsc::channel(1).0,
+        }
+    }
+
     /// The directory that is watched.
     pub fn directory(&self) -> &Path {
         &self.directory

@@ -14,9 +14,11 @@ use crate::clock::Clock;
 use crate::config_watch::Config;
 use crate::pauses::Paused;
 use crate::runs::{RunChange, Runs};
+use crate::store::health::Trouble;
 use crate::store::output::OutputLog;
 use crate::store::{Store, StoreError};
 use futures::{StreamExt as _, TryStreamExt as _};
+use saltpeter_protocol::api::StorageTrouble;
 use saltpeter_protocol::{JobName, UnixMillis};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -50,6 +52,8 @@ pub struct Fanout {
     pub changes: broadcast::Receiver<Arc<RunChange>>,
     /// The pauses.
     pub paused: watch::Receiver<Paused>,
+    /// What is wrong with the storage.
+    pub health: watch::Receiver<Vec<Trouble>>,
     /// Lengths of output.
     pub output: OutputLog,
     /// Where the histories are, for when changes were missed.
@@ -62,6 +66,8 @@ impl Fanout {
     /// Keeps the board current until `stop`.
     pub async fn run(mut self, stop: CancellationToken) -> Result<(), std::convert::Infallible> {
         let mut jobs = self.config.subscribe();
+        // The board knows nothing of it yet.
+        self.health.mark_changed();
         let mut flush_at: Option<Instant> = None;
         loop {
             let now = self.clock.now();
@@ -100,6 +106,11 @@ impl Fanout {
                     self.board.pause(&paused);
                     flush_at.get_or_insert_with(|| Instant::now() + GATHER);
                 }
+                Ok(()) = self.health.changed() => {
+                    let now = self.clock.now();
+                    let troubles = self.health.borrow_and_update();
+                    self.board.set_troubles(troubles.iter().map(|trouble| shown(trouble, now)).collect());
+                }
                 () = tokio::time::sleep_until(flush) => {
                     self.board.flush();
                     flush_at = None;
@@ -123,12 +134,14 @@ impl Fanout {
         if machines.len() > ONE_BY_ONE {
             let lengths = self.output.lengths(run).await.unwrap_or_default();
             for row in &mut machines {
-                row.output = lengths.get(&row.machine).copied().unwrap_or_default();
+                crate::view::set_output(row, &lengths);
             }
         } else {
             for row in &mut machines {
-                if let Ok(stream) = self.output.stream(run, &row.machine).await {
-                    row.output = stream.durable().length;
+                for attempt in row.attempts() {
+                    if let Ok(stream) = self.output.stream(run, (&row.machine, attempt)).await {
+                        row.set_output(attempt, stream.durable().length);
+                    }
                 }
             }
         }
@@ -136,6 +149,13 @@ impl Fanout {
             summary: change.summary.clone(),
             machines,
         });
+    }
+}
+
+fn shown(trouble: &Trouble, now: UnixMillis) -> StorageTrouble {
+    StorageTrouble {
+        since: now - trouble.since.elapsed(),
+        message: trouble.sentence(),
     }
 }
 

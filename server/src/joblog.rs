@@ -10,7 +10,9 @@ pub(crate) mod reduce;
 use crate::store::output::{OutputError, OutputLog};
 use reduce::Reducer;
 use saltpeter_domain::run::{LogEntry, LogEvent, MaintenanceScope};
-use saltpeter_protocol::{JobName, MachineId, MachineOutcome, RunId, RunOutcome, UnixMillis};
+use saltpeter_protocol::{
+    Attempt, JobName, MachineId, MachineOutcome, RunId, RunOutcome, UnixMillis,
+};
 use std::io;
 use std::path::{Path, PathBuf};
 use tokio::fs::{File, OpenOptions};
@@ -34,6 +36,17 @@ pub struct JobLogWriter {
     entries: mpsc::Receiver<LogEntry>,
     /// Whether the last entry could not be written, so that the server's log is not flooded.
     failing: bool,
+}
+
+/// What a log tells of one attempt of a machine.
+struct Block<'a> {
+    run: &'a RunId,
+    machine: &'a MachineId,
+    attempt: Attempt,
+    /// The last attempt that there can be, and when the next one begins.
+    next: Option<(Attempt, UnixMillis)>,
+    outcome: &'a MachineOutcome,
+    at: UnixMillis,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -143,8 +156,61 @@ impl JobLogWriter {
             LogEvent::MachineEnded {
                 run,
                 machine,
+                attempt,
                 outcome,
-            } => self.machine(&entry.job, run, machine, outcome, at).await,
+            } => {
+                let block = Block {
+                    run,
+                    machine,
+                    attempt: *attempt,
+                    next: None,
+                    outcome,
+                    at,
+                };
+                self.machine(&entry.job, block).await
+            }
+            LogEvent::AttemptEnded {
+                run,
+                machine,
+                attempt,
+                last,
+                outcome,
+                next,
+            } => {
+                let block = Block {
+                    run,
+                    machine,
+                    attempt: *attempt,
+                    next: Some((*last, *next)),
+                    outcome,
+                    at,
+                };
+                self.machine(&entry.job, block).await
+            }
+            LogEvent::RetriesGivenUp { run, machine, .. } => {
+                self.lines(&entry.job, &format::retries_given_up(run, machine))
+                    .await
+            }
+            LogEvent::RunStopped {
+                run,
+                failures,
+                not_attempted,
+            } => {
+                let text = format::stopped(run, *failures, *not_attempted, at);
+                self.lines(&entry.job, &text).await
+            }
+            LogEvent::MachineReturned {
+                run,
+                machine,
+                replaced,
+            } => {
+                let text = format::returned(run, machine, replaced, at);
+                self.lines(&entry.job, &text).await
+            }
+            LogEvent::KillUnconfirmed { run, machine, by } => {
+                let text = format::kill_unconfirmed(run, machine, by, at);
+                self.lines(&entry.job, &text).await
+            }
         }
     }
 
@@ -154,18 +220,19 @@ impl JobLogWriter {
         file.finish().await
     }
 
-    async fn machine(
-        &self,
-        job: &JobName,
-        run: &RunId,
-        machine: &MachineId,
-        outcome: &MachineOutcome,
-        at: UnixMillis,
-    ) -> Result<(), WriteError> {
+    async fn machine(&self, job: &JobName, block: Block<'_>) -> Result<(), WriteError> {
+        let Block {
+            run,
+            machine,
+            attempt,
+            next,
+            outcome,
+            at,
+        } = block;
         let mut file = self.open(job).await?;
         file.write(format::machine_head(run, machine, outcome).as_bytes())
             .await?;
-        let mut reader = self.output.reader(run, machine, 0).await?;
+        let mut reader = self.output.reader(run, (machine, attempt), 0).await?;
         let mut reducer = Reducer::default();
         let mut lines = Vec::new();
         while let Some(bytes) = reader.next().await? {
@@ -175,6 +242,8 @@ impl JobLogWriter {
         }
         reducer.finish(&mut lines);
         file.write(&lines).await?;
+        file.write(format::attempt(attempt, next).as_bytes())
+            .await?;
         file.write(format::machine_foot(run, machine, outcome, at).as_bytes())
             .await?;
         file.finish().await

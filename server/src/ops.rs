@@ -8,12 +8,12 @@ use crate::clock::Clock;
 use crate::config_watch::Config;
 use crate::executor::Executor;
 use crate::fanout::Board;
+use crate::outputs::Outputs;
 use crate::pauses::Pauses;
-use crate::runs::Runs;
+use crate::runs::{History, Runs, StoreError};
 use crate::settings::InForce;
 use crate::sinks::SinkBoard;
-use crate::store::output::OutputLog;
-use crate::store::{Store, StoreError};
+use crate::store::health::{Health, Trouble};
 use saltpeter_domain::Job;
 use saltpeter_protocol::api::{ApiError, ErrorCode};
 use saltpeter_protocol::{JobName, RunId};
@@ -33,10 +33,12 @@ pub struct Parts {
     pub settings: InForce,
     /// All runs.
     pub runs: Runs,
-    /// Their history.
-    pub store: Store,
+    /// Those of the past.
+    pub history: History,
     /// Their output.
-    pub output: OutputLog,
+    pub outputs: Outputs,
+    /// Whether the storage can be written.
+    pub health: Health,
     /// What browsers are shown.
     pub board: Board,
     /// The clusters that get documents.
@@ -71,9 +73,21 @@ impl Ops {
         &*self.parts.clock
     }
 
+    /// What is wrong with the storage; nothing, one hopes.
+    pub fn troubles(&self) -> Vec<Trouble> {
+        self.parts.health.troubles()
+    }
+
+    fn store_failed(&self, error: &StoreError) -> ApiError {
+        match self.parts.health.state_failure() {
+            Some(trouble) => unwritable(&trouble),
+            None => internal(error),
+        }
+    }
+
     /// All output.
-    pub fn output_log(&self) -> &OutputLog {
-        &self.parts.output
+    pub fn outputs(&self) -> &Outputs {
+        &self.parts.outputs
     }
 
     fn find_job(&self, name: &JobName) -> Result<Arc<Job>, ApiError> {
@@ -126,8 +140,8 @@ fn unknown_run(run: &RunId) -> ApiError {
     ApiError::new(ErrorCode::UnknownRun, format!("there is no run {run}"))
 }
 
-fn store_failed(error: &StoreError) -> ApiError {
-    internal(error)
+fn unwritable(trouble: &Trouble) -> ApiError {
+    ApiError::new(ErrorCode::Unavailable, trouble.sentence())
 }
 
 fn internal(error: &dyn std::fmt::Display) -> ApiError {

@@ -1,15 +1,23 @@
 //! Starts what is due: the planner says what and when, this sleeps until then and hands it over.
 
+mod begun;
+mod lanes;
+mod starter;
+
 use crate::clock::Clock;
 use crate::config_watch::Config;
 use crate::dispatch::Journal;
 use crate::pauses::Paused;
-use crate::runs::{Runs, StartError, StartRun};
+use crate::runs::Runs;
+use crate::store::health::Health;
+use begun::Begun;
 use futures::StreamExt as _;
-use saltpeter_domain::planner::{Due, Fire, FireKind, Missed, Planner};
+use lanes::{Lanes, Work};
+use saltpeter_domain::JobSet;
+use saltpeter_domain::planner::{Due, Planner};
 use saltpeter_domain::run::{LogEntry, LogEvent, MaintenanceScope};
-use saltpeter_domain::{Job, JobSet};
-use saltpeter_protocol::{JobName, RunCause, UnixMillis};
+use saltpeter_protocol::{JobName, MissedReason, UnixMillis};
+use starter::{Fate, Starter};
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -36,6 +44,8 @@ pub struct Scheduler {
     pub runs: Runs,
     /// Jobs that do not start by themselves.
     pub paused: watch::Receiver<Paused>,
+    /// Whether starts can be written down.
+    pub health: Health,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// The jobs' logs.
@@ -51,15 +61,30 @@ impl Scheduler {
         stop: CancellationToken,
     ) -> Result<(), Infallible> {
         let mut jobs = self.config.subscribe();
+        let mut health = self.health.subscribe();
+        let mut outage = Outage::default();
         let mut planner = Planner::new(last);
         let mut set = Arc::clone(&jobs.borrow_and_update());
-        planner.update(&set, self.clock.now());
-        let starts = TaskTracker::new();
+        let mut begun = Begun::default();
+        begun.plan(&mut planner, &set, self.clock.now());
+        let starts = Starts {
+            tasks: TaskTracker::new(),
+            lanes: Arc::default(),
+            stop: stop.clone(),
+        };
         let mut reminder = Reminder::default();
         while !stop.is_cancelled() {
+            begun.note(&self.runs).await;
             let now = self.clock.now();
-            let due = planner.due(now);
-            self.hand_over(due, &set, now, &starts);
+            health.mark_unchanged();
+            if self.health.state_failure().is_some() {
+                // What is due now could not be written down. It is found when it can be.
+                outage.goes_on(now);
+            } else {
+                let mut due = planner.due(now);
+                outage.explain(&mut due);
+                self.hand_over(due, &set, now, &starts);
+            }
             match reminder.look(set.maintenance.is_global(now), Instant::now()) {
                 Some(Reminded::Active) => {
                     tracing::info!("maintenance mode active: nothing new starts");
@@ -69,36 +94,46 @@ impl Scheduler {
             }
             let until_due = planner
                 .next_wake()
+                .filter(|_| !outage.is_on())
                 .map_or(LONGEST_SLEEP, |at| at.since(now));
             let wake = Instant::now() + until_due.min(LONGEST_SLEEP);
             let wake = reminder.next.map_or(wake, |next| wake.min(next));
             tokio::select! {
+                biased;
                 () = stop.cancelled() => {}
-                () = tokio::time::sleep_until(wake) => {}
+                Ok(()) = health.changed() => {}
                 changed = jobs.changed() => {
                     if changed.is_err() {
                         // The configuration's task has ended, which ends the server.
                         stop.cancelled().await;
                     }
                     set = Arc::clone(&jobs.borrow_and_update());
-                    planner.update(&set, self.clock.now());
+                    begun.plan(&mut planner, &set, self.clock.now());
                 }
+                () = tokio::time::sleep_until(wake) => {}
             }
         }
-        starts.close();
-        starts.wait().await;
+        starts.tasks.close();
+        starts.tasks.wait().await;
         Ok(())
     }
 
-    fn hand_over(&self, due: Vec<Due>, set: &Arc<JobSet>, now: UnixMillis, starts: &TaskTracker) {
+    fn hand_over(&self, due: Vec<Due>, set: &Arc<JobSet>, now: UnixMillis, starts: &Starts) {
         if due.is_empty() {
             return;
         }
         let paused = Arc::clone(&self.paused.borrow());
         let is_global = set.maintenance.is_global(now);
-        let fated: Vec<(Due, Fate)> = due
+        let starter = Arc::new(Starter {
+            runs: self.runs.clone(),
+            health: self.health.clone(),
+            clock: Arc::clone(&self.clock),
+            stop: starts.stop.clone(),
+            set: Arc::clone(set),
+        });
+        let turns: Vec<Work> = due
             .into_iter()
-            .map(|due| {
+            .filter_map(|due| {
                 let fate = if paused.contains_key(&due.job.name) {
                     Fate::Paused
                 } else if is_global {
@@ -107,13 +142,16 @@ impl Scheduler {
                 } else {
                     Fate::Start
                 };
-                (due, fate)
+                let job = Arc::clone(&due.job);
+                let starter = Arc::clone(&starter);
+                let work = Work { due, fate, starter };
+                starts.lanes.enter(&job.name, work)
             })
             .collect();
-        let (runs, set) = (self.runs.clone(), Arc::clone(set));
-        starts.spawn(async move {
-            futures::stream::iter(fated)
-                .for_each_concurrent(STARTS_AT_ONCE, |(due, fate)| see_to(&runs, due, fate, &set))
+        let lanes = Arc::clone(&starts.lanes);
+        starts.tasks.spawn(async move {
+            futures::stream::iter(turns)
+                .for_each_concurrent(STARTS_AT_ONCE, |work| lanes.go(work))
                 .await;
         });
     }
@@ -133,69 +171,38 @@ impl Scheduler {
     }
 }
 
-/// What becomes of a job's fires.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Fate {
-    /// They are started.
-    Start,
-    /// The job is paused: they pass, and so do those that nobody saw to.
-    Paused,
-    /// Global maintenance is on: they pass.
-    Maintenance,
+/// Starts that are under way.
+struct Starts {
+    tasks: TaskTracker,
+    lanes: Arc<Lanes>,
+    /// Cancelled when nothing new is to start.
+    stop: CancellationToken,
 }
 
-/// Writes a job's instants down, the oldest first: after a death in between, those that are left are found again. What
-/// passes gets no run, neither now nor from a server that starts later.
-async fn see_to(runs: &Runs, due: Due, fate: Fate, set: &JobSet) {
-    let job = &due.job;
-    let spec = Arc::new(job.freeze(&set.settings));
-    let last = due.last();
-    if fate != Fate::Paused && !due.missed.is_empty() {
-        let least = if due.unlisted { "more than " } else { "" };
-        let count = due.missed.len();
-        tracing::warn!(job = %job.name, "{least}{count} starts were missed: their time had passed");
-        for Missed { instant, reason } in due.missed {
-            let recorded = runs.record_missed(job.name.clone(), Arc::clone(&spec), instant, reason);
-            report(job, recorded.await.map(drop));
-        }
+/// Since when starts cannot be written down.
+#[derive(Debug, Default)]
+struct Outage {
+    since: Option<UnixMillis>,
+}
+
+impl Outage {
+    fn goes_on(&mut self, now: UnixMillis) {
+        self.since.get_or_insert(now);
     }
-    if fate != Fate::Start {
-        if let Some(last) = last
-            && let Err(error) = runs.pass_over(job.name.clone(), last).await
-        {
-            tracing::error!(job = %job.name, "a start that passed was not noted: {error}");
-        }
-        return;
+
+    fn is_on(&self) -> bool {
+        self.since.is_some()
     }
-    for Fire { instant, kind } in due.fires {
-        let start = StartRun {
-            job: job.name.clone(),
-            spec: Arc::clone(&spec),
-            cause: match kind {
-                FireKind::OnTime => RunCause::Schedule { instant },
-                FireKind::CatchUp => RunCause::CatchUp { instant },
-            },
-            only: None,
-            reconnect_grace: set.settings.reconnect_grace,
+
+    /// It is over, if there was one: what was missed by then was missed because of it.
+    fn explain(&mut self, due: &mut [Due]) {
+        let Some(since) = self.since.take() else {
+            return;
         };
-        report(job, runs.start(start).await.map(drop));
-    }
-}
-
-fn report(job: &Job, outcome: Result<(), StartError>) {
-    match outcome {
-        Ok(()) => {}
-        Err(StartError::SkippedOverlap { active }) => {
-            tracing::info!(job = %job.name, "not started: {active} is still going");
-        }
-        Err(StartError::AlreadyStarted(run)) => {
-            tracing::debug!(job = %job.name, %run, "already started");
-        }
-        Err(StartError::ShuttingDown) => {
-            tracing::info!(job = %job.name, "not started: the server is shutting down");
-        }
-        Err(StartError::Store(error)) => {
-            tracing::error!(job = %job.name, "not started: {error}");
+        for missed in due.iter_mut().flat_map(|due| &mut due.missed) {
+            if missed.reason == MissedReason::Late && missed.instant >= since {
+                missed.reason = MissedReason::StorageFailed;
+            }
         }
     }
 }

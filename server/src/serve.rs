@@ -11,6 +11,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use rustix::process::{Resource, getrlimit, setrlimit};
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
@@ -30,6 +31,24 @@ const WANTS_TLS: &str = "This port wants TLS. Wrappers of the earlier implementa
 
 /// Pause after a connection could not be accepted, which is mostly for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
+
+/// Open files for every wrapper and browser that may be connected, and some for the server itself.
+const OPEN_FILES: u64 = 20_000;
+
+/// Lets this process have as many files open as it may, since each connection is one: what a shell or an init system gives
+/// at first is mostly 1,024.
+pub fn raise_open_files() {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    let raised = setrlimit(Resource::Nofile, limit);
+    let allowed = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    if allowed < OPEN_FILES {
+        let why = raised.err().map_or(String::new(), |e| format!(" ({e})"));
+        tracing::warn!(
+            "this process may have {allowed} files open{why}, so that many wrappers and browsers can be connected; for more, set LimitNOFILE={OPEN_FILES} in its unit"
+        );
+    }
+}
 
 /// Serves `routes` until `stop` is cancelled; then answers what is under way and returns. Connections that were
 /// upgraded are their handlers' affair. A client has `head_limit` for the head of each request.

@@ -5,11 +5,12 @@ use saltpeter_domain::config::{self, FileState, JobSet, Settings};
 use saltpeter_domain::job::LaunchWay;
 use saltpeter_domain::schedule::DstNote;
 use saltpeter_domain::{Job, Maintenance};
-use saltpeter_protocol::UnixMillis;
 use saltpeter_protocol::api::{
-    ConfigEntry, ConfigFile, ConfigFileState, DstMark, FireTime, JobRow, MaintenanceView, Problem,
-    Severity,
+    ConfigEntry, ConfigFile, ConfigFileState, DstMark, FireTime, JobRow, MachineRow,
+    MaintenanceView, OutputLength, Problem, Severity,
 };
+use saltpeter_protocol::{Attempt, MachineId, UnixMillis};
+use std::collections::BTreeMap;
 
 /// How many fire times a job's page shows.
 const UPCOMING: usize = 10;
@@ -36,6 +37,14 @@ pub fn job_row(job: &Job, zone: Tz, now: UnixMillis) -> JobRow {
     }
 }
 
+/// Notes how much output each attempt of a machine has.
+pub fn set_output(row: &mut MachineRow, lengths: &BTreeMap<(MachineId, Attempt), OutputLength>) {
+    for attempt in row.attempts() {
+        let key = (row.machine.clone(), attempt);
+        row.set_output(attempt, lengths.get(&key).copied().unwrap_or_default());
+    }
+}
+
 /// Every key of a job with the value that it has in the end.
 pub fn effective(job: &Job, settings: &Settings, zone: Tz) -> Vec<ConfigEntry> {
     let spec = job.freeze(settings);
@@ -51,12 +60,23 @@ pub fn effective(job: &Job, settings: &Settings, zone: Tz) -> Vec<ConfigEntry> {
         entry("target_type", spec.targets.target_type().as_str()),
         entry("number_of_targets", &count(spec.number_of_targets, "all")),
         entry("batch_size", &count(spec.batch_size, "all at once")),
+        entry(
+            "max_failures",
+            &spec
+                .max_failures
+                .map_or_else(|| "no limit".to_owned(), |limit| limit.to_string()),
+        ),
+        entry("retries", &count(spec.retry.map(|retry| retry.more), "0")),
         entry("timeout", &spec.timeout.to_string()),
         entry("overlap", spec.overlap.as_str()),
         entry("missed", job.missed.as_str()),
         entry(
             "missed_window",
             &format!("{} s", job.missed_window.as_secs()),
+        ),
+        entry(
+            "reconnect_grace",
+            &format!("{} s", job.reconnect_grace(settings).as_secs()),
         ),
         entry("cwd", &text(&spec.cwd)),
         entry("user", &text(&spec.user)),
@@ -71,6 +91,11 @@ pub fn effective(job: &Job, settings: &Settings, zone: Tz) -> Vec<ConfigEntry> {
         entry("lockfile", &text(&spec.wrapper.lockfile)),
         entry("saltpeter_server_host", &text(&spec.server_host)),
     ];
+    if let Some(retry) = spec.retry {
+        let delay = format!("{} s", retry.delay.as_secs());
+        entries.push(entry("retry_delay", &delay));
+        entries.push(entry("retry_backoff", retry.backoff.as_str()));
+    }
     // `Secret` shows itself masked.
     let env = spec
         .env

@@ -8,6 +8,7 @@ use saltpeter_server::clock::SystemClock;
 use saltpeter_server::lifecycle::Lifecycle;
 use saltpeter_server::machines::RunKey;
 use saltpeter_server::settings::Flags;
+use saltpeter_server::store::faults::Faults;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -24,6 +25,7 @@ pub struct Site {
     directory: TempDir,
     /// The port on which wrappers were told to find the server; 0 before the first one.
     machines_port: AtomicU16,
+    faults: Faults,
 }
 
 impl Site {
@@ -33,6 +35,7 @@ impl Site {
         let site = Self {
             directory,
             machines_port: AtomicU16::new(0),
+            faults: Faults::default(),
         };
         std::fs::create_dir(site.config_dir())?;
         let settings = format!(
@@ -45,6 +48,11 @@ impl Site {
         site.write("settings.yaml", &settings)?;
         site.write("jobs.yaml", jobs)?;
         Ok(site)
+    }
+
+    /// Makes the disk of its servers fail.
+    pub fn faults(&self) -> &Faults {
+        &self.faults
     }
 
     /// A path within the site.
@@ -79,6 +87,7 @@ impl Site {
                 machines_addr: Some(HERE),
                 ..Flags::default()
             },
+            faults: self.faults.clone(),
         };
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)

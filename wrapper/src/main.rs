@@ -3,7 +3,6 @@
 //! Started without arguments it reads its orders from the environment, starts a detached process that
 //! does the work, prints one line and returns.
 
-mod core;
 mod detach;
 mod dirs;
 mod link;
@@ -17,6 +16,7 @@ mod tls;
 
 use crate::log::Log;
 use lock::{Lock, LockError};
+use saltpeter_wrapper::core;
 use settings::{Attachment, Mode, Settings};
 use std::process::ExitCode;
 

@@ -38,7 +38,11 @@ struct Runner<'a> {
 
 /// Runs the command of `settings` and reports it; returns when there is nothing left to do.
 pub(crate) async fn run(settings: Settings, log: &Log) {
-    let Settings { launch, endpoint } = settings;
+    let Settings {
+        launch,
+        endpoint,
+        spool_limit,
+    } = settings;
     let (Ok(mut children), Ok(mut terminate), Ok(mut interrupt)) = (
         signal(SignalKind::child()),
         signal(SignalKind::terminate()),
@@ -58,7 +62,7 @@ pub(crate) async fn run(settings: Settings, log: &Log) {
     let mut runner = Runner {
         session: Session::new(&launch, wrapper, now),
         link: Link::new(endpoint, launch.token.clone()),
-        buffer: Buffer::new(SpoolFile::new(format!("{:016x}", wrapper.0))),
+        buffer: Buffer::new(SpoolFile::new(format!("{:016x}", wrapper.0)), spool_limit),
         launch,
         log,
         batch: Batch::new(),

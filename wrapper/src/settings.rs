@@ -6,6 +6,7 @@ use std::ffi::OsString;
 use std::time::{Duration, SystemTime};
 use tokio_tungstenite::tungstenite::http::Uri;
 
+use crate::core::buffer::SPOOL_LIMIT;
 use crate::core::kill::KILL_GRACE;
 use crate::tls::Pin;
 
@@ -141,6 +142,8 @@ impl Endpoint {
 pub(crate) struct Settings {
     pub(crate) launch: Launch,
     pub(crate) endpoint: Endpoint,
+    /// Bytes that may wait on disk for the server.
+    pub(crate) spool_limit: u64,
 }
 
 impl Settings {
@@ -151,7 +154,18 @@ impl Settings {
         let get = |name: &str| std::env::var(name).ok();
         let launch = Launch::from_env(get, &host, KILL_GRACE).map_err(|e| e.to_string())?;
         let endpoint = Endpoint::parse(&launch.url, launch.tls_pin.as_deref())?;
-        Ok(Self { launch, endpoint })
+        let spool_limit = match get(var::SPOOL_MAX).filter(|text| !text.is_empty()) {
+            None => SPOOL_LIMIT,
+            Some(text) => text
+                .trim()
+                .parse()
+                .map_err(|_| format!("{}: {text:?} is not a number of bytes", var::SPOOL_MAX))?,
+        };
+        Ok(Self {
+            launch,
+            endpoint,
+            spool_limit,
+        })
     }
 }
 

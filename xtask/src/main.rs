@@ -2,6 +2,7 @@
 
 mod bench;
 mod build;
+mod chaos;
 mod counts;
 mod demo;
 mod process;
@@ -9,6 +10,7 @@ mod salt;
 mod setup;
 mod site;
 mod test;
+mod twin;
 mod wasm_toolchain;
 mod workspace;
 
@@ -34,12 +36,15 @@ Usage: cargo xtask TASK
   build [--release]  the server and the wrapper, in target/debug or target/release
   site [--release]   the browser's part alone: WASM, JS, CSS and public/, in target/site or target/site-release
   bench [NAME…]      the benchmarks, built for release
+  chaos [--help]     a real server and real wrappers under faults: --seed N --seconds S, --scenario kill200
+  soak [--minutes M] 200 runs a minute for a long time: memory, descriptors, database
+  twin [--seed N]    the simulations of the whole, 2,000 of them, or what happens in one
   salt WHAT          a real Salt on this machine: up, down, status, stop NAME, start NAME
   fmt                format the Rust code
   setup              set up what any task needs (each task does this for itself)
   help               this list
 
-The steps of test: fmt, clippy, clippy-wasm, docs, build, unit, salt, types, e2e.";
+The steps of test: fmt, clippy, clippy-wasm, docs, build, unit, chaos, salt, types, e2e.";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -66,6 +71,8 @@ fn run(args: &[String]) -> Result<ExitCode> {
                 rest.join(" ")
             ),
         },
+        "chaos" => chaos::chaos(&ws, rest)?,
+        "soak" => chaos::soak(&ws, rest)?,
         "salt" => salt::salt(&ws, rest)?,
         "test" => return test::test(&ws, rest),
         "build" => build::build(&ws, mode(task, rest)?)?,
@@ -78,6 +85,7 @@ fn run(args: &[String]) -> Result<ExitCode> {
             }
         }
         "bench" => bench::bench(&ws, rest)?,
+        "twin" => twin::twin(&ws, rest)?,
         "fmt" => {
             no_arguments(task, rest)?;
             process::run(ws.cargo().args(["fmt", "--all"]))?;

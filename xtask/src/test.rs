@@ -1,6 +1,7 @@
 //! Every check and test, one summary.
 
 use crate::Mode;
+use crate::chaos;
 use crate::counts::{self, Counts};
 use crate::process::{on_path, output, run};
 use crate::salt;
@@ -26,7 +27,7 @@ struct Step {
 }
 
 /// In the order of running: what fails fast comes first, and the binaries before those that use them.
-const STEPS: [Step; 9] = [
+const STEPS: [Step; 10] = [
     Step {
         name: "fmt",
         needs: &[],
@@ -56,6 +57,11 @@ const STEPS: [Step; 9] = [
         name: "unit",
         needs: &[],
         run: unit,
+    },
+    Step {
+        name: "chaos",
+        needs: &[],
+        run: chaos::test,
     },
     Step {
         name: "salt",

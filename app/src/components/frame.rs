@@ -245,3 +245,32 @@ pub(crate) fn MaintenanceBanner() -> impl IntoView {
     }
     .into_any()
 }
+
+/// Says on every page that the server cannot write to its disk.
+#[component]
+pub(crate) fn StorageBanner() -> impl IntoView {
+    let live = use_live();
+    let since = Signal::derive(move || live.troubles().first().map(|trouble| trouble.since));
+    let message = move || {
+        let mut message = String::new();
+        for trouble in live.troubles().iter() {
+            message.push_str(&trouble.message);
+            message.push(' ');
+        }
+        message
+    };
+    view! {
+        <Shown when=move || !live.troubles().is_empty()>
+            <div class="banner storage" role="alert" data-testid="storage-banner">
+                <span class="mark failed" aria-hidden="true">
+                    "✕"
+                </span>
+                <p>
+                    <strong>"The server cannot write to its disk"</strong>
+                    " (since " <When at=since /> "). " {move || message()}
+                </p>
+            </div>
+        </Shown>
+    }
+    .into_any()
+}

@@ -52,7 +52,7 @@ impl Mark {
     /// Of a machine.
     pub(crate) fn of_machine(state: &MachineState) -> Self {
         match state {
-            MachineState::Waiting => Self::Waiting,
+            MachineState::Waiting | MachineState::Retrying { .. } => Self::Waiting,
             MachineState::Starting { .. } | MachineState::Running { .. } => Self::Running,
             MachineState::LostContact { .. } => Self::Lost,
             MachineState::Ended { outcome, .. } => match outcome {

@@ -26,7 +26,8 @@ struct Group {
 struct Cell {
     machine: MachineId,
     code: Option<i32>,
-    killing: bool,
+    /// What is being waited for.
+    note: Option<&'static str>,
 }
 
 fn groups(detail: &RunDetail) -> Vec<Group> {
@@ -52,7 +53,14 @@ fn cell(row: &MachineRow) -> Cell {
             Some(MachineOutcome::Failed { code }) => Some(*code),
             _ => None,
         },
-        killing: row.kill.is_some() && !row.state.is_ended(),
+        note: match &row.kill {
+            Some(kill) if !row.state.is_ended() => Some(if kill.unconfirmed {
+                "not killed"
+            } else {
+                "killing…"
+            }),
+            _ => None,
+        },
     }
 }
 
@@ -168,7 +176,7 @@ fn cell_key(cell: &Cell) -> String {
         "{} {} {}",
         cell.machine,
         cell.code.unwrap_or_default(),
-        cell.killing
+        cell.note.unwrap_or_default()
     )
 }
 
@@ -206,7 +214,7 @@ fn cell_view(
             </span>
             <span class="cell-name">{machine.to_string()}</span>
             {cell.code.map(|code| view! { <span class="cell-code">{code}</span> })}
-            {cell.killing.then(|| view! { <span class="cell-code">"killing…"</span> })}
+            {cell.note.map(|note| view! { <span class="cell-code">{note}</span> })}
         </a>
     }
 }

@@ -1,11 +1,13 @@
 //! Pieces that several pages use.
 
+pub(crate) mod attempts;
 pub(crate) mod confirm;
 pub(crate) mod frame;
 pub(crate) mod help;
 pub(crate) mod history;
 pub(crate) mod keys;
 pub(crate) mod line;
+pub(crate) mod machine_head;
 pub(crate) mod marks;
 pub(crate) mod matrix;
 pub(crate) mod output_pane;

@@ -1,8 +1,9 @@
 //! A run with its machines and the output of one of them.
 
+use super::machine_head::MachineHead;
 use super::marks::{Mark, MarkIcon, run_word};
 use super::matrix::{Matrix, first_to_show};
-use super::output_pane::{OutputPane, Start};
+use super::output_pane::{OutputPane, Source, Start};
 use super::when::{Lasting, When};
 use crate::actions::{Action, use_actions};
 use crate::client;
@@ -13,9 +14,7 @@ use crate::routes;
 use leptos::either::{Either, EitherOf3};
 use leptos::prelude::*;
 use saltpeter_protocol::api::{ApiError, Counts, MachineRow, RunDetail, RunSummary};
-use saltpeter_protocol::{
-    MachineId, MachineOutcome, MachineState, RunCause, RunId, RunOutcome, RunState,
-};
+use saltpeter_protocol::{Attempt, MachineId, RunCause, RunId, RunOutcome, RunState};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -23,19 +22,48 @@ use std::sync::Arc;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct RunBundle {
     detail: RunDetail,
-    output: Option<(MachineId, Start)>,
+    output: Option<(Source, Start)>,
+}
+
+/// What the address asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Asked {
+    /// This machine.
+    pub(crate) machine: MachineId,
+    /// This attempt of it; the newest without one.
+    pub(crate) attempt: Option<Attempt>,
+}
+
+/// The attempt to show of a machine: the one that is asked for, if there was such a one, or else the newest.
+fn attempt_to_show(row: &MachineRow, asked: Option<&Asked>) -> Attempt {
+    asked
+        .filter(|asked| asked.machine == row.machine)
+        .and_then(|asked| asked.attempt)
+        .filter(|attempt| *attempt <= row.attempt)
+        .unwrap_or(row.attempt)
 }
 
 impl RunBundle {
     /// Reads a run, and the output of the machine asked for or of the first one to look at.
-    pub(crate) async fn read(run: RunId, asked: Option<MachineId>) -> Result<Self, ApiError> {
+    pub(crate) async fn read(run: RunId, asked: Option<Asked>) -> Result<Self, ApiError> {
         let detail = client::run(run.clone()).await?;
-        let output = match asked.or_else(|| first_to_show(&detail)) {
+        let machine = asked.as_ref().map(|asked| asked.machine.clone());
+        let machine = machine.or_else(|| first_to_show(&detail));
+        let row = detail
+            .machines
+            .iter()
+            .find(|row| Some(&row.machine) == machine.as_ref());
+        let output = match row {
             // When there is none to read, the pane tries again and says why.
-            Some(machine) => Start::read(run, machine.clone())
-                .await
-                .ok()
-                .map(|start| (machine, start)),
+            Some(row) => {
+                let source = Source {
+                    run,
+                    machine: row.machine.clone(),
+                    attempt: attempt_to_show(row, asked.as_ref()),
+                };
+                let start = Start::read(source.clone()).await.ok();
+                start.map(|start| (source, start))
+            }
             None => None,
         };
         Ok(Self { detail, output })
@@ -52,9 +80,9 @@ impl RunBundle {
 pub(crate) fn RunView(
     /// What was read of it.
     bundle: RunBundle,
-    /// The machine that the address asks for.
+    /// The machine and the attempt that the address asks for.
     #[prop(into)]
-    asked: Signal<Option<MachineId>>,
+    asked: Signal<Option<Asked>>,
     /// Whether it stands within another page, under that page's head.
     within: bool,
 ) -> impl IntoView {
@@ -76,6 +104,7 @@ pub(crate) fn RunView(
     let selected = Memo::new(move |before: Option<&Option<MachineId>>| {
         asked
             .get()
+            .map(|asked| asked.machine)
             .or_else(|| before.cloned().flatten())
             .or_else(|| detail.with(|detail| first_to_show(detail)))
     });
@@ -89,24 +118,45 @@ pub(crate) fn RunView(
                 .cloned()
         })
     });
-    let pane = {
+    let last = detail.with_untracked(|detail| detail.attempts);
+    let shown = Memo::new(move |_| {
+        let row = row.get();
+        row.map(|row| asked.with(|asked| attempt_to_show(&row, asked.as_ref())))
+    });
+    let source = {
         let id = id.clone();
-        move || match selected.get() {
-            Some(machine) => {
-                let start = output.with_value(|output| {
-                    let (of, start) = output.as_ref()?;
-                    (*of == machine).then(|| start.clone())
-                });
-                Either::Left(view! { <OutputPane run=id.clone() machine begun start /> })
-            }
-            None => Either::Right(view! { <NoMachines detail /> }),
+        Memo::new(move |_| {
+            let run = id.clone();
+            let machine = selected.get()?;
+            let attempt = shown.get().unwrap_or_default();
+            Some(Source {
+                run,
+                machine,
+                attempt,
+            })
+        })
+    };
+    let pane = move || match source.get() {
+        Some(source) => {
+            let start = output.with_value(|output| {
+                let (of, start) = output.as_ref()?;
+                (*of == source).then(|| start.clone())
+            });
+            Either::Left(view! { <OutputPane source begun start /> })
         }
+        None => Either::Right(view! { <NoMachines detail /> }),
     };
     view! {
         <section class="run" class:within=within>
             <RunHead detail within />
             <Matrix detail selected />
-            {move || row.get().map(|row| view! { <MachineHead run=id.clone() row /> })}
+            {move || {
+                row.get()
+                    .map(|row| {
+                        let shown = shown.get().unwrap_or(row.attempt);
+                        view! { <MachineHead run=id.clone() row shown last /> }
+                    })
+            }}
             {move || pane()}
         </section>
     }
@@ -178,6 +228,7 @@ pub(crate) fn counts_text(counts: &Counts) -> String {
         (counts.lost_contact, "out of contact"),
         (counts.running, "running"),
         (counts.starting, "starting"),
+        (counts.retrying, "waiting to retry"),
         (counts.waiting, "waiting"),
         (counts.succeeded, "succeeded"),
         (counts.maintenance, "under maintenance"),
@@ -207,6 +258,15 @@ fn RunHead(detail: Memo<Arc<RunDetail>>, within: bool) -> impl IntoView {
         summary.with(|s| s.kill.is_some() && !s.state.is_ended())
             || actions.is_pending(&Action::KillRun(id()))
     };
+    let unconfirmed = Memo::new(move |_| {
+        detail.with(|detail| {
+            let rows = detail.machines.iter().filter(|row| {
+                let kill = row.kill.as_ref();
+                kill.is_some_and(|kill| kill.unconfirmed) && !row.state.is_ended()
+            });
+            rows.count() as u64
+        })
+    });
     let again = move || {
         summary.with(|s| s.state.is_ended() && (s.counts.failed > 0 || s.counts.not_attempted > 0))
     };
@@ -286,76 +346,33 @@ fn RunHead(detail: Memo<Arc<RunDetail>>, within: bool) -> impl IntoView {
                         .with(|s| s.kill.clone())
                         .map(|kill| view! { <span>{format!("killed by {}", kill.by)}</span> })
                 }}
+                {move || {
+                    let unconfirmed = unconfirmed.get();
+                    (unconfirmed > 0)
+                        .then(|| {
+                            let machines = format::amount(unconfirmed, "machine");
+                            view! {
+                                <span class="bad" data-testid="run-unconfirmed">
+                                    {format!("kill not confirmed by {machines}")}
+                                </span>
+                            }
+                        })
+                }}
+                {move || {
+                    summary
+                        .with(|s| s.stopped)
+                        .map(|stop| {
+                            let failures = format::amount(u64::from(stop.failures), "failure");
+                            view! {
+                                <span class="bad" data-testid="run-stopped">
+                                    {format!("stopped after {failures}")}
+                                </span>
+                            }
+                        })
+                }}
             </p>
             {(!within).then(|| view! { <pre class="command">{command}</pre> })}
         </header>
-    }
-    .into_any()
-}
-
-#[component]
-fn MachineHead(run: RunId, row: MachineRow) -> impl IntoView {
-    let actions = use_actions();
-    let ended = row.state.is_ended();
-    let mark = Mark::of_machine(&row.state);
-    let word = row.state.label();
-    let code = row.state.outcome().and_then(MachineOutcome::exit_code);
-    let message = row
-        .state
-        .outcome()
-        .and_then(|outcome| outcome.message())
-        .map(str::to_owned);
-    let (from, to) = match row.state {
-        MachineState::Ended { since, at, .. } => (since, since.map(|_| at)),
-        MachineState::Starting { since }
-        | MachineState::Running { since }
-        | MachineState::LostContact { since, .. } => (Some(since), None),
-        MachineState::Waiting => (None, None),
-    };
-    let action = Action::KillMachine(run, row.machine.clone());
-    let asked = row.kill.is_some();
-    let killing = {
-        let action = action.clone();
-        move || asked || actions.is_pending(&action)
-    };
-    let label = {
-        let killing = killing.clone();
-        move || if killing() { "Killing…" } else { "■ Kill" }
-    };
-    view! {
-        <div class="machine-head" data-testid="machine-head">
-            <h3>{row.machine.to_string()}</h3>
-            <span class="state" data-testid="machine-state" data-state=word>
-                <span class=mark.class() aria-hidden="true">
-                    {mark.symbol()}
-                </span>
-                {word}
-            </span>
-            {code
-                .map(|code| {
-                    view! {
-                        <span>
-                            "exit code " <b data-testid="exit-code">{code}</b>
-                        </span>
-                    }
-                })}
-            {from.map(|from| view! { <Lasting from=Some(from) to /> })}
-            {row.pid.map(|pid| view! { <span class="weak">{format!("pid {pid}")}</span> })}
-            {message.map(|message| view! { <span class="message">{message}</span> })}
-            {(!ended)
-                .then(|| {
-                    view! {
-                        <button
-                            class="danger small"
-                            data-testid="kill-machine"
-                            disabled=move || killing()
-                            on:click=move |_| actions.kill(action.clone())
-                        >
-                            {move || label()}
-                        </button>
-                    }
-                })}
-        </div>
     }
     .into_any()
 }

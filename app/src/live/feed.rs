@@ -2,7 +2,7 @@
 
 use saltpeter_protocol::api::OutputSlice;
 use saltpeter_protocol::live::{ClientMessage, SubscriptionId};
-use saltpeter_protocol::{MachineId, RunId};
+use saltpeter_protocol::{Attempt, MachineId, RunId};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -21,6 +21,8 @@ pub(crate) struct Subscription {
     pub(crate) run: RunId,
     /// The machine.
     pub(crate) machine: MachineId,
+    /// Which of its attempts.
+    pub(crate) attempt: Attempt,
     /// Where the subscriber stands: the offset of the first byte it does not have.
     pub(crate) from: Arc<dyn Fn() -> u64 + Send + Sync>,
     /// Takes what comes.
@@ -33,6 +35,7 @@ impl Subscription {
             sub,
             run: self.run.clone(),
             machine: self.machine.clone(),
+            attempt: self.attempt,
             from: (self.from)(),
         }
     }

@@ -1,7 +1,7 @@
 //! What a tab knows, and how a message changes it. Pure.
 
 use saltpeter_protocol::api::{
-    JobRow, MachineRow, MaintenanceView, Overview, Problem, RunDetail, ServerView,
+    JobRow, MachineRow, MaintenanceView, Overview, Problem, RunDetail, ServerView, StorageTrouble,
 };
 use saltpeter_protocol::live::{Event, ServerMessage, SubscriptionId};
 use saltpeter_protocol::{JobName, RunId, UnixMillis};
@@ -19,6 +19,8 @@ pub struct State {
     pub problems: Arc<Vec<Problem>>,
     /// Maintenance as it is in force.
     pub maintenance: MaintenanceView,
+    /// What keeps the server from writing to its disk.
+    pub troubles: Arc<Vec<StorageTrouble>>,
     /// The server.
     pub server: ServerView,
     /// Runs that are watched.
@@ -45,6 +47,8 @@ pub enum Change {
     Maintenance,
     /// The configuration's problems.
     Problems,
+    /// What is wrong with the server's disk.
+    Storage,
     /// A watched run.
     Run(RunId),
     /// The server's clock was read.
@@ -61,6 +65,7 @@ impl State {
             jobs: by_name(overview.jobs),
             problems: Arc::new(overview.problems),
             maintenance: overview.maintenance,
+            troubles: Arc::new(overview.troubles),
             server: overview.server,
             runs: BTreeMap::new(),
         }
@@ -143,6 +148,10 @@ impl State {
             Event::Problems { problems } => {
                 self.problems = Arc::new(problems);
                 Change::Problems
+            }
+            Event::Storage { troubles } => {
+                self.troubles = Arc::new(troubles);
+                Change::Storage
             }
             Event::Run { summary } => {
                 let id = summary.id.clone();

@@ -7,7 +7,9 @@ use crate::browser;
 use crate::first::{FirstView, Totals};
 use crate::format;
 use leptos::prelude::*;
-use saltpeter_protocol::api::{ApiError, JobRow, MaintenanceView, Problem, RunDetail, ServerView};
+use saltpeter_protocol::api::{
+    ApiError, JobRow, MaintenanceView, Problem, RunDetail, ServerView, StorageTrouble,
+};
 use saltpeter_protocol::live::{ClientMessage, OutputPush, ServerMessage, SubscriptionId};
 use saltpeter_protocol::{JobName, RunId, UnixMillis};
 use std::collections::{BTreeMap, BTreeSet};
@@ -45,6 +47,7 @@ struct Dirty {
     jobs: bool,
     maintenance: bool,
     problems: bool,
+    storage: bool,
     runs: BTreeSet<RunId>,
 }
 
@@ -65,6 +68,7 @@ pub(crate) struct Live {
     jobs: RwSignal<u32>,
     maintenance: RwSignal<u32>,
     problems: RwSignal<u32>,
+    storage: RwSignal<u32>,
     runs: StoredValue<BTreeMap<RunId, Watch>>,
     dirty: StoredValue<Dirty>,
     feed: StoredValue<Feed>,
@@ -89,6 +93,7 @@ impl Live {
             jobs: RwSignal::new(0),
             maintenance: RwSignal::new(0),
             problems: RwSignal::new(0),
+            storage: RwSignal::new(0),
             runs: StoredValue::new(BTreeMap::new()),
             dirty: StoredValue::new(Dirty::default()),
             feed: StoredValue::new(Feed::default()),
@@ -173,6 +178,13 @@ impl Live {
     pub(crate) fn problems(&self) -> Arc<Vec<Problem>> {
         self.problems.track();
         self.read(|state| state.problems.clone())
+            .unwrap_or_default()
+    }
+
+    /// What keeps the server from writing to its disk.
+    pub(crate) fn troubles(&self) -> Arc<Vec<StorageTrouble>> {
+        self.storage.track();
+        self.read(|state| state.troubles.clone())
             .unwrap_or_default()
     }
 
@@ -352,11 +364,13 @@ impl Live {
                 self.set_skew(now);
                 self.mark(|dirty| {
                     (dirty.jobs, dirty.maintenance, dirty.problems) = (true, true, true);
+                    dirty.storage = true;
                 });
             }
             Change::Jobs => self.mark(|dirty| dirty.jobs = true),
             Change::Maintenance => self.mark(|dirty| dirty.maintenance = true),
             Change::Problems => self.mark(|dirty| dirty.problems = true),
+            Change::Storage => self.mark(|dirty| dirty.storage = true),
             Change::Run(run) => self.mark(|dirty| {
                 dirty.runs.insert(run);
             }),
@@ -409,6 +423,9 @@ impl Live {
         }
         if dirty.problems {
             bump(&self.problems);
+        }
+        if dirty.storage {
+            bump(&self.storage);
         }
         for run in dirty.runs {
             if let Some(watch) = self.watched(&run) {

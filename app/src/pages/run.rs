@@ -1,12 +1,12 @@
 //! The Run page: a permanent link to what happened.
 
 use super::Loaded;
-use crate::components::run_view::{RunBundle, RunView};
+use crate::components::run_view::{Asked, RunBundle, RunView};
 use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::hooks::{use_params_map, use_query_map};
 use saltpeter_protocol::api::{ApiError, ErrorCode};
-use saltpeter_protocol::{MachineId, RunId};
+use saltpeter_protocol::{Attempt, MachineId, RunId};
 
 /// The page.
 #[component]
@@ -15,8 +15,12 @@ pub(crate) fn RunPage() -> impl IntoView {
     let query = use_query_map();
     let name = Memo::new(move |_| params.with(|params| params.get("run")).unwrap_or_default());
     let asked = Signal::derive(move || {
-        let machine = query.with(|query| query.get("machine"))?;
-        MachineId::new(machine).ok()
+        query.with(|query| {
+            let machine = MachineId::new(query.get("machine")?).ok()?;
+            let attempt = query.get("attempt");
+            let attempt = attempt.and_then(|attempt| attempt.parse::<Attempt>().ok());
+            Some(Asked { machine, attempt })
+        })
     });
     let bundle = Resource::new(
         move || name.get(),

@@ -5,6 +5,7 @@ use super::raw::{Entry, Node, Value};
 use super::reader::Reader;
 use super::validate::FileContext;
 use crate::job::{DEFAULT_MISSED_WINDOW, Job, LaunchWay, Overlap, SourceRef, Timeout};
+use crate::retry::{DEFAULT_DELAY, Retry};
 use crate::schedule::{Field, Schedule, ScheduleError, Zone};
 use crate::secret::MASK;
 use crate::targeting::{TargetExpr, TargetType};
@@ -30,6 +31,8 @@ pub(crate) fn assemble(
     let targets = targets(&draft, reader);
     let timeout = timeout(&draft, reader);
     let overlap = overlap(&draft, reader);
+    let retry = retry(&draft);
+    note_without_effect(&draft, reader);
     if draft.launch == LaunchWay::Executor && !draft.env.is_empty() {
         reader.warn(
             &entry.key_place,
@@ -44,6 +47,9 @@ pub(crate) fn assemble(
         targets: targets?,
         number_of_targets: draft.number_of_targets,
         batch_size: draft.batch_size,
+        max_failures: draft.max_failures.as_ref().map(|limit| limit.value),
+        retry,
+        reconnect_grace: draft.reconnect_grace,
         timeout: timeout?,
         cwd: draft.cwd,
         user: draft.user,
@@ -317,6 +323,41 @@ fn overlap(draft: &JobDraft, reader: &mut Reader) -> Option<Overlap> {
         }
         (Some(overlap), None) => Some(overlap.value),
         (None, None) => Some(Overlap::default()),
+    }
+}
+
+fn retry(draft: &JobDraft) -> Option<Retry> {
+    Some(Retry {
+        more: draft.retries?,
+        delay: draft
+            .retry_delay
+            .as_ref()
+            .map_or(DEFAULT_DELAY, |delay| delay.value),
+        backoff: draft
+            .retry_backoff
+            .as_ref()
+            .map(|backoff| backoff.value)
+            .unwrap_or_default(),
+    })
+}
+
+/// Notes keys that do nothing without another.
+fn note_without_effect(draft: &JobDraft, reader: &mut Reader) {
+    if let (None, Some(limit)) = (draft.batch_size, &draft.max_failures) {
+        reader.warn(
+            &limit.place,
+            "max_failures without batch_size: all machines begin at once, so it keeps none from beginning; it only ends further attempts",
+        );
+    }
+    if draft.retries.is_some() {
+        return;
+    }
+    let delay = draft.retry_delay.as_ref().map(|delay| &delay.place);
+    let backoff = draft.retry_backoff.as_ref().map(|backoff| &backoff.place);
+    for (key, place) in [("retry_delay", delay), ("retry_backoff", backoff)] {
+        if let Some(place) = place {
+            reader.warn(place, format!("{key} has no effect without retries"));
+        }
     }
 }
 

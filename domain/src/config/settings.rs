@@ -35,6 +35,8 @@ pub struct Settings {
     pub machines_tls_cert: Option<String>,
     /// PEM file with the key of that certificate.
     pub machines_tls_key: Option<String>,
+    /// Port under which wrappers find it, where something stands in between; `None`: the port that it listens on.
+    pub advertised_machines_port: Option<u16>,
     /// The host name under which wrappers find this server; `None`: this host's name.
     pub default_server_host: Option<String>,
     /// Path of the wrapper on the machines.
@@ -112,6 +114,7 @@ impl Default for Settings {
             machines_ws_plaintext: Plaintext::Refuse,
             machines_tls_cert: None,
             machines_tls_key: None,
+            advertised_machines_port: None,
             default_server_host: None,
             default_wrapper_path: "/usr/local/bin/saltpeter-wrapper".to_owned(),
             default_wrapper_loglevel: WrapperLogLevel::Normal,

@@ -3,7 +3,7 @@
 use super::timers::KILL_REPEAT;
 use super::{
     Effect, Input, LogEntry, LogEvent, MachineExit, MachineRun, MaintenanceScope, Refused,
-    Resolution, Run, Speaker, Step,
+    Resolution, Run, Step,
 };
 use saltpeter_protocol::{
     LaunchErrorKind, MachineId, MachineOutcome, MachineState, RunOutcome, RunState, UnixMillis,
@@ -66,6 +66,7 @@ impl Run {
                 self.given_up(&machine, MachineOutcome::Unreachable { message }, now)
             }
             Input::Kill { machine, by } => self.kill(machine, by, now),
+            Input::ClockSet => Ok(self.clock_set(now)),
             Input::Recovered => Ok(self.recovered(now)),
             Input::Tick => Ok(self.tick(now)),
         }
@@ -194,7 +195,10 @@ impl Run {
             MachineState::LostContact { since, .. } => {
                 self.set_state(machine, MachineState::Running { since }, &mut step.changed);
             }
-            MachineState::Waiting | MachineState::Running { .. } | MachineState::Ended { .. } => {}
+            MachineState::Waiting
+            | MachineState::Running { .. }
+            | MachineState::Retrying { .. }
+            | MachineState::Ended { .. } => {}
         }
         Ok(step)
     }
@@ -231,7 +235,7 @@ impl Run {
         let since = match (&known.state, known.bound) {
             (MachineState::LostContact { since, .. }, _) => *since,
             // Version 1 wrappers start their command without asking, so one that is alive runs it.
-            (MachineState::Starting { .. }, Some(bound)) if bound.speaker == Speaker::V1 => now,
+            (MachineState::Starting { .. }, Some(bound)) if bound.speaker.is_v1() => now,
             _ => return Ok(step),
         };
         self.set_state(machine, MachineState::Running { since }, &mut step.changed);
@@ -277,98 +281,16 @@ impl Run {
             step.effects.push(Effect::SendDone(machine.clone()));
             return Ok(step);
         }
+        if known.may_return() {
+            // The run has its outcome from the guess, and gets another.
+            self.reopen(machine, now, &mut step);
+        }
         self.end_machine(machine, since, outcome, now, &mut step);
-        step.effects.push(Effect::SendDone(machine.clone()));
+        if self.machine(machine)?.state.is_ended() {
+            step.effects.push(Effect::SendDone(machine.clone()));
+        }
         self.proceed(now, &mut step);
         Ok(step)
-    }
-
-    /// Gives `machine` its outcome.
-    pub(super) fn end_machine(
-        &mut self,
-        machine: &MachineId,
-        since: Option<UnixMillis>,
-        outcome: MachineOutcome,
-        now: UnixMillis,
-        step: &mut Step,
-    ) {
-        let event = LogEvent::MachineEnded {
-            run: self.head.id.clone(),
-            machine: machine.clone(),
-            outcome: outcome.clone(),
-        };
-        let attempted = outcome.exit_code().is_some();
-        self.forget_awaited(machine);
-        self.set_state(
-            machine,
-            MachineState::Ended {
-                since,
-                at: now,
-                outcome,
-            },
-            &mut step.changed,
-        );
-        if attempted {
-            step.effects.push(self.log(event, now));
-        }
-    }
-
-    /// Starts as many waiting machines as the batch size allows; ends the run when every machine has.
-    pub(super) fn proceed(&mut self, now: UnixMillis, step: &mut Step) {
-        if self.head.state != RunState::Running {
-            return;
-        }
-        let going = self.counts.starting + self.counts.running + self.counts.lost_contact;
-        if self.counts.waiting > 0 {
-            let room = self
-                .head
-                .spec
-                .batch_size
-                .map_or(u32::MAX, |size| size.get().saturating_sub(going));
-            let next: Vec<MachineId> = self
-                .machines
-                .iter()
-                .filter(|(_, machine)| machine.state == MachineState::Waiting && !machine.awaited)
-                .map(|(id, _)| id.clone())
-                .take(room as usize)
-                .collect();
-            for id in &next {
-                self.set_state(id, MachineState::Starting { since: now }, &mut step.changed);
-                let event = LogEvent::MachineStarted {
-                    run: self.head.id.clone(),
-                    machine: id.clone(),
-                };
-                step.effects.push(self.log(event, now));
-            }
-            if !next.is_empty() {
-                step.effects.push(Effect::Launch(next));
-            }
-        } else if going == 0
-            && self.awaiting.is_none()
-            && let Some(outcome) = self.outcome()
-        {
-            self.finish(outcome, now, step);
-        }
-    }
-
-    pub(super) fn finish(&mut self, outcome: RunOutcome, now: UnixMillis, step: &mut Step) {
-        if outcome == RunOutcome::NoTargets {
-            let run = self.head.id.clone();
-            step.effects
-                .push(self.log(LogEvent::NoTargets { run }, now));
-        }
-        self.head.state = RunState::Ended {
-            at: now,
-            outcome: outcome.clone(),
-        };
-        step.changed.run = true;
-        let event = LogEvent::RunFinished {
-            run: self.head.id.clone(),
-            outcome: outcome.clone(),
-            counts: self.counts,
-        };
-        step.effects.push(self.log(event, now));
-        step.effects.push(Effect::Finished(outcome));
     }
 
     pub(super) fn log(&self, event: LogEvent, at: UnixMillis) -> Effect {

@@ -2,7 +2,9 @@
 
 use saltpeter_protocol::api::Counts;
 use saltpeter_protocol::machine::v2::LeaveReason;
-use saltpeter_protocol::{JobName, MachineId, MachineOutcome, RunId, RunOutcome, UnixMillis};
+use saltpeter_protocol::{
+    Attempt, JobName, MachineId, MachineOutcome, RunId, RunOutcome, UnixMillis,
+};
 use std::collections::BTreeSet;
 
 /// The result of applying an input. The changes are persisted before any effect is carried out.
@@ -63,6 +65,8 @@ pub enum Effect {
     SendKill(MachineId),
     /// Tell the machine's wrapper that its outcome is durable, if it is connected.
     SendDone(MachineId),
+    /// The same, and close the connection: it is that of an attempt which is over, and another one follows.
+    Dismiss(MachineId),
     /// Write to the job's log.
     Log(LogEntry),
     /// The run is over (again, when a lost wrapper had come back).
@@ -96,6 +100,8 @@ pub enum LogEvent {
         run: RunId,
         /// The machine.
         machine: MachineId,
+        /// Which of its attempts.
+        attempt: Attempt,
     },
     /// A machine has its outcome and all of its output.
     MachineEnded {
@@ -103,8 +109,61 @@ pub enum LogEvent {
         run: RunId,
         /// The machine.
         machine: MachineId,
+        /// Its last attempt.
+        attempt: Attempt,
         /// How it ended.
         outcome: MachineOutcome,
+    },
+    /// An attempt of a machine has failed, and another one follows.
+    AttemptEnded {
+        /// The run.
+        run: RunId,
+        /// The machine.
+        machine: MachineId,
+        /// The attempt.
+        attempt: Attempt,
+        /// The last one that there can be.
+        last: Attempt,
+        /// How it ended.
+        outcome: MachineOutcome,
+        /// When the next one begins.
+        next: UnixMillis,
+    },
+    /// The attempt that a machine was to have next does not come about, since the run begins nothing more.
+    RetriesGivenUp {
+        /// The run.
+        run: RunId,
+        /// The machine.
+        machine: MachineId,
+        /// How its last attempt ended, which is its outcome now.
+        outcome: MachineOutcome,
+    },
+    /// A run begins nothing more because too many machines have failed.
+    RunStopped {
+        /// The run.
+        run: RunId,
+        /// Machines that have failed.
+        failures: u32,
+        /// Machines whose turn had not come.
+        not_attempted: u32,
+    },
+    /// A machine that was given up in silence is heard again. Its real outcome follows.
+    MachineReturned {
+        /// The run.
+        run: RunId,
+        /// The machine.
+        machine: MachineId,
+        /// The outcome that no longer holds.
+        replaced: MachineOutcome,
+    },
+    /// A machine was to be killed 30 s ago and has not ended.
+    KillUnconfirmed {
+        /// The run.
+        run: RunId,
+        /// The machine.
+        machine: MachineId,
+        /// Who asked.
+        by: String,
     },
     /// A run is over.
     RunFinished {

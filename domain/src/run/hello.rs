@@ -1,6 +1,7 @@
 //! A wrapper says hello: is it the machine's one, and how does it go on?
 
-use super::{Bound, Effect, MachineRun, Refused, Run, Speaker, Step};
+use super::{Bound, Effect, LogEvent, MachineRun, Refused, Run, Speaker, Step};
+use saltpeter_protocol::api::ReplacedOutcome;
 use saltpeter_protocol::machine::v2::{LeaveReason, Progress};
 use saltpeter_protocol::{
     LaunchErrorKind, MachineId, MachineOutcome, MachineState, RunState, UnixMillis,
@@ -21,10 +22,23 @@ impl MachineRun {
         )
     }
 
+    /// Whether its last attempt was given up because no wrapper was heard.
+    fn was_unheard(&self) -> bool {
+        self.earlier.last().is_some_and(|last| {
+            let no_contact = matches!(
+                last.outcome,
+                MachineOutcome::StartFailed {
+                    kind_of: LaunchErrorKind::NoContact,
+                    ..
+                }
+            );
+            no_contact && last.speaker.is_none()
+        })
+    }
+
     /// Whether its command is known to have been started.
     pub(super) fn has_started(&self) -> bool {
-        self.state.started_at().is_some()
-            || self.bound.is_some_and(|bound| bound.speaker == Speaker::V1)
+        self.state.started_at().is_some() || self.bound.is_some_and(|bound| bound.speaker.is_v1())
     }
 
     /// Whether it was killed before a wrapper spoke for it, and one does now.
@@ -41,7 +55,7 @@ impl MachineRun {
 /// Whether the wrapper's command runs (or ran) whatever the server says now: version 1 wrappers start it
 /// without asking.
 fn has_command(speaker: Speaker, progress: Progress) -> bool {
-    speaker == Speaker::V1 || matches!(progress, Progress::Started { .. })
+    speaker.is_v1() || matches!(progress, Progress::Started { .. })
 }
 
 impl Run {
@@ -63,6 +77,9 @@ impl Run {
                 ..Step::default()
             })
         };
+        if known.is_of_earlier(speaker) {
+            return leave(LeaveReason::AlreadyEnded);
+        }
         if known.bound.is_some_and(|bound| bound.speaker != speaker) {
             return leave(LeaveReason::NotTheOne);
         }
@@ -73,7 +90,7 @@ impl Run {
             | MachineState::Running { .. }
             | MachineState::LostContact { .. } => {
                 let started = known.state.started_at();
-                if started.is_some() && speaker != Speaker::V1 && progress == Progress::New {
+                if started.is_some() && !speaker.is_v1() && progress == Progress::New {
                     // The wrapper that started the command knows that it did.
                     return leave(LeaveReason::NotTheOne);
                 }
@@ -92,6 +109,26 @@ impl Run {
                     return Ok(step);
                 }
                 Ok(self.welcome(machine, speaker, progress, started, now))
+            }
+            MachineState::Retrying { .. } => {
+                if !known.was_unheard() || !has_command(speaker, progress) {
+                    return leave(LeaveReason::AlreadyEnded);
+                }
+                // The attempt that nobody was heard of goes on after all, so no other is begun.
+                let last = known.take_back();
+                let mut step = Step::default();
+                let state = last.map(|last| MachineState::Ended {
+                    since: last.since,
+                    at: last.at,
+                    outcome: last.outcome,
+                });
+                if let Some(state) = state {
+                    self.set_state(machine, state, &mut step.changed);
+                }
+                let returned = self.returned(machine, speaker, progress, None, now);
+                step.changed.merge(returned.changed);
+                step.effects.extend(returned.effects);
+                Ok(step)
             }
             MachineState::Ended { since, outcome, .. } => {
                 let since = *since;
@@ -137,10 +174,25 @@ impl Run {
 
     /// A machine that was given up runs after all, and so does the run.
     pub(super) fn reopen(&mut self, machine: &MachineId, now: UnixMillis, step: &mut Step) {
-        let since = self.machines.get_mut(machine).and_then(|known| {
-            known.heard = Some(now);
-            known.state.started_at()
-        });
+        let Some(known) = self.machines.get_mut(machine) else {
+            return;
+        };
+        known.heard = Some(now);
+        let since = known.state.started_at();
+        if let MachineState::Ended { at, outcome, .. } = &known.state {
+            let replaced = outcome.clone();
+            known.replaced = Some(ReplacedOutcome {
+                outcome: replaced.clone(),
+                given: *at,
+                returned: now,
+            });
+            let event = LogEvent::MachineReturned {
+                run: self.head.id.clone(),
+                machine: machine.clone(),
+                replaced,
+            };
+            step.effects.push(self.log(event, now));
+        }
         let state = MachineState::Running {
             since: since.unwrap_or(now),
         };
@@ -161,7 +213,13 @@ impl Run {
         let Some(known) = self.machines.get_mut(machine) else {
             return step;
         };
-        known.bound = Some(Bound { speaker, at: now });
+        // The time to start the command runs from the first hello, or a wrapper that comes again and again would have it
+        // anew each time.
+        let first = known
+            .bound
+            .filter(|_| matches!(known.state, MachineState::Starting { .. }));
+        let at = first.map_or(now, |bound| bound.at);
+        known.bound = Some(Bound { speaker, at });
         known.heard = Some(now);
         let kill = killed || known.kill.is_some();
         if kill {

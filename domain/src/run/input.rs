@@ -84,6 +84,8 @@ pub enum Input {
     },
     /// The server has restarted and has taken the run up again.
     Recovered,
+    /// Somebody has set the server's clock, or its host was asleep: times from before say nothing about now.
+    ClockSet,
     /// A deadline may have passed.
     Tick,
 }

@@ -14,7 +14,11 @@ impl Run {
         by: String,
         now: UnixMillis,
     ) -> Result<Step, Refused> {
-        let view = KillView { by, at: now };
+        let view = KillView {
+            by,
+            at: now,
+            unconfirmed: false,
+        };
         let mut step = Step::default();
         let targets: Vec<MachineId> = if let Some(machine) = machine {
             if self.machine(&machine)?.state.is_ended() {
@@ -59,7 +63,7 @@ impl Run {
             (MachineState::Waiting, _) => {
                 self.end_machine(id, None, MachineOutcome::NotAttempted, now, step);
             }
-            (MachineState::Starting { .. }, None) => {
+            (MachineState::Starting { .. }, None) | (MachineState::Retrying { .. }, _) => {
                 self.end_machine(id, None, MachineOutcome::Killed, now, step);
             }
             _ => {

@@ -4,13 +4,16 @@
 //! to be done about it. Nothing else changes a run. `docs/RUN-STATES.md` draws the states.
 
 mod apply;
+mod attempts;
 mod effect;
 mod hello;
 mod input;
 mod kill;
 mod late;
 mod outcome;
+mod proceed;
 mod state;
+mod stop;
 mod timers;
 
 #[cfg(test)]
@@ -20,8 +23,9 @@ mod samples;
 #[cfg(test)]
 mod tests;
 
+pub use attempts::Earlier;
 pub use effect::{Changed, Effect, LogEntry, LogEvent, MaintenanceScope, Refused, Step};
 pub use input::{Input, Late, MachineExit, Resolution};
 pub use late::AWAITED_LIMIT;
 pub use state::{Bound, MachineRun, Run, RunHead, Speaker};
-pub use timers::{KILL_GRACE, KILL_REPEAT, SILENCE, START_WINDOW};
+pub use timers::{KILL_CONFIRM, KILL_GRACE, KILL_REPEAT, SILENCE, START_WINDOW};

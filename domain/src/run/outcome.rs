@@ -88,7 +88,7 @@ impl Run {
         }
         Some(if killed && self.head.kill.is_some() {
             RunOutcome::Killed
-        } else if failed {
+        } else if failed || self.head.stopped.is_some() {
             RunOutcome::Failed
         } else if timed_out {
             RunOutcome::TimedOut

@@ -2,13 +2,19 @@
 
 use super::samples::{at, exited, head, hello, kill, machine, names, started, v1_exit, v2};
 use super::{Effect, Input, Late, MachineExit, MachineRun, Resolution, Run, RunHead, Speaker};
+use crate::failures::FailureLimit;
+use crate::retry::{Backoff, Retry};
 use proptest::prelude::*;
 use saltpeter_protocol::api::{Counts, KillView};
 use saltpeter_protocol::machine::v2::{Exit, Progress};
 use saltpeter_protocol::{
-    LaunchErrorKind, MachineId, MachineOutcome, MachineState, RunOutcome, RunState,
+    Attempt, LaunchErrorKind, MachineId, MachineOutcome, MachineState, RunOutcome, RunState,
+    UnixMillis,
 };
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
 
 const NAMES: [&str; 3] = ["a", "b", "c"];
 
@@ -21,7 +27,10 @@ enum Event {
 
 fn any_input() -> impl Strategy<Value = Input> {
     let name = || prop::sample::select(vec!["a", "b", "c", "stranger"]);
-    let speaker = prop_oneof![(0u64..3).prop_map(v2), Just(Speaker::V1)];
+    let speaker = prop_oneof![
+        2 => (0u64..3).prop_map(v2),
+        1 => (0usize..3).prop_map(|earlier| Speaker::v1(Attempt::after(earlier))),
+    ];
     let progress = prop_oneof![Just(Progress::New), Just(super::samples::STARTED)];
     let text = || Just("why".to_owned());
     prop_oneof![
@@ -83,6 +92,10 @@ fn through_the_store(machine: &MachineRun) -> MachineRun {
     back.pid = machine.pid;
     back.bound = serde_json::from_str(&text(serde_json::to_value(machine.bound).unwrap())).unwrap();
     back.kill = serde_json::from_str(&text(serde_json::to_value(&machine.kill).unwrap())).unwrap();
+    back.earlier =
+        serde_json::from_str(&text(serde_json::to_value(&machine.earlier).unwrap())).unwrap();
+    back.replaced =
+        serde_json::from_str(&text(serde_json::to_value(&machine.replaced).unwrap())).unwrap();
     back
 }
 
@@ -99,6 +112,8 @@ impl Rows {
         head.kill =
             serde_json::from_str::<Option<KillView>>(&serde_json::to_string(&head.kill).unwrap())
                 .unwrap();
+        head.stopped =
+            serde_json::from_str(&serde_json::to_string(&head.stopped).unwrap()).unwrap();
         head.spec = std::sync::Arc::new(
             serde_json::from_str(&serde_json::to_string(&*head.spec).unwrap()).unwrap(),
         );
@@ -127,10 +142,64 @@ fn total(counts: Counts) -> u32 {
         + counts.starting
         + counts.running
         + counts.lost_contact
+        + counts.retrying
         + counts.succeeded
         + counts.failed
         + counts.maintenance
         + counts.not_attempted
+}
+
+fn failed(run: &Run) -> u32 {
+    let failed = run.machines().values().filter(|machine| {
+        machine.state.outcome().is_some_and(|outcome| {
+            matches!(outcome.exit_code(), Some(code) if code != 0)
+                && *outcome != MachineOutcome::Killed
+        })
+    });
+    failed.count() as u32
+}
+
+/// Attempts, and what keeps them from beginning.
+fn check_attempts(before: &Run, run: &Run, effects: &[Effect], now: UnixMillis) {
+    let more = run.spec().retry.map_or(0, |retry| retry.more.get());
+    for (id, machine) in run.machines() {
+        assert!(machine.earlier.len() as u32 <= more, "too many attempts");
+        if let MachineState::Retrying { .. } = machine.state {
+            assert!(run.head().kill.is_none() && machine.kill.is_none());
+            assert!(run.head().stopped.is_none(), "it begins nothing more");
+        }
+        let known = before.machines().get(id).map_or(0, |was| was.earlier.len());
+        for past in &machine.earlier[..known.min(machine.earlier.len())] {
+            assert!(before.machines()[id].earlier.contains(past), "it is kept");
+        }
+    }
+    let mut begun = false;
+    for id in super::samples::launches(effects) {
+        match before.machines().get(&id).map(|was| &was.state) {
+            Some(MachineState::Retrying { at }) => assert!(*at <= now, "not yet"),
+            Some(MachineState::Starting { .. }) => continue,
+            _ => begun = true,
+        }
+        assert!(before.head().stopped.is_none(), "it begins nothing more");
+    }
+    if let (true, Some(size)) = (begun, run.spec().batch_size) {
+        assert!(run.in_work() <= size.get(), "more than the batch");
+    }
+    let counts = run.counts();
+    if let Some(limit) = run.spec().max_failures {
+        let reached = limit.is_reached(failed(run), counts.total - counts.maintenance);
+        if before.head().stopped.is_none() && run.head().stopped.is_some() {
+            assert!(reached, "stopped for nothing");
+        }
+        if reached && *run.state() == RunState::Running {
+            assert_eq!((counts.waiting, counts.retrying), (0, 0), "it goes on");
+        }
+    } else {
+        assert_eq!(run.head().stopped, None);
+    }
+    if let (Some(_), Some(outcome)) = (run.head().stopped, run.state().outcome()) {
+        assert!(matches!(outcome, RunOutcome::Failed | RunOutcome::Killed));
+    }
 }
 
 fn check(before: &Run, run: &Run, effects: &[Effect]) {
@@ -164,6 +233,7 @@ fn check(before: &Run, run: &Run, effects: &[Effect]) {
     // The counts are right, and the batch is never exceeded by a launch.
     let mut anew = Run::new(run.head().clone(), run.machines().clone());
     anew.awaiting = run.awaiting;
+    anew.recovered = run.recovered;
     assert_eq!(*run, anew);
     assert_eq!(total(run.counts()), run.counts().total);
     for effect in effects {
@@ -179,8 +249,7 @@ fn check(before: &Run, run: &Run, effects: &[Effect]) {
         }
     }
     // Something that waits for nobody has a deadline.
-    let going = run.counts().starting + run.counts().running + run.counts().lost_contact;
-    let waits = going > 0 || run.awaiting.is_some();
+    let waits = run.in_work() > 0 || run.awaiting.is_some();
     assert_eq!(run.next_deadline().is_some(), waits);
 }
 
@@ -190,12 +259,27 @@ proptest! {
     #[test]
     fn any_order_of_inputs_ends_in_one_outcome(
         batch in 0u32..3,
+        retries in 0u32..3,
+        limit in prop_oneof![
+            2 => Just(None),
+            1 => (1u32..4).prop_map(|n| NonZeroU32::new(n).map(FailureLimit::Machines)),
+            1 => (1u8..=100).prop_map(|part| Some(FailureLimit::Percent(part))),
+        ],
         queued in any::<bool>(),
         resolved_first in any::<bool>(),
         events in prop::collection::vec((any_event(), any_pause()), 0..60),
     ) {
         let state = if queued { RunState::Queued } else { RunState::Resolving };
-        let mut run = Run::new(head(state, batch), BTreeMap::new());
+        let mut head = head(state, batch);
+        let mut spec = (*head.spec).clone();
+        spec.max_failures = limit;
+        spec.retry = NonZeroU32::new(retries).map(|more| Retry {
+            more,
+            delay: Duration::from_secs(5),
+            backoff: Backoff::Exponential,
+        });
+        head.spec = Arc::new(spec);
+        let mut run = Run::new(head, BTreeMap::new());
         let mut rows = Rows { head: run.head().clone(), machines: BTreeMap::new() };
         let mut events = events;
         if resolved_first {
@@ -218,6 +302,7 @@ proptest! {
             let before = run.clone();
             if let Ok(step) = run.apply(input, at(seconds)) {
                 check(&before, &run, &step.effects);
+                check_attempts(&before, &run, &step.effects, at(seconds));
                 if step.changed.run {
                     rows.head = run.head().clone();
                 }
@@ -232,6 +317,7 @@ proptest! {
             let stored = rows.read();
             prop_assert_eq!(stored.state(), run.state());
             prop_assert_eq!(stored.counts(), run.counts());
+            prop_assert_eq!(stored.head().stopped, run.head().stopped);
             for (id, machine) in run.machines() {
                 prop_assert_eq!(&through_the_store(machine), &stored.machines()[id]);
             }
@@ -243,7 +329,7 @@ proptest! {
         while let Some(deadline) = run.next_deadline() {
             run.apply(Input::Tick, deadline).unwrap();
             rounds += 1;
-            prop_assert!(rounds < 50, "a deadline that nothing comes of");
+            prop_assert!(rounds < 100, "a deadline that nothing comes of");
         }
         prop_assert!(run.state().is_ended());
         prop_assert!(run.machines().values().all(|machine| machine.state.is_ended()));

@@ -1,6 +1,6 @@
 //! What the tests of this module are made of.
 
-use super::{Effect, Input, MachineExit, Resolution, Run, RunHead, Speaker, Step};
+use super::{Effect, Input, LogEvent, MachineExit, Resolution, Run, RunHead, Speaker, Step};
 use crate::job::{
     LaunchWay, Overlap, RunSpec, Timeout, WrapperLogLevel, WrapperProtocol, WrapperSettings,
 };
@@ -33,6 +33,8 @@ pub(super) fn spec(batch_size: u32) -> RunSpec {
         targets: TargetExpr::parse(TargetType::Glob, "*").unwrap(),
         number_of_targets: None,
         batch_size: NonZeroU32::new(batch_size),
+        max_failures: None,
+        retry: None,
         timeout: Timeout::After(Duration::from_secs(100)),
         cwd: None,
         user: None,
@@ -60,6 +62,7 @@ pub(super) fn head(state: RunState, batch_size: u32) -> RunHead {
         spec: Arc::new(spec(batch_size)),
         state,
         kill: None,
+        stopped: None,
         only: None,
         reconnect_grace: Duration::from_mins(10),
     }
@@ -133,6 +136,50 @@ pub(super) fn running() -> Run {
 
 pub(super) fn state<'a>(run: &'a Run, name: &str) -> &'a MachineState {
     &run.machines()[name].state
+}
+
+/// The machines that `effects` launch.
+pub(super) fn launches(effects: &[Effect]) -> Vec<MachineId> {
+    effects
+        .iter()
+        .filter_map(|effect| match effect {
+            Effect::Launch(machines) => Some(machines.clone()),
+            _ => None,
+        })
+        .flatten()
+        .collect()
+}
+
+/// A run whose machines were found at `T0`, of a job that `change` has set up.
+pub(super) fn resolved_with(machines: &[&str], change: impl FnOnce(&mut RunSpec)) -> Run {
+    let mut head = head(RunState::Resolving, 0);
+    let mut spec = (*head.spec).clone();
+    change(&mut spec);
+    head.spec = Arc::new(spec);
+    let mut run = Run::new(head, BTreeMap::new());
+    let resolution = Resolution {
+        machines: names(machines),
+        ..Resolution::default()
+    };
+    run.apply(Input::Resolved(resolution), T0).unwrap();
+    run
+}
+
+/// Lets the wrapper `id` of a machine that was launched start the command and end it with `code`.
+pub(super) fn run_through(run: &mut Run, name: &str, id: u64, code: i32, now: UnixMillis) -> Step {
+    run.apply(hello(name, v2(id), Progress::New), now).unwrap();
+    run.apply(started(name), now).unwrap();
+    run.apply(exited(name, code), now).unwrap()
+}
+
+pub(super) fn logged(step: &Step) -> Vec<&LogEvent> {
+    step.effects
+        .iter()
+        .filter_map(|effect| match effect {
+            Effect::Log(entry) => Some(&entry.event),
+            _ => None,
+        })
+        .collect()
 }
 
 pub(super) fn launched(step: &Step) -> Vec<&str> {

@@ -1,13 +1,17 @@
 //! A run as data, and what can be read off it.
 
 use super::Changed;
+use super::Earlier;
 use super::late::Awaiting;
 use crate::job::RunSpec;
-use saltpeter_protocol::api::{Counts, KillView, MachineRow, OutputLength, RunSummary};
+use saltpeter_protocol::api::{
+    Counts, KillView, MachineRow, OutputLength, ReplacedOutcome, RunSummary, StopView,
+};
 use saltpeter_protocol::launch::CommandSpec;
 use saltpeter_protocol::machine::v2::WrapperId;
 use saltpeter_protocol::{
-    JobName, MachineId, MachineOutcome, MachineState, RunCause, RunId, RunState, UnixMillis,
+    Attempt, JobName, MachineId, MachineOutcome, MachineState, RunCause, RunId, RunState,
+    UnixMillis,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,6 +29,8 @@ pub struct Run {
     pub(super) counts: Counts,
     /// What is still to be heard of the machines that match; `None`: nothing. Not persisted.
     pub(super) awaiting: Option<Awaiting>,
+    /// When this server took it up again, if it did. Not persisted.
+    pub(super) recovered: Option<UnixMillis>,
 }
 
 /// A run without its machines.
@@ -44,6 +50,8 @@ pub struct RunHead {
     pub state: RunState,
     /// Set once its end was asked for.
     pub kill: Option<KillView>,
+    /// Set once it begins nothing more because too many machines have failed.
+    pub stopped: Option<StopView>,
     /// The only machines it may take (Run again); `None`: all that match.
     pub only: Option<BTreeSet<MachineId>>,
     /// For how long after contact was lost a wrapper may return before its machine counts as lost.
@@ -61,6 +69,10 @@ pub struct MachineRun {
     pub bound: Option<Bound>,
     /// Set once its end was asked for.
     pub kill: Option<KillView>,
+    /// Its attempts before the present one, oldest first. While the next one is waited for, all of them.
+    pub earlier: Vec<Earlier>,
+    /// The outcome that it was given in silence, before its wrapper came back.
+    pub replaced: Option<ReplacedOutcome>,
     /// Whether it has yet to answer before its command is started. Not persisted: after a restart it is started like
     /// any other.
     pub awaited: bool,
@@ -75,7 +87,7 @@ pub struct MachineRun {
 pub struct Bound {
     /// Who it is.
     pub speaker: Speaker,
-    /// When it last said hello.
+    /// When it last said hello; until its command has started, when it first did.
     pub at: UnixMillis,
 }
 
@@ -85,8 +97,26 @@ pub struct Bound {
 pub enum Speaker {
     /// A version 2 wrapper process.
     V2(WrapperId),
-    /// A version 1 wrapper; these cannot be told apart.
+    /// A version 1 wrapper of the first attempt; these cannot be told apart.
     V1,
+    /// A version 1 wrapper of a later attempt, by the name that it was given for the run.
+    V1Retry(Attempt),
+}
+
+impl Speaker {
+    /// The speaker for a version 1 wrapper of `attempt`.
+    pub fn v1(attempt: Attempt) -> Self {
+        if attempt.is_first() {
+            Self::V1
+        } else {
+            Self::V1Retry(attempt)
+        }
+    }
+
+    /// Whether it is a version 1 wrapper, which starts its command without asking.
+    pub fn is_v1(self) -> bool {
+        matches!(self, Self::V1 | Self::V1Retry(_))
+    }
 }
 
 impl MachineRun {
@@ -97,6 +127,8 @@ impl MachineRun {
             pid: None,
             bound: None,
             kill: None,
+            earlier: Vec::new(),
+            replaced: None,
             awaited: false,
             heard: None,
             kill_sent: None,
@@ -117,6 +149,7 @@ impl Run {
             machines,
             counts,
             awaiting: None,
+            recovered: None,
         }
     }
 
@@ -161,7 +194,12 @@ impl Run {
         self.machines
             .iter()
             .filter(|(_, machine)| {
-                !machine.state.is_ended() && machine.state != MachineState::Waiting
+                matches!(
+                    machine.state,
+                    MachineState::Starting { .. }
+                        | MachineState::Running { .. }
+                        | MachineState::LostContact { .. }
+                )
             })
             .map(|(id, _)| id.clone())
             .take(RUNNING_ON.min(going as usize))
@@ -179,10 +217,24 @@ impl Run {
             counts: self.counts,
             running_on: self.running_on(),
             kill: self.head.kill.clone(),
+            stopped: self.head.stopped,
         }
     }
 
-    /// A machine as the run's page shows it; `output` is not the run's to know.
+    /// Machines that hold a place in the batch: those that are going, and those that are tried again soon.
+    pub(super) fn in_work(&self) -> u32 {
+        let Counts {
+            starting,
+            running,
+            lost_contact,
+            retrying,
+            ..
+        } = self.counts;
+        starting + running + lost_contact + retrying
+    }
+
+    /// A machine as the run's page shows it; `output` is not the run's to know, nor is that of earlier attempts, which is
+    /// left at zero.
     pub fn machine_row(&self, machine: &MachineId, output: OutputLength) -> Option<MachineRow> {
         let known = self.machines.get(machine)?;
         Some(MachineRow {
@@ -191,6 +243,9 @@ impl Run {
             pid: known.pid,
             output,
             kill: known.kill.clone(),
+            attempt: known.attempt(),
+            earlier: known.earlier.iter().map(Earlier::row).collect(),
+            replaced: known.replaced.clone(),
         })
     }
 
@@ -239,6 +294,7 @@ fn count_of<'a>(counts: &'a mut Counts, state: &MachineState) -> &'a mut u32 {
         MachineState::Starting { .. } => &mut counts.starting,
         MachineState::Running { .. } => &mut counts.running,
         MachineState::LostContact { .. } => &mut counts.lost_contact,
+        MachineState::Retrying { .. } => &mut counts.retrying,
         MachineState::Ended { outcome, .. } => match outcome {
             MachineOutcome::Succeeded => &mut counts.succeeded,
             MachineOutcome::Maintenance => &mut counts.maintenance,

@@ -15,8 +15,20 @@ pub struct Overview {
     pub problems: Vec<Problem>,
     /// Maintenance as it is in force.
     pub maintenance: MaintenanceView,
+    /// What keeps the server from writing to its disk.
+    #[serde(default)]
+    pub troubles: Vec<StorageTrouble>,
     /// The server.
     pub server: ServerView,
+}
+
+/// Something that keeps the server from writing to its disk.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StorageTrouble {
+    /// Since when.
+    pub since: UnixMillis,
+    /// What it is, what it means and what to do.
+    pub message: String,
 }
 
 /// The server, as every page's header and footer show it.

@@ -17,7 +17,7 @@ pub use config::{
 pub use error::{ApiError, ErrorBody, ErrorCode};
 pub use jobs::{
     ConfigEntry, DstMark, FireTime, JobDetail, JobRow, Overview, Pause, PauseRequest, RecentRun,
-    ServerView, TargetRow, TargetVerdict,
+    ServerView, StorageTrouble, TargetRow, TargetVerdict,
 };
 pub use maintenance::{
     DiffChange, DiffLine, FieldProblem, MaintenanceDiff, MaintenanceEdit, MaintenancePage,
@@ -26,5 +26,6 @@ pub use maintenance::{
 pub use output::{ChunkMark, OutputFrom, OutputSlice, SliceError};
 pub(crate) use output::{decode_with_header, encode_with_header};
 pub use runs::{
-    Counts, KillRequest, KillView, MachineRow, OutputLength, RunDetail, RunStarted, RunSummary,
+    Counts, KillRequest, KillView, MachineRow, OutputLength, PastAttempt, ReplacedOutcome,
+    RunDetail, RunStarted, RunSummary, StopView,
 };

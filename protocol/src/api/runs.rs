@@ -1,8 +1,9 @@
 //! Runs and their machines, and what people ask of them.
 
 use super::ConfigEntry;
+use crate::attempt::Attempt;
 use crate::ids::{JobName, MachineId, RunId};
-use crate::status::{MachineState, RunCause, RunState};
+use crate::status::{MachineOutcome, MachineState, RunCause, RunState};
 use crate::time::UnixMillis;
 use serde::{Deserialize, Serialize};
 
@@ -25,6 +26,18 @@ pub struct RunSummary {
     pub running_on: Vec<MachineId>,
     /// Set once a person (or a replacing run) asked for its end.
     pub kill: Option<KillView>,
+    /// Set once it begins nothing more because too many machines have failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stopped: Option<StopView>,
+}
+
+/// A run that begins nothing more because as many machines have failed as its `max_failures` allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StopView {
+    /// Machines that had failed then.
+    pub failures: u32,
+    /// When.
+    pub at: UnixMillis,
 }
 
 /// A kill that was asked for.
@@ -34,6 +47,9 @@ pub struct KillView {
     pub by: String,
     /// When.
     pub at: UnixMillis,
+    /// Of a machine: whether it had not ended 30 s later. It is told again and again all the same.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unconfirmed: bool,
 }
 
 /// How many machines of a run are in which state.
@@ -49,6 +65,9 @@ pub struct Counts {
     pub running: u32,
     /// Out of contact.
     pub lost_contact: u32,
+    /// Waiting for their next attempt.
+    #[serde(default)]
+    pub retrying: u32,
     /// Ended well.
     pub succeeded: u32,
     /// Ended in any other way, but for the two below.
@@ -70,6 +89,9 @@ pub struct RunDetail {
     pub config: Vec<ConfigEntry>,
     /// The command as it was run.
     pub command: String,
+    /// How often a machine is tried at most.
+    #[serde(default)]
+    pub attempts: Attempt,
 }
 
 /// One machine of a run.
@@ -81,10 +103,60 @@ pub struct MachineRow {
     pub state: MachineState,
     /// Process id of the command's shell.
     pub pid: Option<u32>,
-    /// Length of its output.
+    /// Length of the output of `attempt`.
     pub output: OutputLength,
     /// Set once its end was asked for.
     pub kill: Option<KillView>,
+    /// The attempt that `state` is about; while the next one is waited for, the one that has failed.
+    #[serde(default)]
+    pub attempt: Attempt,
+    /// The attempts before it, oldest first. While the next one is waited for, the last of them is `attempt` itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub earlier: Vec<PastAttempt>,
+    /// The outcome that it was given in silence, before its wrapper came back after all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaced: Option<ReplacedOutcome>,
+}
+
+impl MachineRow {
+    /// Every attempt that has or had a wrapper, oldest first.
+    pub fn attempts(&self) -> impl Iterator<Item = Attempt> + use<> {
+        (0..self.attempt.get()).map(|earlier| Attempt::after(earlier as usize))
+    }
+
+    /// Notes how much output an attempt has.
+    pub fn set_output(&mut self, attempt: Attempt, length: OutputLength) {
+        if attempt == self.attempt {
+            self.output = length;
+        }
+        if let Some(past) = self.earlier.get_mut(attempt.get() as usize - 1) {
+            past.output = length;
+        }
+    }
+}
+
+/// An attempt that was not the machine's last.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PastAttempt {
+    /// When the command started; `None` if it never did.
+    pub since: Option<UnixMillis>,
+    /// When it ended.
+    pub at: UnixMillis,
+    /// How.
+    pub outcome: MachineOutcome,
+    /// Length of its output.
+    pub output: OutputLength,
+}
+
+/// An outcome that did not stand: the machine was given up, and its wrapper came back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReplacedOutcome {
+    /// What was assumed.
+    pub outcome: MachineOutcome,
+    /// When it was assumed.
+    pub given: UnixMillis,
+    /// When the wrapper was heard again.
+    pub returned: UnixMillis,
 }
 
 /// How much output there is.

@@ -5,15 +5,15 @@
 use super::Inner;
 use crate::executor::{Before, Direct, DirectNews};
 use crate::runs::{HelloAnswer, LaunchOrder, MachineInput, RunHandle, ToMachine};
-use crate::store::output::Chunk;
+use crate::store::output::{Chunk, Part};
 use bytes::Bytes;
 use futures::StreamExt as _;
 use futures::stream::SelectAll;
 use saltpeter_domain::run::{MachineExit, Speaker};
-use saltpeter_protocol::MachineId;
 use saltpeter_protocol::machine::Stream;
 use saltpeter_protocol::machine::v2::{Encoding, Progress, WrapperId};
-use std::collections::{BTreeMap, BTreeSet};
+use saltpeter_protocol::{Attempt, MachineId};
+use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::sync::mpsc;
 
@@ -33,7 +33,8 @@ struct Group {
     machines: Vec<MachineId>,
 }
 
-type Orders = SelectAll<futures::stream::BoxStream<'static, (MachineId, ToMachine)>>;
+type OrdersOfOne = futures::stream::BoxStream<'static, (MachineId, ToMachine)>;
+type Orders = SelectAll<OrdersOfOne>;
 
 impl Inner {
     /// Has the executor run the command of `order`, and takes up what it ran before.
@@ -47,14 +48,14 @@ impl Inner {
 
     async fn run_group(&self, order: &LaunchOrder, group: Group, reply: &RunHandle) {
         let mut orders = Orders::new();
-        let mut going = BTreeSet::new();
+        let mut going = BTreeMap::new();
         for machine in group.machines {
-            if let Some(heard) = self
+            if let Some((attempt, heard)) = self
                 .hello(&machine, group.number, group.before, reply)
                 .await
             {
                 orders.push(heard);
-                going.insert(machine);
+                going.insert(machine, attempt);
             }
         }
         if going.is_empty() {
@@ -65,7 +66,7 @@ impl Inner {
         let direct = Direct {
             made: order.created,
             number: group.number,
-            machines: going.iter().cloned().collect(),
+            machines: going.keys().cloned().collect(),
             command: order.spec.command(),
             before: group.before,
             kills,
@@ -88,7 +89,7 @@ impl Inner {
                         let _ = kill.try_send(machine);
                     }
                     _ = alive.tick(), if taken => {
-                        for machine in &going {
+                        for machine in going.keys() {
                             reply.send(MachineInput::Heard { machine: machine.clone() }).await;
                         }
                     }
@@ -105,7 +106,7 @@ impl Inner {
         number: u32,
         before: Before,
         reply: &RunHandle,
-    ) -> Option<futures::stream::BoxStream<'static, (MachineId, ToMachine)>> {
+    ) -> Option<(Attempt, OrdersOfOne)> {
         let speaker = Speaker::V2(WrapperId(number.into()));
         let progress = match before {
             Before::New | Before::Perhaps => Progress::New,
@@ -117,18 +118,19 @@ impl Inner {
         };
         let (outbox, mut orders) = mpsc::channel(ORDERS);
         let answer = reply.hello(machine.clone(), speaker, progress, outbox);
-        let Ok(HelloAnswer::Welcome { kill, .. }) = answer.await else {
+        let Ok(HelloAnswer::Welcome { attempt, kill, .. }) = answer.await else {
             return None;
         };
         let pending = kill.then(|| (machine.clone(), ToMachine::Kill));
         let machine = machine.clone();
         let later = futures::stream::poll_fn(move |cx| orders.poll_recv(cx))
             .map(move |order| (machine.clone(), order));
-        Some(futures::stream::iter(pending).chain(later).boxed())
+        let orders = futures::stream::iter(pending).chain(later).boxed();
+        Some((attempt, orders))
     }
 
-    async fn started(&self, going: &BTreeSet<MachineId>, reply: &RunHandle) {
-        for machine in going {
+    async fn started(&self, going: &BTreeMap<MachineId, Attempt>, reply: &RunHandle) {
+        for machine in going.keys() {
             let started = MachineInput::Started {
                 machine: machine.clone(),
                 pid: None,
@@ -138,7 +140,12 @@ impl Inner {
         }
     }
 
-    async fn pass_on(&self, news: DirectNews, going: &mut BTreeSet<MachineId>, reply: &RunHandle) {
+    async fn pass_on(
+        &self,
+        news: DirectNews,
+        going: &mut BTreeMap<MachineId, Attempt>,
+        reply: &RunHandle,
+    ) {
         let (machine, input) = match news {
             DirectNews::Taken => return,
             DirectNews::Ended {
@@ -147,7 +154,9 @@ impl Inner {
                 stdout,
                 stderr,
             } => {
-                self.write(&machine, &stdout, &stderr, reply).await;
+                let attempt = going.get(&machine).copied().unwrap_or_default();
+                self.write((&machine, attempt).into(), &stdout, &stderr, reply)
+                    .await;
                 let input = MachineInput::Ended {
                     machine: machine.clone(),
                     exit: MachineExit::V2(exit),
@@ -169,14 +178,14 @@ impl Inner {
                 (machine, input)
             }
         };
-        if going.remove(&machine) {
+        if going.remove(&machine).is_some() {
             reply.send(input).await;
         }
     }
 
     /// Writes a command's output, as it is known at its end. What an earlier life of this server wrote of it is left
     /// out: it is the same.
-    async fn write(&self, machine: &MachineId, stdout: &str, stderr: &str, reply: &RunHandle) {
+    async fn write(&self, part: Part<'_>, stdout: &str, stderr: &str, reply: &RunHandle) {
         let mut offset = 0;
         for (stream, text) in [(Stream::Stdout, stdout), (Stream::Stderr, stderr)] {
             for piece in text.as_bytes().chunks(CHUNK) {
@@ -188,8 +197,8 @@ impl Inner {
                     payload: Bytes::copy_from_slice(piece),
                     raw_len: u32::try_from(piece.len()).unwrap_or(u32::MAX),
                 };
-                if let Err(error) = self.output.append(reply.run(), machine, chunk).await {
-                    tracing::error!(run = %reply.run(), %machine, "output could not be written: {error}");
+                if let Err(error) = self.output.append(reply.run(), part, chunk).await {
+                    tracing::error!(run = %reply.run(), ?part, "output could not be written: {error}");
                     return;
                 }
                 offset += piece.len() as u64;

@@ -1,3 +1,5 @@
+mod attempts;
+
 use super::choice::{Choice, Matched};
 use crate::executor::Answer;
 use saltpeter_domain::Maintenance;

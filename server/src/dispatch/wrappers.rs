@@ -29,7 +29,9 @@ impl Inner {
     pub(super) async fn start_wrappers(&self, order: LaunchOrder, reply: &RunHandle) {
         let spec = &order.spec;
         let host = self.executor.server_host(spec.server_host.as_deref());
-        let url = format!("wss://{host}:{}", self.machines_port);
+        let advertised = self.config.current().settings.advertised_machines_port;
+        let port = advertised.unwrap_or(self.machines_port);
+        let url = format!("wss://{host}:{port}");
         let security = &self.security;
         let is_pinned = self.executor.is_this_host() || !security.is_vouched();
         let pin = is_pinned.then(|| security.pin().to_owned());
@@ -46,7 +48,15 @@ impl Inner {
             retain: DEFAULT_RETAIN,
             command: None,
         };
-        let of_old = |machine| launch(machine).for_version_1(spec.command());
+        let of_old = |machine: MachineId| {
+            let attempt = order.attempts.get(&machine).copied().unwrap_or_default();
+            let mut launch = launch(machine);
+            // Nothing else tells it from the wrapper of another attempt.
+            if let Ok(instance) = RunId::new(attempt.instance(&order.run)) {
+                launch.run = instance;
+            }
+            launch.for_version_1(spec.command())
+        };
         if spec.wrapper.protocol == WrapperProtocol::V1 && !takes_old {
             for machine in order.machines {
                 self.failed(&order.run, machine, NO_TLS.to_owned(), reply)

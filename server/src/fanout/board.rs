@@ -6,7 +6,9 @@ use crate::pauses::Paused;
 use crate::runs::RunChange;
 use crate::view;
 use saltpeter_domain::{Job, JobSet, Maintenance};
-use saltpeter_protocol::api::{JobRow, MaintenanceView, Overview, Problem, ServerView};
+use saltpeter_protocol::api::{
+    JobRow, MaintenanceView, Overview, Problem, ServerView, StorageTrouble,
+};
 use saltpeter_protocol::live::{Event, ServerMessage};
 use saltpeter_protocol::{JobName, UnixMillis};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -75,6 +77,7 @@ struct State {
     due: BTreeSet<(UnixMillis, JobName)>,
     dirty: BTreeSet<JobName>,
     problems: Vec<Problem>,
+    troubles: Vec<StorageTrouble>,
     maintenance: Arc<Maintenance>,
     maintenance_view: MaintenanceView,
     /// When global maintenance was first seen on.
@@ -108,6 +111,7 @@ impl Board {
                 due: BTreeSet::new(),
                 dirty: BTreeSet::new(),
                 problems: Vec::new(),
+                troubles: Vec::new(),
                 maintenance: Arc::default(),
                 maintenance_view: MaintenanceView::default(),
                 global_since: None,
@@ -242,6 +246,18 @@ impl Board {
         }
         state.dirty.clear();
         self.publish(&mut state, Change::Reset);
+    }
+
+    /// Takes in what is wrong with the storage.
+    pub fn set_troubles(&self, troubles: Vec<StorageTrouble>) {
+        let mut state = self.lock();
+        if state.troubles != troubles {
+            state.troubles.clone_from(&troubles);
+            self.publish(
+                &mut state,
+                Change::Event(Box::new(Event::Storage { troubles })),
+            );
+        }
     }
 
     /// Takes the pauses in.
@@ -382,6 +398,7 @@ impl State {
         Parts {
             rows: self.rows.values().map(|row| Arc::clone(&row.row)).collect(),
             problems: self.problems.clone(),
+            troubles: self.troubles.clone(),
             maintenance: self.maintenance_view.clone(),
             zone: self.zone,
             confirm_above: self.confirm_above,
@@ -392,6 +409,7 @@ impl State {
 struct Parts {
     rows: Vec<Arc<JobRow>>,
     problems: Vec<Problem>,
+    troubles: Vec<StorageTrouble>,
     maintenance: MaintenanceView,
     zone: chrono_tz::Tz,
     confirm_above: u32,
@@ -403,6 +421,7 @@ impl Parts {
             jobs: self.rows.iter().map(|row| JobRow::clone(row)).collect(),
             problems: self.problems,
             maintenance: self.maintenance,
+            troubles: self.troubles,
             server: ServerView {
                 version: crate::VERSION.to_owned(),
                 now,

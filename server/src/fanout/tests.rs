@@ -58,6 +58,7 @@ fn run(job: &str, ordinal: i64, outcome: Option<RunOutcome>) -> RunSummary {
         counts: Counts::default(),
         running_on: Vec::new(),
         kill: None,
+        stopped: None,
     }
 }
 

@@ -14,7 +14,7 @@ use saltpeter_protocol::api::{
     ApiError, ConfigPage, ErrorCode, JobDetail, JobRow, KillRequest, MaintenanceDiff,
     MaintenanceEdit, MaintenancePage, OutputFrom, Overview, PauseRequest, RunDetail, RunStarted,
 };
-use saltpeter_protocol::{MachineId, RunId};
+use saltpeter_protocol::{Attempt, MachineId, RunId};
 use serde::Deserialize;
 
 /// Bytes of output in an answer unless the request says otherwise.
@@ -147,6 +147,13 @@ struct Slice {
     line: Option<u64>,
     tail: Option<u64>,
     limit: Option<usize>,
+    attempt: Option<Attempt>,
+}
+
+/// Which of a machine's attempts; the newest when absent.
+#[derive(Debug, Deserialize)]
+struct OfAttempt {
+    attempt: Option<Attempt>,
 }
 
 async fn output(
@@ -165,7 +172,9 @@ async fn output(
         }
     };
     let limit = slice.limit.unwrap_or(DEFAULT_SLICE);
-    let slice = ops.output(&run, &machine, from, limit).await?;
+    let slice = ops
+        .output(&run, &machine, slice.attempt, from, limit)
+        .await?;
     let body = slice
         .encode()
         .map_err(|error| ApiError::new(ErrorCode::Internal, error.to_string()))?;
@@ -179,9 +188,10 @@ async fn output(
 async fn raw_output(
     State(ops): State<Ops>,
     Path((run, machine)): Path<(String, String)>,
+    Query(of): Query<OfAttempt>,
 ) -> Answer<Response> {
     let (run, machine) = stream_of(&run, machine)?;
-    let reader = ops.output_reader(&run, &machine, 0).await?;
+    let reader = ops.output_reader(&run, &machine, of.attempt, 0).await?;
     let mut response = axum::body::Body::from_stream(reader.into_stream()).into_response();
     let headers = response.headers_mut();
     // A job's output is never shown as a page.
@@ -189,7 +199,10 @@ async fn raw_output(
         CONTENT_TYPE,
         HeaderValue::from_static("text/plain; charset=utf-8"),
     );
-    let name: String = format!("{run}_{machine}.log")
+    let of = of
+        .attempt
+        .map_or(String::new(), |attempt| format!("_{attempt}"));
+    let name: String = format!("{run}_{machine}{of}.log")
         .chars()
         .map(|c| {
             if c.is_ascii_graphic() && !matches!(c, '"' | '\\') {

@@ -4,9 +4,10 @@ use super::error::Answer;
 use super::request::{Body, By};
 use crate::VERSION;
 use crate::ops::{self, Ops};
+use crate::store::health::Trouble;
 use axum::extract::{Path, Request, State};
-use axum::http::Method;
 use axum::http::header::ACCEPT;
+use axum::http::{Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
@@ -23,13 +24,29 @@ const STATUS_OUTPUT: usize = 64 * 1024;
 
 pub(super) fn router(ops: Ops) -> Router {
     Router::new()
-        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/healthz", get(healthz))
         .route("/version", get(version))
         .route("/running", get(running))
         .route("/status", get(status))
         .route("/runnow/{job}", post(run_now))
         .route("/kill", post(kill))
         .with_state(ops)
+}
+
+/// 503, and why, while the server cannot write to its disk: whoever watches it should wake somebody up. A supervisor that
+/// only asks whether it lives should ask for `/version`; a restart makes no room.
+async fn healthz(State(ops): State<Ops>) -> (StatusCode, String) {
+    let troubles = ops.troubles();
+    if troubles.is_empty() {
+        return (StatusCode::OK, "ok\n".to_owned());
+    }
+    let status = if troubles.iter().any(Trouble::is_failure) {
+        StatusCode::SERVICE_UNAVAILABLE
+    } else {
+        StatusCode::OK
+    };
+    let lines = troubles.iter().map(|trouble| trouble.sentence() + "\n");
+    (status, lines.collect())
 }
 
 /// `/config` and `/timeline` are pages for browsers, and what they always were for programs.
@@ -182,7 +199,7 @@ async fn results(ops: &Ops, run: &RunSummary) -> Answer<Map<String, Value>> {
             _ => None,
         };
         let from = OutputFrom::Tail(STATUS_OUTPUT as u64);
-        let output = ops.output(&run.id, &row.machine, from, STATUS_OUTPUT);
+        let output = ops.output(&run.id, &row.machine, None, from, STATUS_OUTPUT);
         let outcome = row.state.outcome();
         let result = json!({
             "starttime": row.state.started_at().map(iso),

@@ -1,7 +1,7 @@
 //! The words of the jobs' log files. People's scripts look for them: they do not change.
 
 use chrono::DateTime;
-use saltpeter_protocol::{JobName, MachineId, MachineOutcome, RunId, UnixMillis};
+use saltpeter_protocol::{Attempt, JobName, MachineId, MachineOutcome, RunId, UnixMillis};
 use std::fmt::Write as _;
 
 /// A point in time as these files have always had it: UTC, microseconds, offset.
@@ -63,6 +63,56 @@ pub(super) fn machine_head(run: &RunId, machine: &MachineId, outcome: &MachineOu
         let _ = writeln!(text, "**** Exit Code {code} ******");
     }
     text
+}
+
+pub(super) fn stopped(run: &RunId, failures: u32, not_attempted: u32, at: UnixMillis) -> String {
+    let word = if failures == 1 { "failure" } else { "failures" };
+    format!(
+        "!!!!!! {run} stopped after {failures} {word} at {}; {not_attempted} not attempted !!!!!!\n",
+        time(at)
+    )
+}
+
+pub(super) fn retries_given_up(run: &RunId, machine: &MachineId) -> String {
+    format!("!!!!!! {machine} from {run} is not tried again, since the run has stopped !!!!!!\n")
+}
+
+pub(super) fn returned(
+    run: &RunId,
+    machine: &MachineId,
+    replaced: &MachineOutcome,
+    at: UnixMillis,
+) -> String {
+    let code = replaced.exit_code().unwrap_or_default();
+    format!(
+        "!!!!!! {machine} from {run} is back at {}: it was given up as {} (exit code {code}), and its real outcome follows !!!!!!\n",
+        time(at),
+        replaced.label(),
+    )
+}
+
+pub(super) fn kill_unconfirmed(
+    run: &RunId,
+    machine: &MachineId,
+    by: &str,
+    at: UnixMillis,
+) -> String {
+    format!(
+        "!!!!!! Kill of {machine} from {run} by {by} not confirmed after 30 s, at {} !!!!!!\n",
+        time(at)
+    )
+}
+
+/// Which attempt a block is of; nothing for a first one that no other follows.
+pub(super) fn attempt(attempt: Attempt, next: Option<(Attempt, UnixMillis)>) -> String {
+    match next {
+        Some((last, at)) => format!(
+            "Attempt {attempt} of {last}. The next begins at {}\n",
+            time(at)
+        ),
+        None if attempt.is_first() => String::new(),
+        None => format!("Attempt {attempt}\n"),
+    }
 }
 
 pub(super) fn machine_foot(

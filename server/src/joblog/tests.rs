@@ -31,6 +31,7 @@ fn ended(after: i64, name: &str, outcome: MachineOutcome) -> LogEntry {
     let event = LogEvent::MachineEnded {
         run: run(),
         machine: machine(name),
+        attempt: Attempt::FIRST,
         outcome,
     };
     entry(after, event)
@@ -81,6 +82,79 @@ impl Fixture {
         writer.run(stop).await;
         std::fs::read_to_string(directory.join("backup.log")).unwrap_or_default()
     }
+}
+
+#[tokio::test]
+async fn attempts_stops_and_what_did_not_hold_are_told() {
+    let f = Fixture::new().await;
+    f.has_written("web1", b"first\n").await;
+    let second = Attempt::after(1);
+    let chunk = Chunk {
+        offset: 0,
+        stream: Stream::Stdout,
+        at: BEGIN,
+        encoding: Encoding::Raw,
+        payload: Bytes::from_static(b"second\n"),
+        raw_len: 7,
+    };
+    let web1 = machine("web1");
+    let written = f.output.append(&run(), (&web1, second), chunk).await;
+    written.unwrap();
+    let code = |code| MachineOutcome::Failed { code };
+    let events = [
+        LogEvent::AttemptEnded {
+            run: run(),
+            machine: web1.clone(),
+            attempt: Attempt::FIRST,
+            last: Attempt::after(2),
+            outcome: code(3),
+            next: UnixMillis(BEGIN.0 + 10_000),
+        },
+        LogEvent::MachineEnded {
+            run: run(),
+            machine: web1.clone(),
+            attempt: second,
+            outcome: code(4),
+        },
+        LogEvent::RunStopped {
+            run: run(),
+            failures: 1,
+            not_attempted: 12,
+        },
+        LogEvent::RetriesGivenUp {
+            run: run(),
+            machine: machine("web2"),
+            outcome: code(5),
+        },
+        LogEvent::KillUnconfirmed {
+            run: run(),
+            machine: machine("web3"),
+            by: "anna".to_owned(),
+        },
+        LogEvent::MachineReturned {
+            run: run(),
+            machine: machine("web4"),
+            replaced: MachineOutcome::Lost,
+        },
+    ];
+    let entries = events.into_iter().map(|event| entry(0, event)).collect();
+    let text = f.log("logs", entries).await;
+    insta::assert_snapshot!(text, @r"
+    ########## web1 from backup_1762250400 ################
+    **** Exit Code 3 ******
+    first
+    Attempt 1 of 3. The next begins at 2025-11-04 10:00:10.000000+00:00
+    ####### END web1 from backup_1762250400 at 2025-11-04 10:00:00.000000+00:00 #########
+    ########## web1 from backup_1762250400 ################
+    **** Exit Code 4 ******
+    second
+    Attempt 2
+    ####### END web1 from backup_1762250400 at 2025-11-04 10:00:00.000000+00:00 #########
+    !!!!!! backup_1762250400 stopped after 1 failure at 2025-11-04 10:00:00.000000+00:00; 12 not attempted !!!!!!
+    !!!!!! web2 from backup_1762250400 is not tried again, since the run has stopped !!!!!!
+    !!!!!! Kill of web3 from backup_1762250400 by anna not confirmed after 30 s, at 2025-11-04 10:00:00.000000+00:00 !!!!!!
+    !!!!!! web4 from backup_1762250400 is back at 2025-11-04 10:00:00.000000+00:00: it was given up as lost (exit code 253), and its real outcome follows !!!!!!
+    ");
 }
 
 #[tokio::test]

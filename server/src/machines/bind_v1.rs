@@ -9,7 +9,7 @@ use crate::runs::{HelloAnswer, MachineInput};
 use saltpeter_domain::run::Speaker;
 use saltpeter_protocol::machine::v1::{Envelope, ErrorCode, FromServer, FromWrapper};
 use saltpeter_protocol::machine::v2::{LeaveReason, Progress};
-use saltpeter_protocol::{MachineId, RunId};
+use saltpeter_protocol::{Attempt, MachineId, RunId};
 use tokio::sync::mpsc;
 
 impl Reader<'_> {
@@ -25,11 +25,12 @@ impl Reader<'_> {
         if self
             .bound
             .as_ref()
-            .is_some_and(|bound| names == (bound.run.as_str(), bound.machine.as_str()))
+            .is_some_and(|bound| names == (bound.instance.as_str(), bound.machine.as_str()))
         {
             return Ok(true);
         }
-        let (Ok(run), Ok(machine)) = (RunId::new(names.0), MachineId::new(names.1)) else {
+        let (run, attempt) = Attempt::of_instance(names.0);
+        let (Ok(run), Ok(machine)) = (RunId::new(run), MachineId::new(names.1)) else {
             return self.unknown(envelope, message).await;
         };
         if !self
@@ -49,7 +50,12 @@ impl Reader<'_> {
         };
         let (orders_in, orders) = mpsc::channel(QUEUED_ORDERS);
         let answer = line
-            .hello(machine.clone(), Speaker::V1, Progress::New, orders_in)
+            .hello(
+                machine.clone(),
+                Speaker::v1(attempt),
+                Progress::New,
+                orders_in,
+            )
             .await?;
         let (over, kill) = match answer {
             HelloAnswer::Welcome { kill, .. } => (false, kill),
@@ -67,13 +73,18 @@ impl Reader<'_> {
                 return Ok(false);
             }
         };
-        let output = self.hub.log.stream(&run, &machine).await.map_err(|error| {
-            tracing::error!(%run, %machine, %error, "a wrapper cannot be heard");
-            End::Close(Closing::Restart, "the output log cannot be read")
-        })?;
+        let output = self
+            .hub
+            .log
+            .of(&run, (&machine, attempt))
+            .await
+            .map_err(|error| {
+                tracing::error!(%run, %machine, %error, "a wrapper cannot be heard");
+                End::Close(Closing::Restart, "the output log cannot be read")
+            })?;
         let binding = Binding {
             job_name: envelope.job_name.clone(),
-            job_instance: run.to_string(),
+            job_instance: envelope.job_instance.clone(),
             machine: machine.to_string(),
             orders: Some(orders),
             durable: output.watch(),
@@ -87,7 +98,7 @@ impl Reader<'_> {
         }
         self.ending = None;
         self.bound = Some(Bound {
-            run,
+            instance: envelope.job_instance.clone(),
             machine,
             line,
             output,

@@ -2,11 +2,11 @@
 
 use super::auth::RunKey;
 use super::counters::Counters;
+use super::output::Output;
+use super::wire::{Wire, ways};
 use super::{session_v1, session_v2};
 use crate::clock::Clock;
 use crate::runs::Runs;
-use crate::store::output::OutputLog;
-use axum::extract::ws::WebSocket;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -51,7 +51,7 @@ pub struct Hub {
 
 pub(super) struct Shared {
     pub(super) runs: Runs,
-    pub(super) log: OutputLog,
+    pub(super) log: Arc<dyn Output>,
     pub(super) key: RunKey,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) limits: Limits,
@@ -66,18 +66,24 @@ pub struct Seat(#[expect(dead_code, reason = "held, not read")] OwnedSemaphorePe
 
 /// Which version a connection speaks, and what it showed at the door.
 #[derive(Debug, Clone)]
-pub(crate) enum Door {
+pub enum Door {
     /// No subprotocol; the token came in the address.
-    V1 { token: Option<String> },
+    V1 {
+        /// The token.
+        token: Option<String>,
+    },
     /// `saltpeter.v2`; the token came in the `Authorization` header.
-    V2 { token: Option<String> },
+    V2 {
+        /// The token.
+        token: Option<String>,
+    },
 }
 
 impl Hub {
     /// A hub for the wrappers of `runs`. Connections end when `closing` is cancelled.
     pub fn new(
         runs: Runs,
-        log: OutputLog,
+        log: impl Output,
         key: RunKey,
         clock: Arc<dyn Clock>,
         limits: Limits,
@@ -87,7 +93,7 @@ impl Hub {
         Self {
             shared: Arc::new(Shared {
                 runs,
-                log,
+                log: Arc::new(log),
                 key,
                 clock,
                 limits,
@@ -113,16 +119,17 @@ impl Hub {
     }
 
     /// Talks with a connected wrapper to the end.
-    pub(crate) async fn talk(&self, seat: Seat, socket: WebSocket, door: Door) {
+    pub async fn talk(&self, seat: Seat, wire: impl Wire, door: Door) {
+        let ways = ways(wire);
         let counters = &self.shared.counters;
         match door {
             Door::V1 { token } => {
                 counters.accepted_v1.add_one();
-                session_v1::talk(&self.shared, socket, token).await;
+                session_v1::talk(&self.shared, ways, token).await;
             }
             Door::V2 { token } => {
                 counters.accepted_v2.add_one();
-                session_v2::talk(&self.shared, socket, token).await;
+                session_v2::talk(&self.shared, ways, token).await;
             }
         }
         drop(seat);

@@ -4,10 +4,12 @@ use super::counters::Counters;
 use super::hub::Limits;
 use super::outgoing::{Closing, Over};
 use crate::runs::Gone;
-use axum::extract::ws::{Message, Utf8Bytes, WebSocket};
+use super::wire::From as Way;
+use axum::extract::ws::{Message, Utf8Bytes};
 use bytes::Bytes;
 use futures::StreamExt as _;
-use futures::stream::SplitStream;
+use std::pin::Pin;
+use tokio::time::{Instant, Sleep};
 
 /// Why a conversation has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,16 +45,18 @@ pub(super) enum Frame {
 
 /// The reading half.
 pub(super) struct Incoming<'h> {
-    stream: SplitStream<WebSocket>,
+    stream: Way,
     limits: &'h Limits,
     counters: &'h Counters,
+    /// Looks for silence from time to time: setting it anew for each message costs as much as reading the message.
+    look: Pin<Box<Sleep>>,
     /// Bad messages since the last good one.
     bad: u32,
 }
 
 impl<'h> Incoming<'h> {
     pub(super) fn new(
-        stream: SplitStream<WebSocket>,
+        stream: Way,
         limits: &'h Limits,
         counters: &'h Counters,
     ) -> Self {
@@ -60,21 +64,31 @@ impl<'h> Incoming<'h> {
             stream,
             limits,
             counters,
+            look: Box::pin(tokio::time::sleep(limits.silence)),
             bad: 0,
         }
     }
 
     /// The next message. Dropping the future loses none.
     pub(super) async fn next(&mut self) -> Result<Frame, End> {
+        let mut heard = Instant::now();
         loop {
-            let Ok(message) = tokio::time::timeout(self.limits.silence, self.stream.next()).await
-            else {
-                return Err(End::Close(Closing::Policy, "nothing heard"));
+            let message = tokio::select! {
+                biased;
+                message = self.stream.next() => message,
+                () = self.look.as_mut() => {
+                    let silent = heard + self.limits.silence;
+                    if silent <= Instant::now() {
+                        return Err(End::Close(Closing::Policy, "nothing heard"));
+                    }
+                    self.look.as_mut().reset(silent);
+                    continue;
+                }
             };
             match message {
                 Some(Ok(Message::Text(text))) => return Ok(Frame::Text(text)),
                 Some(Ok(Message::Binary(bytes))) => return Ok(Frame::Binary(bytes)),
-                Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+                Some(Ok(Message::Ping(_) | Message::Pong(_))) => heard = Instant::now(),
                 Some(Ok(Message::Close(_))) | None => return Err(End::Gone),
                 Some(Err(_)) => {
                     self.counters.broken_connections.add_one();

@@ -10,13 +10,16 @@ mod find;
 mod hub;
 mod incoming;
 mod outgoing;
+mod output;
 mod session_v1;
 mod session_v2;
 pub mod tls;
+mod wire;
 mod writer_v1;
 mod writer_v2;
 
 pub use auth::{KeyError, RunKey};
 pub use counters::{Counter, Counters};
-pub(crate) use hub::Door;
-pub use hub::{Hub, Limits, Seat};
+pub use hub::{Door, Hub, Limits, Seat};
+pub use output::{MachineOutput, Output};
+pub use wire::Wire;

@@ -1,9 +1,9 @@
 //! The way to a wrapper: one message at a time, each within its time.
 
 use super::hub::Limits;
-use axum::extract::ws::{CloseFrame, Message, WebSocket};
+use super::wire::To;
+use axum::extract::ws::{CloseFrame, Message};
 use futures::SinkExt as _;
-use futures::stream::SplitSink;
 use serde::Serialize;
 use std::time::Duration;
 
@@ -46,12 +46,12 @@ impl Closing {
 
 /// The writing half.
 pub(super) struct Outgoing {
-    sink: SplitSink<WebSocket, Message>,
+    sink: To,
     within: Duration,
 }
 
 impl Outgoing {
-    pub(super) fn new(sink: SplitSink<WebSocket, Message>, limits: &Limits) -> Self {
+    pub(super) fn new(sink: To, limits: &Limits) -> Self {
         Self {
             sink,
             within: limits.write_within,

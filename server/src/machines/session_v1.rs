@@ -7,26 +7,26 @@ use super::counters::Counters;
 use super::hub::{Limits, Shared};
 use super::incoming::{End, Frame, Incoming};
 use super::outgoing::{Closing, Outgoing, QUEUED_ANSWERS};
+use super::output::MachineOutput;
+use super::wire::{From as Way, To};
 use super::writer_v1::{Answer, Completion, PendingAck, Writer};
 use crate::runs::{MachineInput, RunHandle};
-use crate::store::output::{AppendError, Chunk, Durable, OutputStream};
-use axum::extract::ws::WebSocket;
+use crate::store::output::{AppendError, Chunk, Durable};
 use bytes::Bytes;
-use futures::StreamExt as _;
 use saltpeter_domain::run::MachineExit;
 use saltpeter_protocol::machine::v1::{
     AckType, Envelope, ErrorCode, FromServer, FromWrapper, NackType,
 };
 use saltpeter_protocol::machine::v2::Encoding;
 use saltpeter_protocol::machine::{HEARTBEAT_EVERY, Stream};
-use saltpeter_protocol::{MachineId, RunId, UnixMillis};
+use saltpeter_protocol::{MachineId, UnixMillis};
 use std::pin::pin;
+use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 /// Talks with a wrapper to the end.
-pub(super) async fn talk(hub: &Shared, socket: WebSocket, token: Option<String>) {
-    let (sink, stream) = socket.split();
+pub(super) async fn talk(hub: &Shared, (sink, stream): (To, Way), token: Option<String>) {
     let mut outgoing = Outgoing::new(sink, &hub.limits);
     let (answers, answered) = mpsc::channel(QUEUED_ANSWERS);
     let reader = Reader {
@@ -66,10 +66,11 @@ async fn converse(reader: Reader<'_>, writer: Writer<'_>) -> End {
 
 /// Whom a connection speaks for.
 pub(super) struct Bound {
-    pub(super) run: RunId,
+    /// The run's name as the wrapper knows it.
+    pub(super) instance: String,
     pub(super) machine: MachineId,
     pub(super) line: RunHandle,
-    pub(super) output: OutputStream,
+    pub(super) output: Arc<dyn MachineOutput>,
     /// The machine has its outcome already: what still comes is taken and acknowledged, so that the wrapper can leave.
     pub(super) over: bool,
 }

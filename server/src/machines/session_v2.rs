@@ -8,13 +8,13 @@ use super::find::find;
 use super::hub::Shared;
 use super::incoming::{End, Frame, Incoming};
 use super::outgoing::{Closing, Outgoing, QUEUED_ANSWERS, QUEUED_ORDERS};
+use super::output::MachineOutput;
+use super::wire::{From as Way, To};
 use super::writer_v2::{Answer, Writer};
 use crate::VERSION;
 use crate::runs::{HelloAnswer, MachineInput, RunHandle, ToMachine};
-use crate::store::output::{AppendError, Chunk, Durable, OutputStream};
-use axum::extract::ws::WebSocket;
+use crate::store::output::{AppendError, Chunk, Durable};
 use bytes::Bytes;
-use futures::StreamExt as _;
 use saltpeter_domain::run::{MachineExit, Speaker};
 use saltpeter_protocol::machine::v2::{
     Exit, FrameError, FromServer, FromWrapper, HEADER_LEN, LeaveReason, OutputFrame, Progress,
@@ -23,7 +23,12 @@ use saltpeter_protocol::machine::v2::{
 use saltpeter_protocol::machine::{HEARTBEAT_EVERY, SUBPROTOCOL_V2};
 use saltpeter_protocol::{MachineId, RunId};
 use std::pin::pin;
+use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
+
+/// Frames up to so many bytes are copied: until it is written, a small one would hold the whole buffer that it was read
+/// into, and the connection would need another.
+const COPIED: usize = 4 * 1024;
 
 /// What the wrapper said in its hello.
 struct Hello {
@@ -34,12 +39,12 @@ struct Hello {
 }
 
 /// Talks with a wrapper to the end.
-pub(super) async fn talk(hub: &Shared, socket: WebSocket, token: Option<String>) {
-    let (sink, stream) = socket.split();
+pub(super) async fn talk(hub: &Shared, (sink, stream): (To, Way), token: Option<String>) {
     let mut outgoing = Outgoing::new(sink, &hub.limits);
     let mut incoming = Incoming::new(stream, &hub.limits, &hub.counters);
     let talk = converse(hub, &mut incoming, &mut outgoing, token.as_deref());
     let end = tokio::select! {
+        biased;
         end = talk => end,
         () = hub.closing.cancelled() => End::Close(Closing::Restart, "the server is ending"),
     };
@@ -97,8 +102,12 @@ async fn welcome(
     let answer = run
         .hello(hello.machine.clone(), speaker, hello.progress, orders_in)
         .await?;
-    let (command, kill) = match answer {
-        HelloAnswer::Welcome { command, kill } => (command, kill),
+    let (command, attempt, kill) = match answer {
+        HelloAnswer::Welcome {
+            command,
+            attempt,
+            kill,
+        } => (command, attempt, kill),
         HelloAnswer::Leave { reason, message } => {
             match reason {
                 LeaveReason::NotKnown => hub.counters.refused_unknown.add_one(),
@@ -111,7 +120,7 @@ async fn welcome(
     };
     let output = hub
         .log
-        .stream(&hello.run, &hello.machine)
+        .of(&hello.run, (&hello.machine, attempt))
         .await
         .map_err(|error| {
             tracing::error!(run = %hello.run, machine = %hello.machine, %error, "a wrapper cannot be welcomed");
@@ -203,7 +212,7 @@ async fn hello(
 struct Session {
     run: RunHandle,
     machine: MachineId,
-    output: OutputStream,
+    output: Arc<dyn MachineOutput>,
     orders: mpsc::Receiver<ToMachine>,
 }
 
@@ -228,6 +237,7 @@ impl Session {
         };
         let mut writer = pin!(writer.run());
         let end = tokio::select! {
+            biased;
             end = reader.run(incoming) => end,
             end = &mut writer => return end.unwrap_or_else(End::from),
         };
@@ -245,7 +255,7 @@ struct Reader<'h> {
     hub: &'h Shared,
     run: RunHandle,
     machine: MachineId,
-    output: OutputStream,
+    output: Arc<dyn MachineOutput>,
     durable: watch::Receiver<Durable>,
     answers: mpsc::Sender<Answer>,
     /// The command has ended so, with this much output; reported once that is durable.
@@ -265,6 +275,7 @@ impl Reader<'_> {
         self.report_end().await?;
         let waiting = self.ended.is_some();
         let said = tokio::select! {
+            biased;
             said = next(incoming) => said?,
             // The log outlives the sessions; its end shows at the next append.
             _ = self.durable.changed(), if waiting => return Ok(()),
@@ -347,7 +358,10 @@ impl Reader<'_> {
                 at: decoded.at,
                 encoding: decoded.encoding,
                 raw_len: decoded.raw_len,
-                payload: frame.slice(HEADER_LEN..),
+                payload: match frame.len() {
+                    ..=COPIED => Bytes::copy_from_slice(decoded.payload),
+                    _ => frame.slice(HEADER_LEN..),
+                },
             },
             Err(FrameError::Kind(_)) => {
                 counters.unknown_messages.add_one();

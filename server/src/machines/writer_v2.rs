@@ -2,9 +2,11 @@
 
 use super::incoming::End;
 use super::outgoing::{Closing, Outgoing, Over};
+use super::output::MachineOutput;
 use crate::runs::ToMachine;
-use crate::store::output::{Durable, OutputStream};
+use crate::store::output::Durable;
 use saltpeter_protocol::machine::v2::{FromServer, RefusedCode};
+use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 
 /// What the reading half answers to the wrapper.
@@ -22,7 +24,7 @@ pub(super) struct Writer<'o> {
     pub(super) answers: mpsc::Receiver<Answer>,
     pub(super) orders: mpsc::Receiver<ToMachine>,
     pub(super) durable: watch::Receiver<Durable>,
-    pub(super) output: OutputStream,
+    pub(super) output: Arc<dyn MachineOutput>,
     pub(super) outgoing: &'o mut Outgoing,
 }
 
@@ -31,6 +33,7 @@ impl Writer<'_> {
         let mut orders_open = true;
         loop {
             tokio::select! {
+                biased;
                 order = self.orders.recv(), if orders_open => match order {
                     Some(ToMachine::Kill) => self.outgoing.say(&FromServer::Kill).await?,
                     Some(ToMachine::Done) => self.outgoing.say(&FromServer::Done).await?,

@@ -1,12 +1,16 @@
 //! Starting, killing and pausing.
 
-use super::{Ops, internal, shutting_down, store_failed, unknown_run};
+use super::{Ops, internal, shutting_down, unknown_run, unwritable};
 use crate::runs::{KillError, StartError, StartRun};
 use saltpeter_domain::Job;
 use saltpeter_protocol::api::{ApiError, ErrorCode, JobRow, MachineRow, Pause};
 use saltpeter_protocol::{JobName, MachineId, MachineOutcome, RunCause, RunId};
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// How long a kill may take to be written down before the answer says that it is not yet.
+const KILL_ANSWER: Duration = Duration::from_secs(5);
 
 impl Ops {
     /// Runs a job now, whatever its schedule says.
@@ -22,7 +26,7 @@ impl Ops {
             .runs
             .detail(run)
             .await
-            .map_err(|e| store_failed(&e))?;
+            .map_err(|e| self.store_failed(&e))?;
         let detail = detail.ok_or_else(|| unknown_run(run))?;
         if !detail.summary.state.is_ended() {
             let message = format!("{run} is still going; wait for its end or kill it first");
@@ -59,12 +63,15 @@ impl Ops {
                 format!("global maintenance is on{reason}: nothing new starts until it is off"),
             ));
         }
+        if let Some(trouble) = self.parts.health.state_failure() {
+            return Err(unwritable(&trouble));
+        }
         let start = StartRun {
             job: job.name.clone(),
             spec: Arc::new(job.freeze(&jobs.settings)),
             cause,
             only,
-            reconnect_grace: jobs.settings.reconnect_grace,
+            reconnect_grace: job.reconnect_grace(&jobs.settings),
         };
         self.parts
             .runs
@@ -78,7 +85,7 @@ impl Ops {
                     ApiError::new(ErrorCode::Conflict, error.to_string())
                 }
                 StartError::ShuttingDown => shutting_down(),
-                StartError::Store(error) => store_failed(&error),
+                StartError::Store(error) => self.store_failed(&error),
             })
     }
 
@@ -89,19 +96,28 @@ impl Ops {
         machine: Option<MachineId>,
         by: String,
     ) -> Result<(), ApiError> {
-        self.parts
-            .runs
-            .kill(run, machine, by)
-            .await
-            .map_err(|error| match error {
-                KillError::UnknownRun(_) => ApiError::new(ErrorCode::UnknownRun, error.to_string()),
-                KillError::UnknownMachine(_) => {
-                    ApiError::new(ErrorCode::UnknownMachine, error.to_string())
-                }
-                KillError::NotRunning => ApiError::new(ErrorCode::NotRunning, error.to_string()),
-                KillError::ShuttingDown => shutting_down(),
-                KillError::Store(error) => store_failed(&error),
-            })
+        let kill = self.parts.runs.kill(run, machine, by);
+        let Ok(killed) = tokio::time::timeout(KILL_ANSWER, kill).await else {
+            return Err(self.kill_waits());
+        };
+        killed.map_err(|error| match error {
+            KillError::UnknownRun(_) => ApiError::new(ErrorCode::UnknownRun, error.to_string()),
+            KillError::UnknownMachine(_) => {
+                ApiError::new(ErrorCode::UnknownMachine, error.to_string())
+            }
+            KillError::NotRunning => ApiError::new(ErrorCode::NotRunning, error.to_string()),
+            KillError::ShuttingDown => shutting_down(),
+            KillError::Store(error) => self.store_failed(&error),
+        })
+    }
+
+    fn kill_waits(&self) -> ApiError {
+        let trouble = self.parts.health.state_failure();
+        let why = trouble.map_or(String::new(), |trouble| format!(" {}", trouble.sentence()));
+        let message = format!(
+            "the kill cannot be written down yet; it is carried out as soon as it is.{why}"
+        );
+        ApiError::new(ErrorCode::Unavailable, message)
     }
 
     /// Kills every run of a job that is not over, or one machine in all of them. Returns those runs.
@@ -140,7 +156,10 @@ impl Ops {
             at: self.parts.clock.now(),
         });
         let pauses = &self.parts.pauses;
-        pauses.set(job, pause).await.map_err(|e| store_failed(&e))?;
+        pauses
+            .set(job, pause)
+            .await
+            .map_err(|e| self.store_failed(&e))?;
         self.parts.board.pause(&pauses.current());
         let row = self.parts.board.row(job);
         row.ok_or_else(|| internal(&"the job went away meanwhile"))

@@ -1,14 +1,14 @@
 //! What the pages and the reading routes are answered with.
 
-use super::{Ops, internal, store_failed, unknown_run};
-use crate::store::output::OutputReader;
+use super::{Ops, internal, unknown_run};
+use crate::outputs::OutputReader;
 use crate::view;
 use saltpeter_app::backend::{Answer, Backend};
 use saltpeter_protocol::api::{
     ApiError, ConfigPage, ErrorCode, JobDetail, MaintenancePage, OutputFrom, OutputSlice, Overview,
     RunDetail,
 };
-use saltpeter_protocol::{JobName, MachineId, RunId};
+use saltpeter_protocol::{Attempt, JobName, MachineId, RunId};
 
 /// How many runs a job's page lists.
 const HISTORY: u32 = 100;
@@ -29,7 +29,7 @@ impl Ops {
             .executor
             .explain(&job.targets, &jobs.maintenance, now)
             .await;
-        let history = parts.store.history(name, HISTORY).await;
+        let history = parts.history.newest(name, HISTORY).await;
         Ok(JobDetail {
             upcoming: if row.paused.is_some() {
                 Vec::new()
@@ -41,7 +41,7 @@ impl Ops {
             expression: job.schedule.expression().to_owned(),
             timezone: job.schedule.zone(jobs.default_zone).name().to_owned(),
             preview: explained.map_err(|error| error.to_string()),
-            history: history.map_err(|e| store_failed(&e))?,
+            history: history.map_err(|e| self.store_failed(&e))?,
             effective: view::effective(&job, &jobs.settings, jobs.default_zone),
         })
     }
@@ -53,40 +53,52 @@ impl Ops {
             .runs
             .detail(run)
             .await
-            .map_err(|e| store_failed(&e))?;
+            .map_err(|e| self.store_failed(&e))?;
         let mut detail = detail.ok_or_else(|| unknown_run(run))?;
-        let lengths = self.parts.output.lengths(run).await;
+        let lengths = self.parts.outputs.lengths(run).await;
         let lengths = lengths.map_err(|e| internal(&e))?;
         for row in &mut detail.machines {
-            row.output = lengths.get(&row.machine).copied().unwrap_or_default();
+            view::set_output(row, &lengths);
         }
         Ok(detail)
     }
 
-    async fn check_machine(&self, run: &RunId, machine: &MachineId) -> Result<(), ApiError> {
-        let detail = self
-            .parts
-            .runs
-            .detail(run)
-            .await
-            .map_err(|e| store_failed(&e))?;
-        let detail = detail.ok_or_else(|| unknown_run(run))?;
-        if detail.machines.iter().any(|row| row.machine == *machine) {
-            return Ok(());
+    /// The attempt of a machine that is asked for, or the one that its state is about.
+    async fn find_attempt(
+        &self,
+        run: &RunId,
+        machine: &MachineId,
+        asked: Option<Attempt>,
+    ) -> Result<Attempt, ApiError> {
+        let newest = self.parts.history.newest_attempt(run, machine).await;
+        let newest = newest
+            .map_err(|e| self.store_failed(&e))?
+            .ok_or_else(|| unknown_run(run))?;
+        let Some(newest) = newest else {
+            let message = format!("machine {machine} is not part of {run}");
+            return Err(ApiError::new(ErrorCode::UnknownMachine, message));
+        };
+        match asked {
+            None => Ok(newest),
+            Some(attempt) if attempt <= newest => Ok(attempt),
+            Some(attempt) => {
+                let message = format!("machine {machine} of {run} has had no attempt {attempt}");
+                Err(ApiError::new(ErrorCode::UnknownMachine, message))
+            }
         }
-        let message = format!("machine {machine} is not part of {run}");
-        Err(ApiError::new(ErrorCode::UnknownMachine, message))
     }
 
-    /// A machine's output from `offset` to its present end, in pieces.
+    /// A machine's output from `offset` to its present end, in pieces; that of the newest attempt unless another is asked for.
     pub async fn output_reader(
         &self,
         run: &RunId,
         machine: &MachineId,
+        attempt: Option<Attempt>,
         offset: u64,
     ) -> Result<OutputReader, ApiError> {
-        self.check_machine(run, machine).await?;
-        let reader = self.parts.output.reader(run, machine, offset).await;
+        let attempt = self.find_attempt(run, machine, attempt).await?;
+        let outputs = &self.parts.outputs;
+        let reader = outputs.reader(run, (machine, attempt), offset).await;
         reader.map_err(|e| internal(&e))
     }
 
@@ -94,12 +106,14 @@ impl Ops {
         &self,
         run: &RunId,
         machine: &MachineId,
+        attempt: Option<Attempt>,
         from: OutputFrom,
         limit: usize,
     ) -> Result<OutputSlice, ApiError> {
-        self.check_machine(run, machine).await?;
+        let attempt = self.find_attempt(run, machine, attempt).await?;
         let limit = limit.clamp(1, MAX_SLICE);
-        let slice = self.parts.output.read(run, machine, from, limit).await;
+        let outputs = &self.parts.outputs;
+        let slice = outputs.read(run, (machine, attempt), from, limit).await;
         slice.map_err(|e| internal(&e))
     }
 
@@ -134,10 +148,11 @@ impl Backend for Ops {
         &'a self,
         run: &'a RunId,
         machine: &'a MachineId,
+        attempt: Option<Attempt>,
         from: OutputFrom,
         limit: usize,
     ) -> Answer<'a, OutputSlice> {
-        Box::pin(self.output_slice(run, machine, from, limit))
+        Box::pin(self.output_slice(run, machine, attempt, from, limit))
     }
 
     fn maintenance_page(&self) -> Answer<'_, MaintenancePage> {

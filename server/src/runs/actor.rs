@@ -5,7 +5,7 @@
 
 use super::handle::{Answer, Message};
 use super::{HelloAnswer, RunChange, RunWrite, Runs, ToMachine};
-use saltpeter_domain::run::{Changed, Effect, Input, Refused, Run, Step};
+use saltpeter_domain::run::{Changed, Effect, Input, MachineRun, Refused, Run, Step};
 use saltpeter_protocol::api::OutputLength;
 use saltpeter_protocol::machine::v2::LeaveReason;
 use saltpeter_protocol::{MachineId, UnixMillis};
@@ -21,6 +21,8 @@ const PUBLISH_EVERY: Duration = Duration::from_millis(20);
 /// How long the actor of a run that is over stays, for wrappers that say a last word; and how often it looks whether
 /// one is still connected.
 const LINGER: Duration = Duration::from_secs(2);
+/// A clock that shows so much more or less than the time that has passed was set, or the host was asleep.
+const CLOCK_STEP: Duration = Duration::from_secs(2);
 /// First pause after a failed write.
 const RETRY_FIRST: Duration = Duration::from_millis(50);
 /// Longest pause after a failed write.
@@ -46,6 +48,8 @@ pub(super) struct Actor {
     deadline: Option<UnixMillis>,
     unpublished: Changed,
     published: Option<Instant>,
+    /// The clock as it was last seen, beside one that nobody sets.
+    seen: (Instant, UnixMillis),
 }
 
 /// An input's effects and who waits for it.
@@ -57,7 +61,9 @@ pub(super) struct Applied {
 
 impl Actor {
     pub(super) fn new(runs: Runs, run: Run, messages: mpsc::Receiver<Message>) -> Self {
+        let seen = (Instant::now(), runs.inner.clock.now());
         Self {
+            seen,
             runs,
             run,
             messages,
@@ -83,6 +89,7 @@ impl Actor {
         let stop = self.runs.inner.stop.clone();
         let mut batch = Vec::with_capacity(8);
         loop {
+            self.take_in(Vec::new()).await;
             self.publish_if_due();
             let linger = self.run.state().is_ended();
             let wake = self.wake();
@@ -140,8 +147,19 @@ impl Actor {
         [deadline, publish].into_iter().flatten().min()
     }
 
+    /// Whether the clock has gone otherwise than the time since the last look.
+    fn clock_was_set(&mut self) -> bool {
+        let now = (Instant::now(), self.runs.inner.clock.now());
+        let (then, shown) = std::mem::replace(&mut self.seen, now);
+        let expected = shown + now.0.duration_since(then);
+        now.1.since(expected).max(expected.since(now.1)) > CLOCK_STEP
+    }
+
     /// Applies, persists, answers, acts.
-    async fn take_in(&mut self, messages: Vec<Message>) {
+    async fn take_in(&mut self, mut messages: Vec<Message>) {
+        if self.clock_was_set() {
+            messages.insert(0, message(Input::ClockSet));
+        }
         if messages.is_empty() {
             return;
         }
@@ -205,6 +223,7 @@ impl Actor {
             };
             tracing::error!(run = %self.run.id(), %error, ?pause, "a run's state could not be written; trying again");
             tokio::select! {
+                biased;
                 () = self.runs.inner.stop.cancelled() => return false,
                 () = tokio::time::sleep(pause) => {}
             }
@@ -277,6 +296,12 @@ impl Actor {
                 Effect::Welcome { start, kill, .. } => {
                     answer = HelloAnswer::Welcome {
                         command: start.then(|| self.run.command()),
+                        attempt: self
+                            .run
+                            .machines()
+                            .get(machine)
+                            .map(MachineRun::attempt)
+                            .unwrap_or_default(),
                         kill,
                     };
                 }
@@ -337,6 +362,7 @@ fn input_name(input: &Input) -> &'static str {
         Input::WrapperError { .. } => "wrapper error",
         Input::Kill { .. } => "kill",
         Input::Recovered => "recovered",
+        Input::ClockSet => "clock set",
         Input::Tick => "tick",
     }
 }

@@ -2,8 +2,8 @@
 
 use super::actor::Actor;
 use super::{Earlier, LaunchOrder, ResolveOrder, RunHandle, ToMachine};
-use saltpeter_domain::run::{Effect, Speaker};
-use saltpeter_protocol::MachineId;
+use saltpeter_domain::run::{Effect, LogEvent, Speaker};
+use saltpeter_protocol::{Attempt, MachineId};
 use std::collections::BTreeMap;
 
 impl Actor {
@@ -25,12 +25,17 @@ impl Actor {
                     }
                 }
                 Effect::Launch(machines) => {
+                    let machines = self.still_starting(machines);
+                    if machines.is_empty() {
+                        continue;
+                    }
                     let head = self.run.head();
                     let order = LaunchOrder {
                         run: head.id.clone(),
                         job: head.job.clone(),
                         created: head.created,
                         spec: head.spec.clone(),
+                        attempts: self.attempts(&machines),
                         earlier: self.earlier(&machines),
                         machines,
                     };
@@ -40,7 +45,17 @@ impl Actor {
                 }
                 Effect::SendKill(machine) => self.tell(&machine, ToMachine::Kill),
                 Effect::SendDone(machine) => self.tell(&machine, ToMachine::Done),
-                Effect::Log(entry) => self.runs.inner.dispatch.log(entry),
+                Effect::Dismiss(machine) => {
+                    self.tell(&machine, ToMachine::Done);
+                    self.tell(&machine, ToMachine::Displaced);
+                    self.outboxes.remove(&machine);
+                }
+                Effect::Log(entry) => {
+                    if let LogEvent::KillUnconfirmed { run, machine, by } = &entry.event {
+                        tracing::warn!(%run, %machine, by, "a kill is not confirmed: the machine has not ended within 30 s");
+                    }
+                    self.runs.inner.dispatch.log(entry);
+                }
                 Effect::Finished(outcome) => {
                     tracing::info!(run = %self.run.id(), outcome = outcome.label(), "finished");
                 }
@@ -48,6 +63,15 @@ impl Actor {
                 Effect::Welcome { .. } | Effect::Leave { .. } => {}
             }
         }
+    }
+
+    /// Those of `machines` whose start is still wanted: what came together with what led to it may have ended it.
+    fn still_starting(&self, mut machines: Vec<MachineId>) -> Vec<MachineId> {
+        machines.retain(|id| {
+            let known = self.run.machines().get(id);
+            known.is_some_and(|machine| !machine.state.is_ended())
+        });
+        machines
     }
 
     /// Tells a machine's connection something. One that is away hears it in the answer to its next hello, one that
@@ -59,6 +83,15 @@ impl Actor {
         {
             self.outboxes.remove(machine);
         }
+    }
+
+    /// The attempts of those of `machines` that are not at their first.
+    fn attempts(&self, machines: &[MachineId]) -> BTreeMap<MachineId, Attempt> {
+        let attempt = |id: &MachineId| {
+            let attempt = self.run.machines().get(id)?.attempt();
+            (!attempt.is_first()).then(|| (id.clone(), attempt))
+        };
+        machines.iter().filter_map(attempt).collect()
     }
 
     /// Who speaks for those of `machines` that were launched before.

@@ -4,7 +4,7 @@ use super::Runs;
 use saltpeter_domain::run::{Input, Late, MachineExit, Refused, Resolution, Speaker};
 use saltpeter_protocol::launch::CommandSpec;
 use saltpeter_protocol::machine::v2::{LeaveReason, Progress};
-use saltpeter_protocol::{MachineId, RunId, UnixMillis};
+use saltpeter_protocol::{Attempt, MachineId, RunId, UnixMillis};
 use tokio::sync::{mpsc, oneshot};
 
 /// What a machine's connection reports.
@@ -80,7 +80,7 @@ pub enum ToMachine {
     Kill,
     /// The machine's outcome is durable: the wrapper may forget everything and leave.
     Done,
-    /// The same wrapper has connected anew: this connection is to be closed.
+    /// The same wrapper has connected anew, or its attempt is over and another follows: this connection is to be closed.
     Displaced,
 }
 
@@ -91,6 +91,8 @@ pub enum HelloAnswer {
     Welcome {
         /// What to run; `None` for a wrapper that has started already.
         command: Option<CommandSpec>,
+        /// Which attempt of the machine it runs: its output goes there.
+        attempt: Attempt,
         /// Whether a kill is pending.
         kill: bool,
     },

@@ -7,6 +7,7 @@
 mod actor;
 mod effects;
 mod handle;
+mod history;
 mod overlap;
 mod port;
 mod recovery;
@@ -16,6 +17,7 @@ mod tests;
 mod view;
 
 pub use handle::{Dispatched, Gone, HelloAnswer, MachineInput, RunHandle, ToMachine};
+pub use history::{History, RunHistory};
 pub use port::{
     CreateError, Dispatch, Earlier, LaunchOrder, NewRun, ResolveOrder, RunStore, RunWrite,
     StoreError,

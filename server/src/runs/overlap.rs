@@ -136,16 +136,16 @@ impl Runs {
         }
     }
 
-    /// After a restart: goes on with what was decided before.
-    pub(super) async fn decide_again(&self, job: &JobName, policy_of_newest: Overlap) {
+    /// After a restart: goes on with what was decided before. `replacement` waits, and what is older is to end for it.
+    pub(super) async fn decide_again(&self, job: &JobName, replacement: Option<&RunId>) {
         let deciding = self.deciding(job);
         let _decision = deciding.lock().await;
         let active = self.active(job);
-        if policy_of_newest == Overlap::Replace
-            && let Some((newest, others)) = active.split_last()
-            && newest.state == RunState::Queued
+        if let Some(replacement) = replacement
+            && let Some(place) = active.iter().position(|run| run.id == *replacement)
         {
-            self.kill_for(others, &newest.id).await;
+            // A kill that was stored before stays as it was.
+            self.kill_for(&active[..place], replacement).await;
         }
         self.begin_next(job).await;
     }

@@ -4,9 +4,9 @@ use super::RunHandle;
 use futures::future::BoxFuture;
 use saltpeter_domain::RunSpec;
 use saltpeter_domain::run::{Changed, LogEntry, MachineRun, Run};
-use saltpeter_protocol::api::{Counts, KillView};
+use saltpeter_protocol::api::{Counts, KillView, StopView};
 use saltpeter_protocol::machine::v2::WrapperId;
-use saltpeter_protocol::{JobName, MachineId, RunCause, RunId, RunState, UnixMillis};
+use saltpeter_protocol::{Attempt, JobName, MachineId, RunCause, RunId, RunState, UnixMillis};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -58,6 +58,8 @@ pub struct LaunchOrder {
     pub spec: Arc<RunSpec>,
     /// The machines.
     pub machines: Vec<MachineId>,
+    /// Which attempt it is for those of them for which it is not the first.
+    pub attempts: BTreeMap<MachineId, Attempt>,
     /// Who speaks for those of them that were launched by an earlier life of this server.
     pub earlier: BTreeMap<MachineId, Earlier>,
 }
@@ -99,6 +101,8 @@ pub struct RunWrite {
     pub state: RunState,
     /// Set once its end was asked for.
     pub kill: Option<KillView>,
+    /// Set once it begins nothing more because too many machines have failed.
+    pub stopped: Option<StopView>,
     /// Machines by state.
     pub counts: Counts,
     /// Up to four machines that are running.
@@ -114,6 +118,7 @@ impl RunWrite {
             id: run.id().clone(),
             state: run.state().clone(),
             kill: run.head().kill.clone(),
+            stopped: run.head().stopped,
             counts: run.counts(),
             running_on: run.running_on(),
             machines: changed

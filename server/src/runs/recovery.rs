@@ -3,7 +3,8 @@
 use super::actor::Origin;
 use super::{Runs, StoreError};
 use saltpeter_domain::job::Overlap;
-use saltpeter_protocol::{JobName, RunState};
+use saltpeter_domain::run::Run;
+use saltpeter_protocol::{JobName, RunCause, RunId, RunState};
 use std::collections::BTreeMap;
 
 impl Runs {
@@ -12,19 +13,29 @@ impl Runs {
     pub async fn recover(&self) -> Result<usize, StoreError> {
         let unfinished = self.inner.store.unfinished_runs().await?;
         let count = unfinished.len();
-        let mut waiting: BTreeMap<JobName, Overlap> = BTreeMap::new();
+        // Each job with something that waits, and the newest of its runs that is to replace others.
+        let mut waiting: BTreeMap<JobName, Option<RunId>> = BTreeMap::new();
         for run in unfinished {
             if *run.state() == RunState::Queued {
-                waiting.insert(run.job().clone(), run.spec().overlap);
+                let newest = waiting.entry(run.job().clone()).or_default();
+                if replaces(&run) {
+                    *newest = Some(run.id().clone());
+                }
             }
             self.give_actor(run, Origin::Store);
         }
-        for (job, policy) in waiting {
-            self.decide_again(&job, policy).await;
+        for (job, replacement) in waiting {
+            self.decide_again(&job, replacement.as_ref()).await;
         }
         if count > 0 {
             tracing::info!(runs = count, "taken up again");
         }
         Ok(count)
     }
+}
+
+/// Whether a run that waits has had the others killed. One that makes up for a missed start ends no other.
+fn replaces(run: &Run) -> bool {
+    let head = run.head();
+    head.spec.overlap == Overlap::Replace && !matches!(head.cause, RunCause::CatchUp { .. })
 }

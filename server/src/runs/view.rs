@@ -15,6 +15,7 @@ pub(super) fn detail(run: &Run) -> RunDetail {
             .collect(),
         config: config(run),
         command: run.spec().command.clone(),
+        attempts: run.spec().last_attempt(),
     }
 }
 
@@ -37,6 +38,14 @@ fn config(run: &Run) -> Vec<ConfigEntry> {
     }
     if let Some(size) = spec.batch_size {
         entry("batch_size", size.to_string());
+    }
+    if let Some(limit) = spec.max_failures {
+        entry("max_failures", limit.to_string());
+    }
+    if let Some(retry) = spec.retry {
+        entry("retries", retry.more.to_string());
+        entry("retry_delay", retry.delay.as_secs().to_string());
+        entry("retry_backoff", retry.backoff.as_str().to_owned());
     }
     entry("timeout", spec.timeout.to_string());
     if let Some(cwd) = &spec.cwd {

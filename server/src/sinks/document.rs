@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, SecondsFormat};
 use saltpeter_domain::run::{LogEntry, LogEvent, MaintenanceScope};
-use saltpeter_protocol::{MachineId, RunId, RunOutcome, UnixMillis};
+use saltpeter_protocol::{Attempt, MachineId, RunId, RunOutcome, UnixMillis};
 use serde::Serialize;
 
 /// A document. The names of its fields do not change.
@@ -17,6 +17,9 @@ pub(super) struct Document {
     pub(super) machine: String,
     pub(super) output: String,
     pub(super) msg_type: &'static str,
+    /// Which attempt of the machine; absent for a first one that no other follows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attempt: Option<Attempt>,
     #[serde(skip)]
     at: UnixMillis,
 }
@@ -48,21 +51,45 @@ impl Document {
             machine: String::new(),
             output: String::new(),
             msg_type,
+            attempt: None,
             at: entry.at,
         };
         let document = match &entry.event {
             LogEvent::RunStarted { run: id } => one(run(id), "start"),
-            LogEvent::MachineStarted { run: id, machine } => {
-                one(run(id), "machine_start").on(machine)
-            }
+            LogEvent::MachineStarted {
+                run: id,
+                machine,
+                attempt,
+            } => Self {
+                attempt: later(*attempt),
+                ..one(run(id), "machine_start").on(machine)
+            },
             LogEvent::MachineEnded {
                 run: id,
                 machine,
+                attempt,
                 outcome,
             } => Self {
                 return_code: outcome.exit_code().unwrap_or_default(),
+                attempt: later(*attempt),
                 ..one(run(id), "machine_result").on(machine)
             },
+            LogEvent::AttemptEnded {
+                run: id,
+                machine,
+                attempt,
+                outcome,
+                ..
+            } => Self {
+                return_code: outcome.exit_code().unwrap_or_default(),
+                attempt: Some(*attempt),
+                ..one(run(id), "machine_result").on(machine)
+            },
+            // What they tell is in the results and in the run's end.
+            LogEvent::RetriesGivenUp { .. }
+            | LogEvent::RunStopped { .. }
+            | LogEvent::MachineReturned { .. }
+            | LogEvent::KillUnconfirmed { .. } => return Vec::new(),
             LogEvent::RunFinished {
                 run: id,
                 outcome,
@@ -149,9 +176,16 @@ impl Document {
             // One run can stand in the way of many.
             "overlap" => format!("{origin}/{job_instance}/{msg_type}/{}", self.at.0),
             _ if machine.is_empty() => format!("{origin}/{job_instance}/{msg_type}"),
-            _ => format!("{origin}/{job_instance}/{msg_type}/{machine}"),
+            _ => match self.attempt.and_then(later) {
+                Some(attempt) => format!("{origin}/{job_instance}/{msg_type}/{machine}/{attempt}"),
+                None => format!("{origin}/{job_instance}/{msg_type}/{machine}"),
+            },
         }
     }
+}
+
+fn later(attempt: Attempt) -> Option<Attempt> {
+    (!attempt.is_first()).then_some(attempt)
 }
 
 fn date_time(at: UnixMillis) -> DateTime<chrono::Utc> {
@@ -200,11 +234,37 @@ mod tests {
             LogEvent::MachineStarted {
                 run: run.clone(),
                 machine: web1.clone(),
+                attempt: Attempt::FIRST,
             },
             LogEvent::MachineEnded {
                 run: run.clone(),
                 machine: web1.clone(),
+                attempt: Attempt::FIRST,
                 outcome: MachineOutcome::Failed { code: 3 },
+            },
+            LogEvent::AttemptEnded {
+                run: run.clone(),
+                machine: web1.clone(),
+                attempt: Attempt::FIRST,
+                last: Attempt::after(2),
+                outcome: MachineOutcome::Failed { code: 4 },
+                next: LATE,
+            },
+            LogEvent::MachineStarted {
+                run: run.clone(),
+                machine: web1.clone(),
+                attempt: Attempt::after(1),
+            },
+            LogEvent::MachineEnded {
+                run: run.clone(),
+                machine: web1.clone(),
+                attempt: Attempt::after(1),
+                outcome: MachineOutcome::Succeeded,
+            },
+            LogEvent::RunStopped {
+                run: run.clone(),
+                failures: 2,
+                not_attempted: 3,
             },
             LogEvent::RunFinished {
                 run: run.clone(),
@@ -239,7 +299,11 @@ mod tests {
     fn the_longest_identifier_is_one_that_clusters_take() {
         let run = RunId::new("r".repeat(160)).unwrap();
         let machine = MachineId::new("m".repeat(255)).unwrap();
-        let started = LogEvent::MachineStarted { run, machine };
+        let started = LogEvent::MachineStarted {
+            run,
+            machine,
+            attempt: Attempt::try_from(u32::MAX).unwrap(),
+        };
         let id = Document::of(&entry(started))[0].id("0a1b2c3d");
         assert!(id.len() <= 512, "{}", id.len());
     }

@@ -4,9 +4,9 @@ use super::document::Document;
 use super::spool::Spool;
 use super::state::SinkState;
 use crate::joblog::reduce::Reducer;
-use crate::store::output::{OutputError, OutputLog};
+use crate::store::output::{OutputError, OutputLog, Part};
 use saltpeter_domain::run::{LogEntry, LogEvent};
-use saltpeter_protocol::{MachineId, MachineOutcome, RunId};
+use saltpeter_protocol::{MachineOutcome, RunId};
 use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -102,11 +102,21 @@ impl Recorder {
         if let LogEvent::MachineEnded {
             run,
             machine,
+            attempt,
             outcome,
+        }
+        | LogEvent::AttemptEnded {
+            run,
+            machine,
+            attempt,
+            outcome,
+            ..
         } = &entry.event
             && let Some(document) = documents.first_mut()
         {
-            document.output = self.output_of(run, machine, outcome).await;
+            document.output = self
+                .output_of(run, (machine, *attempt).into(), outcome)
+                .await;
         }
         let lines = |lane: &Lane, document: &Document| {
             let lines = document.lines(&lane.prefix, &self.origin);
@@ -123,13 +133,8 @@ impl Recorder {
     }
 
     /// The end of what the machine wrote, and what else there is to say of how it ended.
-    async fn output_of(
-        &self,
-        run: &RunId,
-        machine: &MachineId,
-        outcome: &MachineOutcome,
-    ) -> String {
-        let mut text = match self.end_of_output(run, machine).await {
+    async fn output_of(&self, run: &RunId, part: Part<'_>, outcome: &MachineOutcome) -> String {
+        let mut text = match self.end_of_output(run, part).await {
             Ok(text) => text,
             Err(error) => format!("[the output cannot be read: {error}]\n"),
         };
@@ -140,16 +145,10 @@ impl Recorder {
         text
     }
 
-    async fn end_of_output(&self, run: &RunId, machine: &MachineId) -> Result<String, OutputError> {
-        let length = self
-            .output
-            .stream(run, machine)
-            .await?
-            .durable()
-            .length
-            .bytes;
+    async fn end_of_output(&self, run: &RunId, part: Part<'_>) -> Result<String, OutputError> {
+        let length = self.output.stream(run, part).await?.durable().length.bytes;
         let from = length.saturating_sub(MAX_OUTPUT);
-        let mut reader = self.output.reader(run, machine, from).await?;
+        let mut reader = self.output.reader(run, part, from).await?;
         let mut reducer = Reducer::default();
         let mut lines = Vec::new();
         if from > 0 {

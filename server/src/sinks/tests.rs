@@ -135,6 +135,7 @@ fn machine_ended(at: i64, outcome: MachineOutcome) -> LogEntry {
     let event = LogEvent::MachineEnded {
         run: run(0),
         machine: MachineId::new("web1").unwrap(),
+        attempt: saltpeter_protocol::Attempt::FIRST,
         outcome,
     };
     entry(at, event)

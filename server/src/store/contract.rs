@@ -1,5 +1,7 @@
 //! What every store of runs must do, and that this one answers by index.
 
+mod attempts;
+
 use super::read::query;
 use super::{Store, StoreError};
 use crate::runs::{CreateError, NewRun, RunStore, RunWrite};
@@ -61,6 +63,8 @@ fn spec() -> RunSpec {
         targets: TargetExpr::parse(TargetType::Glob, "*").unwrap(),
         number_of_targets: None,
         batch_size: None,
+        max_failures: None,
+        retry: None,
         timeout: Timeout::DEFAULT,
         cwd: None,
         user: None,
@@ -379,6 +383,7 @@ async fn every_question_is_answered_by_an_index() {
         query::last_ended(),
         query::history(),
         query::active(),
+        query::newest_attempt(),
         query::meta(),
         query::by_instant(),
         "UPDATE runs SET ended = ? WHERE id = ?".to_owned(),

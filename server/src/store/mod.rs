@@ -1,5 +1,7 @@
 //! What outlives the process.
 
+pub mod faults;
+pub mod health;
 pub mod output;
 mod read;
 mod row;

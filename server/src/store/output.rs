@@ -1,24 +1,35 @@
 //! The output log: what the commands of all machines of all runs have written, byte for byte.
 //!
-//! Each machine of a run has a *stream*, an append-only sequence of bytes addressed by offset. Pieces are checked and
+//! Each attempt of a machine of a run has a *stream*, an append-only sequence of bytes addressed by offset. Pieces are checked and
 //! put in order by the session that received them ([`OutputStream::submit`]), written by one task in group commits, and
 //! published only after the commit: an offset that [`OutputStream::durable`] shows survives the death of the server.
 //! Readers have connections of their own and never wait for the writer.
 
 mod block;
 mod error;
+mod fold;
+mod insert;
+mod intake;
+mod part;
 mod piece;
+mod place;
 mod read;
 mod stream;
 mod writer;
 
 pub use error::{AppendError, OutputError};
+pub use part::Part;
 pub use piece::Chunk;
 pub use read::OutputReader;
 pub use stream::{Durable, OutputStream};
 
+use super::faults::Faults;
+use super::health::{Commits, Health, Kept};
+use fold::RESTART_PAGES;
+use intake::Intake;
+use place::Places;
 use saltpeter_protocol::api::{OutputFrom, OutputLength, OutputSlice};
-use saltpeter_protocol::{MachineId, RunId};
+use saltpeter_protocol::{Attempt, MachineId, RunId};
 use sqlx::ConnectOptions as _;
 use sqlx::sqlite::{
     SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
@@ -29,21 +40,15 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use stream::Streams;
-use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tokio::sync::{Notify, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use writer::{Order, Writer};
 
 /// Connections that read. They take turns; the writer has its own.
 const READERS: u32 = 4;
 
-/// Bytes that may wait for the writer, over all streams. Submitters wait when it is reached.
-const MAX_QUEUED: usize = 32 * 1024 * 1024;
-
 /// How long a connection waits for another one's lock on the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// Pages after which the write-ahead log is folded back: 16 MiB, so that a fast writer pauses for it less often.
-const CHECKPOINT_PAGES: &str = "4000";
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./migrations/output");
 
@@ -56,8 +61,7 @@ pub struct OutputLog {
 struct Inner {
     streams: Streams,
     readers: SqlitePool,
-    orders: mpsc::UnboundedSender<Order>,
-    room: Arc<Semaphore>,
+    intake: Arc<Intake>,
     closing: CancellationToken,
     ended: watch::Receiver<bool>,
 }
@@ -65,13 +69,22 @@ struct Inner {
 impl OutputLog {
     /// Opens the log in the file `path`, creating it if need be, and starts its writer on the present runtime.
     pub async fn open(path: &Path) -> Result<Self, OutputError> {
+        Self::open_with(path, Health::default(), Faults::default()).await
+    }
+
+    /// The same, reporting to `health` whether it can be written, and suffering `faults`.
+    pub async fn open_with(
+        path: &Path,
+        health: Health,
+        faults: Faults,
+    ) -> Result<Self, OutputError> {
         let options = SqliteConnectOptions::new()
             .filename(path)
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .auto_vacuum(SqliteAutoVacuum::Incremental)
-            .pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
+            .pragma("wal_autocheckpoint", RESTART_PAGES)
             .busy_timeout(BUSY_TIMEOUT);
         let open = |source| OutputError::Open {
             path: path.to_owned(),
@@ -85,8 +98,11 @@ impl OutputLog {
                 path: path.to_owned(),
                 source,
             })?;
+        let places = Places::load(&mut connection).await.map_err(open)?;
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
+            // They are connections to a file: asking whether one is still there costs as much as reading.
+            .test_before_acquire(false)
             .connect_with(
                 SqliteConnectOptions::new()
                     .filename(path)
@@ -96,10 +112,21 @@ impl OutputLog {
             .await
             .map_err(open)?;
 
-        let (orders, inbox) = mpsc::unbounded_channel();
+        let (intake, inbox, enough) = Intake::new();
         let (end, ended) = watch::channel(false);
         let closing = CancellationToken::new();
-        let writer = Writer::new(connection, inbox, closing.clone());
+        let fold = Arc::new(Notify::new());
+        let folder = options.connect().await.map_err(open)?;
+        tokio::spawn(fold::fold(folder, fold.clone(), closing.clone()));
+        let commits = Commits::new(Kept::Output, path, health, faults);
+        let writer = Writer::new(
+            connection,
+            places,
+            (inbox, enough),
+            fold,
+            closing.clone(),
+            commits,
+        );
         tokio::spawn(async move {
             writer.run().await;
             end.send_replace(true);
@@ -108,50 +135,54 @@ impl OutputLog {
             inner: Arc::new(Inner {
                 streams: Streams::default(),
                 readers,
-                orders,
-                room: Arc::new(Semaphore::new(MAX_QUEUED)),
+                intake: Arc::new(intake),
                 closing,
                 ended,
             }),
         })
     }
 
-    /// The stream of one machine of a run. Whoever appends keeps it, so that its state is looked up once.
+    /// The stream of one machine of a run, or of one attempt of it. Whoever appends keeps it, so that its state is looked up once.
     pub async fn stream(
         &self,
         run: &RunId,
-        machine: &MachineId,
+        part: impl Into<Part<'_>>,
     ) -> Result<OutputStream, OutputError> {
         let cell = self
             .inner
             .streams
-            .get(&self.inner.readers, run, machine)
+            .get(&self.inner.readers, run, part.into())
             .await?;
-        Ok(OutputStream::new(
-            cell,
-            self.inner.orders.clone(),
-            self.inner.room.clone(),
-        ))
+        Ok(OutputStream::new(cell, Arc::clone(&self.inner.intake)))
     }
 
     /// Appends a chunk and waits until it is durable. Returns the durable length in bytes.
     pub async fn append(
         &self,
         run: &RunId,
-        machine: &MachineId,
+        part: impl Into<Part<'_>>,
         chunk: Chunk,
     ) -> Result<u64, AppendError> {
-        let stream = self.stream(run, machine).await?;
+        let stream = self.stream(run, part).await?;
         let end = stream.submit(chunk).await?;
         stream.wait_durable(end).await
     }
 
-    /// How much output of each of a run's machines is durable; machines without any are left out.
+    /// How much output of each attempt of a run's machines is durable; those without any are left out.
     pub async fn lengths(
         &self,
         run: &RunId,
-    ) -> Result<BTreeMap<MachineId, OutputLength>, OutputError> {
-        read::lengths(&self.inner.readers, run).await
+    ) -> Result<BTreeMap<(MachineId, Attempt), OutputLength>, OutputError> {
+        // First those in memory, since the index may lack some of theirs.
+        let held = self.inner.streams.held_of(run);
+        let mut lengths = read::lengths(&self.inner.readers, run).await?;
+        for cell in held {
+            let length = cell.durable().length;
+            if length.bytes > 0 {
+                lengths.insert((cell.machine.clone(), cell.attempt), length);
+            }
+        }
+        Ok(lengths)
     }
 
     /// Reads whole chunks from `from` on: as many as fit into `limit` bytes, and one if there is any. At the end of the
@@ -159,11 +190,11 @@ impl OutputLog {
     pub async fn read(
         &self,
         run: &RunId,
-        machine: &MachineId,
+        part: impl Into<Part<'_>>,
         from: OutputFrom,
         limit: usize,
     ) -> Result<OutputSlice, OutputError> {
-        let stream = self.stream(run, machine).await?;
+        let stream = self.stream(run, part).await?;
         read::slice(&self.inner.readers, stream.cell(), from, limit).await
     }
 
@@ -171,10 +202,10 @@ impl OutputLog {
     pub async fn reader(
         &self,
         run: &RunId,
-        machine: &MachineId,
+        part: impl Into<Part<'_>>,
         offset: u64,
     ) -> Result<OutputReader, OutputError> {
-        let stream = self.stream(run, machine).await?;
+        let stream = self.stream(run, part).await?;
         Ok(OutputReader::new(
             self.inner.readers.clone(),
             stream,
@@ -190,10 +221,7 @@ impl OutputLog {
                 run: run.clone(),
                 reply,
             };
-            self.inner
-                .orders
-                .send(order)
-                .map_err(|_| OutputError::Closed)?;
+            self.inner.intake.send(order)?;
             let more = answer.await.map_err(|_| OutputError::Closed)??;
             if !more {
                 self.inner.streams.forget_run(run);
@@ -205,7 +233,7 @@ impl OutputLog {
     /// Writes what has been submitted, and ends the writer. Later submissions are refused. Returns when the file is closed.
     pub async fn close(&self) {
         // A writer that has already ended has nothing left to write.
-        let _ = self.inner.orders.send(Order::Close);
+        let _ = self.inner.intake.send(Order::Close);
         self.inner.closing.cancel();
         let mut ended = self.inner.ended.clone();
         let _ = ended.wait_for(|ended| *ended).await;

@@ -4,7 +4,7 @@ use super::row::{self, HEAD, MACHINE, SUMMARY};
 use super::{Store, StoreError};
 use saltpeter_domain::run::{MachineRun, Run, RunHead};
 use saltpeter_protocol::api::{Pause, RecentRun, RunSummary};
-use saltpeter_protocol::{JobName, MachineId, RunId, UnixMillis};
+use saltpeter_protocol::{Attempt, JobName, MachineId, RunId, UnixMillis};
 use sqlx::{AssertSqlSafe, Row};
 use std::collections::{BTreeMap, HashMap};
 
@@ -36,6 +36,11 @@ pub(super) mod query {
     }
     pub(in super::super) fn active() -> String {
         format!("SELECT {SUMMARY} FROM runs WHERE ended IS NULL ORDER BY seq")
+    }
+    pub(in super::super) fn newest_attempt() -> String {
+        format!(
+            "SELECT m.* FROM runs LEFT JOIN (SELECT {MACHINE} FROM run_machines) m ON m.run_seq = seq AND m.machine = ? WHERE id = ?"
+        )
     }
     pub(in super::super) fn meta() -> String {
         "SELECT value FROM meta WHERE name = ?".to_owned()
@@ -129,6 +134,20 @@ impl Store {
             .iter()
             .map(row::summary)
             .collect()
+    }
+
+    /// The newest attempt of `machine` in `run`; `None` when there is no such run, `Some(None)` when the machine is not part of it.
+    pub async fn newest_attempt(
+        &self,
+        run: &RunId,
+        machine: &MachineId,
+    ) -> Result<Option<Option<Attempt>>, StoreError> {
+        let found = sqlx::query(AssertSqlSafe(query::newest_attempt()))
+            .bind(machine.as_str())
+            .bind(run.as_str())
+            .fetch_optional(&self.readers)
+            .await?;
+        found.as_ref().map(row::newest_attempt).transpose()
     }
 
     /// All runs that are not over, oldest first.

@@ -1,12 +1,14 @@
 //! The `SQLite` database of runs, machines, pauses and the like: one connection that writes, a few that read.
 
 use super::StoreError;
+use super::faults::Faults;
+use super::health::{Commits, Health, Kept};
 use super::write::{Order, Writer};
-use crate::runs::{CreateError, NewRun, RunStore, RunWrite};
+use crate::runs::{CreateError, NewRun, RunHistory, RunStore, RunWrite};
 use futures::future::BoxFuture;
 use saltpeter_domain::run::Run;
-use saltpeter_protocol::api::Pause;
-use saltpeter_protocol::{JobName, RunId, UnixMillis};
+use saltpeter_protocol::api::{Pause, RunSummary};
+use saltpeter_protocol::{Attempt, JobName, MachineId, RunId, UnixMillis};
 use sqlx::ConnectOptions;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
@@ -34,6 +36,15 @@ pub struct Store {
 impl Store {
     /// Opens the database `path`, makes it if there is none, and brings it up to date.
     pub async fn open(path: &Path) -> Result<Self, StoreError> {
+        Self::open_with(path, Health::default(), Faults::default()).await
+    }
+
+    /// The same, reporting to `health` whether it can be written, and suffering `faults`.
+    pub async fn open_with(
+        path: &Path,
+        health: Health,
+        faults: Faults,
+    ) -> Result<Self, StoreError> {
         let failed = |reason: String| StoreError::Open {
             path: path.display().to_string(),
             reason,
@@ -56,12 +67,15 @@ impl Store {
             .map_err(|error| failed(error.to_string()))?;
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
+            // They are connections to a file: asking whether one is still there costs as much as reading.
+            .test_before_acquire(false)
             .connect_with(options.read_only(true).create_if_missing(false))
             .await
             .map_err(|error| failed(error.to_string()))?;
         let (orders, queue) = mpsc::channel(MAX_QUEUED);
         let writer = TaskTracker::new();
-        writer.spawn(Writer::new(connection, queue).work());
+        let commits = Commits::new(Kept::State, path, health, faults);
+        writer.spawn(Writer::new(connection, queue, commits).work());
         Ok(Self {
             readers,
             orders,
@@ -136,5 +150,23 @@ impl RunStore for Store {
 
     fn unfinished_runs(&self) -> BoxFuture<'_, Result<Vec<Run>, StoreError>> {
         Box::pin(self.read_unfinished())
+    }
+}
+
+impl RunHistory for Store {
+    fn newest<'a>(
+        &'a self,
+        job: &'a JobName,
+        limit: u32,
+    ) -> BoxFuture<'a, Result<Vec<RunSummary>, StoreError>> {
+        Box::pin(self.history(job, limit))
+    }
+
+    fn newest_attempt<'a>(
+        &'a self,
+        run: &'a RunId,
+        machine: &'a MachineId,
+    ) -> BoxFuture<'a, Result<Option<Option<Attempt>>, StoreError>> {
+        Box::pin(Store::newest_attempt(self, run, machine))
     }
 }

@@ -4,6 +4,7 @@
 //! same second cost a few commits. When one of them fails, each is carried out on its own, so that it fails alone.
 
 use super::StoreError;
+use super::health::Commits;
 use super::read::query;
 use super::row::{to_json, to_json_if};
 use crate::runs::{CreateError, NewRun, RunWrite};
@@ -12,10 +13,13 @@ use saltpeter_protocol::api::Pause;
 use saltpeter_protocol::{JobName, MachineId, RunId, RunState, UnixMillis};
 use sqlx::{AssertSqlSafe, Connection, QueryBuilder, Row, Sqlite, SqliteConnection};
 use std::collections::BTreeMap;
+use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 /// Orders that share a transaction.
 const TOGETHER: usize = 512;
+/// How often a writer with nothing to write looks whether the storage can be written again.
+const PROBE_EVERY: Duration = Duration::from_secs(1);
 /// Machines in one statement; the database takes 32766 arguments.
 const MACHINES_PER_STATEMENT: usize = 1000;
 
@@ -46,25 +50,34 @@ enum Outcome {
 pub(super) struct Writer {
     connection: SqliteConnection,
     orders: mpsc::Receiver<Order>,
+    commits: Commits,
 }
 
 impl Writer {
-    pub(super) fn new(connection: SqliteConnection, orders: mpsc::Receiver<Order>) -> Self {
-        Self { connection, orders }
+    pub(super) fn new(
+        connection: SqliteConnection,
+        orders: mpsc::Receiver<Order>,
+        commits: Commits,
+    ) -> Self {
+        Self {
+            connection,
+            orders,
+            commits,
+        }
     }
 
     /// Until every sender is gone and everything is written.
     pub(super) async fn work(mut self) {
         let mut batch = Vec::new();
-        while self.orders.recv_many(&mut batch, TOGETHER).await > 0 {
+        while self.next(&mut batch).await > 0 {
             let orders = std::mem::take(&mut batch);
-            match commit(&mut self.connection, &orders).await {
+            match self.commit(&orders).await {
                 Ok(outcomes) => {
                     for (order, outcome) in orders.into_iter().zip(outcomes) {
                         order.answer(Ok(outcome));
                     }
                 }
-                Err(error) if orders.len() == 1 => {
+                Err(error) if orders.len() == 1 || self.commits.failing() => {
                     for order in orders {
                         order.answer(Err(error.clone()));
                     }
@@ -72,7 +85,7 @@ impl Writer {
                 Err(_) => {
                     for order in orders {
                         let alone = std::slice::from_ref(&order);
-                        let result = commit(&mut self.connection, alone).await;
+                        let result = self.commit(alone).await;
                         let outcome = result.map(|mut outcomes| outcomes.pop());
                         match outcome {
                             Ok(Some(outcome)) => order.answer(Ok(outcome)),
@@ -86,6 +99,40 @@ impl Writer {
         if let Err(error) = self.connection.close().await {
             tracing::warn!(%error, "the database did not close cleanly");
         }
+    }
+
+    /// Waits for orders; 0 when there will be none any more. While the storage fails it is tried now and then, since
+    /// those who have something to write may be waiting until it can be.
+    async fn next(&mut self, batch: &mut Vec<Order>) -> usize {
+        loop {
+            let orders = self.orders.recv_many(batch, TOGETHER);
+            if !self.commits.failing() {
+                return orders.await;
+            }
+            match tokio::time::timeout(PROBE_EVERY, orders).await {
+                Ok(count) => return count,
+                // Its outcome goes where every commit's does.
+                Err(_) => drop(self.commits.watch(probe(&mut self.connection)).await),
+            }
+        }
+    }
+
+    async fn commit(&mut self, orders: &[Order]) -> Result<Vec<Outcome>, StoreError> {
+        // Orders may find nothing to change, and then say nothing of the storage.
+        let probing = self.commits.failing();
+        let commit = async {
+            let mut transaction = self.connection.begin_with("BEGIN IMMEDIATE").await?;
+            let mut outcomes = Vec::with_capacity(orders.len());
+            for order in orders {
+                outcomes.push(carry_out(&mut transaction, order).await?);
+            }
+            if probing {
+                probe(&mut transaction).await?;
+            }
+            transaction.commit().await?;
+            Ok(outcomes)
+        };
+        self.commits.watch(commit).await
     }
 }
 
@@ -114,17 +161,14 @@ impl Order {
     }
 }
 
-async fn commit(
-    connection: &mut SqliteConnection,
-    orders: &[Order],
-) -> Result<Vec<Outcome>, StoreError> {
-    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
-    let mut outcomes = Vec::with_capacity(orders.len());
-    for order in orders {
-        outcomes.push(carry_out(&mut transaction, order).await?);
-    }
-    transaction.commit().await?;
-    Ok(outcomes)
+/// Writes something that nobody reads.
+async fn probe(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "INSERT INTO meta (name, value) VALUES ('probe', '1') ON CONFLICT (name) DO UPDATE SET value = value + 1",
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
 }
 
 async fn carry_out(
@@ -211,6 +255,7 @@ async fn create(connection: &mut SqliteConnection, new: &NewRun) -> Result<Outco
                 spec: new.spec.clone(),
                 state: new.state.clone(),
                 kill: None,
+                stopped: None,
                 only: new.only.clone(),
                 reconnect_grace: new.reconnect_grace,
             },
@@ -260,11 +305,12 @@ fn ended(state: &RunState) -> Option<i64> {
 
 async fn save(connection: &mut SqliteConnection, write: &RunWrite) -> Result<(), StoreError> {
     let seq: i64 = sqlx::query_scalar(
-        "UPDATE runs SET state = ?, ended = ?, kill_asked = ?, counts = ?, running_on = ? WHERE id = ? RETURNING seq",
+        "UPDATE runs SET state = ?, ended = ?, kill_asked = ?, stopped = ?, counts = ?, running_on = ? WHERE id = ? RETURNING seq",
     )
     .bind(to_json(&write.state)?)
     .bind(ended(&write.state))
     .bind(to_json_if(write.kill.as_ref())?)
+    .bind(to_json_if(write.stopped.as_ref())?)
     .bind(to_json(&write.counts)?)
     .bind(to_json(&write.running_on)?)
     .bind(write.id.as_str())
@@ -289,22 +335,30 @@ async fn save_machines(
             machine.pid.map(i64::from),
             to_json_if(machine.bound.as_ref())?,
             to_json_if(machine.kill.as_ref())?,
+            to_json_if(Some(&machine.earlier).filter(|earlier| !earlier.is_empty()))?,
+            to_json_if(machine.replaced.as_ref())?,
         ));
     }
     let mut upsert = QueryBuilder::<Sqlite>::new(
-        "INSERT INTO run_machines (run_seq, machine, state, pid, bound, kill_asked) ",
+        "INSERT INTO run_machines (run_seq, machine, state, pid, bound, kill_asked, earlier, replaced) ",
     );
-    upsert.push_values(rows, |mut row, (id, state, pid, bound, kill)| {
-        row.push_bind(seq)
-            .push_bind(id.as_str())
-            .push_bind(state)
-            .push_bind(pid)
-            .push_bind(bound)
-            .push_bind(kill);
-    });
+    upsert.push_values(
+        rows,
+        |mut row, (id, state, pid, bound, kill, earlier, replaced)| {
+            row.push_bind(seq)
+                .push_bind(id.as_str())
+                .push_bind(state)
+                .push_bind(pid)
+                .push_bind(bound)
+                .push_bind(kill)
+                .push_bind(earlier)
+                .push_bind(replaced);
+        },
+    );
     upsert.push(
         " ON CONFLICT (run_seq, machine) DO UPDATE SET state = excluded.state, pid = excluded.pid, \
-         bound = excluded.bound, kill_asked = excluded.kill_asked",
+         bound = excluded.bound, kill_asked = excluded.kill_asked, earlier = excluded.earlier, \
+         replaced = excluded.replaced",
     );
     // Statements for few machines are prepared once and kept; long ones would crowd them out.
     upsert

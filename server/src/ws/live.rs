@@ -6,6 +6,7 @@
 //! misses is in the log. A browser that takes nothing for a while is dropped.
 
 mod output;
+mod texts;
 
 use crate::fanout::{Change, Sequenced};
 use crate::lifecycle::Lifecycle;
@@ -13,10 +14,10 @@ use crate::ops::Ops;
 use axum::Router;
 use axum::extract::State;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
-use axum::response::Response;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
-use futures::stream::SplitSink;
-use futures::{SinkExt as _, StreamExt as _};
+use futures::{Sink, SinkExt as _, StreamExt as _};
 use saltpeter_protocol::RunId;
 use saltpeter_protocol::api::ErrorCode;
 use saltpeter_protocol::live::{
@@ -26,7 +27,8 @@ use saltpeter_protocol::live::{
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{broadcast, mpsc};
+use texts::{Text, Texts};
+use tokio::sync::{Semaphore, broadcast, mpsc};
 use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -39,19 +41,29 @@ const PING_EVERY: Duration = Duration::from_secs(20);
 /// Silence after which the browser counts as gone.
 const GONE_AFTER: Duration = Duration::from_mins(1);
 
-/// Text messages that may wait for the browser.
-const TEXTS: usize = 64;
+/// Browsers at a time; further ones are answered with 503 and try again later.
+pub const MAX_BROWSERS: usize = 500;
 
-/// Output messages that may wait for the browser, each of up to [`output::SLICE`] bytes.
+/// Output messages that may wait for the browser, each of up to [`crate::outputs::SLICE`] bytes.
 const OUTPUTS: usize = 4;
 
 /// What sockets are made of.
 #[derive(Clone)]
 pub struct Live {
-    /// The use cases, and through them the board, the runs and the output.
-    pub ops: Ops,
-    /// Sockets end with it.
-    pub lifecycle: Lifecycle,
+    ops: Ops,
+    lifecycle: Lifecycle,
+    seats: Arc<Semaphore>,
+}
+
+impl Live {
+    /// Sockets over `ops`, and through them over the board, the runs and the output. They end with `lifecycle`.
+    pub fn new(ops: Ops, lifecycle: Lifecycle) -> Self {
+        Self {
+            ops,
+            lifecycle,
+            seats: Arc::new(Semaphore::new(MAX_BROWSERS)),
+        }
+    }
 }
 
 /// The socket's route.
@@ -60,11 +72,18 @@ pub fn router(live: Live) -> Router {
 }
 
 async fn upgrade(State(live): State<Live>, upgrade: WebSocketUpgrade) -> Response {
+    let Ok(seat) = Arc::clone(&live.seats).try_acquire_owned() else {
+        tracing::warn!("a browser was turned away: {MAX_BROWSERS} are connected");
+        return (StatusCode::SERVICE_UNAVAILABLE, "too many browsers\n").into_response();
+    };
     upgrade
         .max_message_size(MAX_CLIENT_MESSAGE)
         .on_upgrade(async move |socket| {
             let life = live.lifecycle.clone();
-            life.spawn_brief(serve(live, socket));
+            life.spawn_brief(async move {
+                serve(live, socket).await;
+                drop(seat);
+            });
         })
 }
 
@@ -73,7 +92,7 @@ async fn serve(live: Live, socket: WebSocket) {
     let closing = live.lifecycle.hard().child_token();
     let _guard: DropGuard = closing.clone().drop_guard();
     let (sink, mut incoming) = socket.split();
-    let (texts, text_queue) = mpsc::channel(TEXTS);
+    let (texts, text_queue) = Texts::new();
     let (outputs, output_queue) = mpsc::channel(OUTPUTS);
     live.lifecycle
         .spawn_brief(write(sink, text_queue, output_queue, closing.clone()));
@@ -116,7 +135,7 @@ async fn serve(live: Live, socket: WebSocket) {
                 if heard.elapsed() > GONE_AFTER {
                     return;
                 }
-                session.texts.send(Message::Ping(Vec::new().into())).await.map_err(|_| Ended)
+                session.texts.send(Message::Ping(Vec::new().into())).await
             }
         };
         if outcome.is_err() {
@@ -130,7 +149,7 @@ struct Ended;
 
 struct Session {
     live: Live,
-    texts: mpsc::Sender<Message>,
+    texts: Texts,
     outputs: mpsc::Sender<Message>,
     closing: CancellationToken,
     changes: broadcast::Receiver<Arc<Sequenced>>,
@@ -149,8 +168,7 @@ impl Session {
     }
 
     async fn say_text(&self, text: String) -> Result<(), Ended> {
-        let sent = self.texts.send(Message::Text(text.into())).await;
-        sent.map_err(|_| Ended)
+        self.texts.send(Message::Text(text.into())).await
     }
 
     async fn complain(&self, message: String, sub: Option<SubscriptionId>) -> Result<(), Ended> {
@@ -176,6 +194,7 @@ impl Session {
                 sub,
                 run,
                 machine,
+                attempt,
                 from,
             }) => {
                 self.subscriptions.remove(&sub);
@@ -189,9 +208,10 @@ impl Session {
                     sub,
                     run,
                     machine,
+                    attempt,
                     from,
-                    log: self.live.ops.output_log().clone(),
-                    outputs: self.outputs.clone(),
+                    outputs: self.live.ops.outputs().clone(),
+                    queue: self.outputs.clone(),
                     texts: self.texts.clone(),
                 };
                 self.live.lifecycle.spawn_brief(follow.run(end.clone()));
@@ -284,20 +304,21 @@ impl Session {
 }
 
 /// Writes to the browser what is queued, state before output.
-async fn write(
-    mut sink: SplitSink<WebSocket, Message>,
-    mut texts: mpsc::Receiver<Message>,
+async fn write<S: Sink<Message> + Unpin>(
+    mut sink: S,
+    mut texts: mpsc::Receiver<Text>,
     mut outputs: mpsc::Receiver<Message>,
     closing: CancellationToken,
 ) {
     // Whichever way this ends, the rest of the socket does too.
     let _guard = closing.clone().drop_guard();
     loop {
-        let message = tokio::select! {
+        // A text's room is held until it is written.
+        let (message, _room) = tokio::select! {
             biased;
             () = closing.cancelled() => break,
-            Some(text) = texts.recv() => text,
-            Some(output) = outputs.recv() => output,
+            Some(text) = texts.recv() => text.split(),
+            Some(output) = outputs.recv() => (output, None),
             else => break,
         };
         match tokio::time::timeout(STALLED, sink.send(message)).await {
@@ -311,4 +332,49 @@ async fn write(
     }
     // The browser reconnects either way; this only lets it know sooner.
     let _ = tokio::time::timeout(Duration::from_secs(1), sink.close()).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
+
+    /// A browser that takes nothing.
+    struct Stuck;
+
+    impl Sink<Message> for Stuck {
+        type Error = std::convert::Infallible;
+
+        fn poll_ready(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+            Poll::Pending
+        }
+
+        fn start_send(self: Pin<&mut Self>, _: Message) -> Result<(), Self::Error> {
+            Ok(())
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+            Poll::Pending
+        }
+
+        fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+            Poll::Pending
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_browser_that_takes_nothing_is_dropped_with_all_that_belongs_to_it() {
+        let (texts, text_queue) = Texts::new();
+        let (_outputs, output_queue) = mpsc::channel(OUTPUTS);
+        let closing = CancellationToken::new();
+        let begun = Instant::now();
+        let writer = tokio::spawn(write(Stuck, text_queue, output_queue, closing.clone()));
+        assert!(texts.send(Message::Text("x".into())).await.is_ok());
+        // The subscriptions end by the token, and the socket by its queue.
+        closing.cancelled().await;
+        assert_eq!(begun.elapsed(), STALLED);
+        writer.await.unwrap();
+        assert!(texts.send(Message::Text("x".into())).await.is_err());
+    }
 }

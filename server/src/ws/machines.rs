@@ -11,8 +11,9 @@ use saltpeter_protocol::machine::SUBPROTOCOL_V2;
 use saltpeter_protocol::machine::v2::MAX_FRAME;
 use serde::Deserialize;
 
-/// Bytes read from a socket at a time. Every connection has such a buffer, also the thousands that are idle.
-const READ_BUFFER: usize = 16 * 1024;
+/// Bytes read from a socket at a time. Every connection has such a buffer, also the thousands that are idle, and it is cleared
+/// for each reading.
+const READ_BUFFER: usize = 4 * 1024;
 
 /// What the address may carry.
 #[derive(Deserialize)]

@@ -83,6 +83,7 @@ async fn output_comes_while_the_job_runs_exactly_from_where_it_was_asked_for() {
                 sub,
                 run,
                 machine,
+                attempt: saltpeter_protocol::Attempt::FIRST,
                 from,
             })
             .await;

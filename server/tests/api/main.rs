@@ -9,4 +9,6 @@ mod live;
 mod maintenance;
 mod rest;
 mod restart;
+mod slow;
+mod storage;
 mod world;

@@ -105,6 +105,7 @@ async fn a_kill_ends_with_143_and_overlaps_are_refused() {
         sub: 1,
         run: run.clone(),
         machine: "web1".parse().unwrap(),
+        attempt: saltpeter_protocol::Attempt::FIRST,
         from: 0,
     };
     socket.say(&watch).await;

@@ -30,6 +30,7 @@ async fn running_jobs_go_on_and_nothing_is_lost_or_doubled() {
             sub: 1,
             run: run.clone(),
             machine,
+            attempt: saltpeter_protocol::Attempt::FIRST,
             from: 0,
         })
         .await;

@@ -4,10 +4,11 @@ use crate::http::{self, Response};
 use futures::{SinkExt as _, StreamExt as _};
 use saltpeter_protocol::api::{JobRow, RunDetail, RunStarted};
 use saltpeter_protocol::live::{ClientMessage, Event, OutputPush, ServerMessage};
-use saltpeter_protocol::{MachineOutcome, RunId, UnixMillis};
+use saltpeter_protocol::{Attempt, MachineId, MachineOutcome, RunId, UnixMillis};
 use saltpeter_server::boot::{Options, Running, boot};
 use saltpeter_server::clock::{Clock as _, SystemClock, TestClock};
 use saltpeter_server::settings::Flags;
+use saltpeter_server::store::faults::Faults;
 use serde_json::Value;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -16,7 +17,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime};
 use tempfile::TempDir;
 use tokio::net::TcpStream;
-use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
 /// How long anything may take that a test waits for.
@@ -51,6 +52,8 @@ pub(crate) struct World {
     own: String,
     machines_port: u16,
     clock: Arc<TestClock>,
+    /// Makes the disk fail.
+    pub(crate) faults: Faults,
     running: Option<Running>,
 }
 
@@ -69,6 +72,7 @@ impl World {
             machines_port: free.local_addr().unwrap().port(),
             dir,
             clock: Arc::new(TestClock::starting_at(SystemClock.now())),
+            faults: Faults::default(),
             running: None,
         };
         drop(free);
@@ -93,6 +97,7 @@ impl World {
                 machines_addr: localhost,
                 ..Flags::default()
             },
+            faults: self.faults.clone(),
         };
         self.running = Some(boot(options, Arc::clone(&self.clock) as _).await.unwrap());
     }
@@ -216,9 +221,14 @@ impl World {
     }
 
     pub(crate) async fn socket(&self) -> Socket {
+        self.try_socket().await.unwrap()
+    }
+
+    /// A browser's socket, unless the server turns it away.
+    pub(crate) async fn try_socket(&self) -> Result<Socket, Error> {
         let url = format!("ws://{}/ws/live", self.addr());
-        let (stream, _) = within(tokio_tungstenite::connect_async(url)).await.unwrap();
-        Socket { stream }
+        let (stream, _) = within(tokio_tungstenite::connect_async(url)).await?;
+        Ok(Socket { stream })
     }
 }
 
@@ -260,6 +270,33 @@ impl Socket {
             }
         };
         within(heard).await
+    }
+
+    /// Watches a machine's output from its beginning until it is `expected` or longer; what there is then.
+    pub(crate) async fn until_output(
+        &mut self,
+        run: &RunId,
+        machine: &str,
+        expected: &[u8],
+    ) -> Vec<u8> {
+        self.say(&ClientMessage::WatchOutput {
+            sub: 1,
+            run: run.clone(),
+            machine: MachineId::new(machine).unwrap(),
+            attempt: Attempt::FIRST,
+            from: 0,
+        })
+        .await;
+        let mut output = Vec::new();
+        within(async {
+            while output.len() < expected.len() {
+                if let Heard::Output(push) = self.next().await {
+                    output.extend_from_slice(&push.slice.bytes);
+                }
+            }
+        })
+        .await;
+        output
     }
 
     /// Reads until a message of which `wanted` says yes.

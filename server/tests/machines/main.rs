@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
+mod attempts;
 mod bad_input;
 mod golden_v1;
 mod v2;

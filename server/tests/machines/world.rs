@@ -20,7 +20,7 @@ use saltpeter_server::runs::{
 };
 use saltpeter_server::serve::serve;
 use saltpeter_server::store::Store;
-use saltpeter_server::store::output::OutputLog;
+use saltpeter_server::store::output::{OutputLog, Part};
 use saltpeter_server::ws::machines::router;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -133,9 +133,16 @@ impl World {
 
     /// Begins a run on web1 and web2.
     pub(crate) async fn start_run(&self) -> RunId {
+        self.start_changed(|_| {}).await
+    }
+
+    /// The same, of a job that `change` has set up.
+    pub(crate) async fn start_changed(&self, change: impl FnOnce(&mut RunSpec)) -> RunId {
+        let mut spec = spec();
+        change(&mut spec);
         let start = StartRun {
             job: JobName::new("backup").unwrap(),
-            spec: Arc::new(spec()),
+            spec: Arc::new(spec),
             cause: RunCause::Manual {
                 by: "test".to_owned(),
             },
@@ -151,7 +158,7 @@ impl World {
         id
     }
 
-    async fn until(
+    pub(crate) async fn until(
         &self,
         what: &str,
         run: &RunId,
@@ -194,7 +201,12 @@ impl World {
 
     /// All durable output of a machine.
     pub(crate) async fn output(&self, run: &RunId, name: &str) -> Vec<u8> {
-        let mut reader = self.up.log.reader(run, &machine(name), 0).await.unwrap();
+        self.output_of(run, (&machine(name)).into()).await
+    }
+
+    /// All durable output of an attempt of a machine.
+    pub(crate) async fn output_of(&self, run: &RunId, part: Part<'_>) -> Vec<u8> {
+        let mut reader = self.up.log.reader(run, part, 0).await.unwrap();
         let mut all = Vec::new();
         while let Some(bytes) = reader.next().await.unwrap() {
             all.extend_from_slice(&bytes);
@@ -281,6 +293,8 @@ fn spec() -> RunSpec {
         targets: TargetExpr::parse(TargetType::Glob, "*").unwrap(),
         number_of_targets: None,
         batch_size: None,
+        max_failures: None,
+        retry: None,
         timeout: Timeout::DEFAULT,
         cwd: None,
         user: None,

@@ -5,5 +5,7 @@
 mod choice;
 mod overlaps;
 mod restarts;
+mod returned;
+mod rolling;
 mod strangers;
 mod tls;

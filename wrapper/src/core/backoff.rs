@@ -8,13 +8,13 @@ const LONGEST: Duration = Duration::from_secs(10);
 
 /// Exponential delays with jitter: each lies between half and the whole of its step.
 #[derive(Debug, Default)]
-pub(crate) struct Backoff {
+pub struct Backoff {
     failures: u32,
 }
 
 impl Backoff {
     /// The delay before the next attempt. `random` is any evenly distributed number.
-    pub(crate) fn next(&mut self, random: u64) -> Duration {
+    pub fn next(&mut self, random: u64) -> Duration {
         let step = FIRST
             .saturating_mul(1 << self.failures.min(16))
             .min(LONGEST);
@@ -25,7 +25,7 @@ impl Backoff {
     }
 
     /// The server has welcomed us: the next failure begins anew.
-    pub(crate) fn reset(&mut self) {
+    pub fn reset(&mut self) {
         self.failures = 0;
     }
 }

@@ -13,7 +13,7 @@ const ENOUGH: usize = 64 * 1024;
 
 /// The piece that is being gathered. Pieces have one stream each, so a change of stream ends one.
 #[derive(Debug)]
-pub(crate) struct Batch {
+pub struct Batch {
     bytes: Vec<u8>,
     stream: Stream,
     read_at: UnixMillis,
@@ -21,7 +21,8 @@ pub(crate) struct Batch {
 }
 
 impl Batch {
-    pub(crate) fn new() -> Self {
+    /// Nothing has been read yet.
+    pub fn new() -> Self {
         Self {
             bytes: Vec::new(),
             stream: Stream::Stdout,
@@ -31,12 +32,12 @@ impl Batch {
     }
 
     /// How many bytes may be added at once.
-    pub(crate) fn space(&self) -> usize {
+    pub fn space(&self) -> usize {
         MAX_CHUNK - self.bytes.len()
     }
 
     /// When the piece has to go, if there is one.
-    pub(crate) fn due(&self) -> Option<Instant> {
+    pub fn due(&self) -> Option<Instant> {
         if self.bytes.is_empty() {
             return None;
         }
@@ -44,7 +45,7 @@ impl Batch {
     }
 
     /// Adds what was read, at most [`Self::space`] bytes, and hands every piece that is complete to `out`.
-    pub(crate) fn add(
+    pub fn add(
         &mut self,
         (stream, bytes): (Stream, &[u8]),
         read_at: UnixMillis,
@@ -64,7 +65,7 @@ impl Batch {
     }
 
     /// Ends the piece if its time has come.
-    pub(crate) fn cut_if_due(&mut self, now: Instant, out: impl FnMut(Stream, UnixMillis, &[u8])) {
+    pub fn cut_if_due(&mut self, now: Instant, out: impl FnMut(Stream, UnixMillis, &[u8])) {
         let rested = self.last_cut.is_none_or(|at| now >= at + LATEST);
         if rested || self.bytes.len() >= ENOUGH {
             self.cut(now, out);
@@ -72,7 +73,7 @@ impl Batch {
     }
 
     /// Ends the piece, if there is one.
-    pub(crate) fn cut(&mut self, now: Instant, mut out: impl FnMut(Stream, UnixMillis, &[u8])) {
+    pub fn cut(&mut self, now: Instant, mut out: impl FnMut(Stream, UnixMillis, &[u8])) {
         if !self.bytes.is_empty() {
             out(self.stream, self.read_at, &self.bytes);
             self.bytes.clear();

@@ -10,16 +10,16 @@ use std::io;
 use tokio_tungstenite::tungstenite::Bytes;
 
 /// Encoded bytes kept in memory. At this bound the command waits, or the spool takes over.
-pub(crate) const MEMORY_LIMIT: usize = 1024 * 1024;
+pub const MEMORY_LIMIT: usize = 1024 * 1024;
 /// What may come on top: pieces that were being gathered when the bound was reached.
 const MEMORY_SLACK: usize = 2 * MAX_CHUNK;
-/// Length of the spool at which the command waits until all of it has been delivered.
-pub(crate) const SPOOL_LIMIT: u64 = 1024 * 1024 * 1024;
+/// Longest spool, unless the wrapper is told otherwise.
+pub const SPOOL_LIMIT: u64 = 1024 * 1024 * 1024;
 /// What a chunk costs beside its bytes, roughly.
 const OVERHEAD: usize = 64;
 
 /// Where chunks go that do not fit into memory: a row of bytes.
-pub(crate) trait Spool {
+pub trait Spool {
     /// Writes all of `bytes` at `at`, which is where the last write ended, or 0.
     fn write(&mut self, at: u64, bytes: &[u8]) -> io::Result<()>;
     /// Fills `into` from `at`.
@@ -30,17 +30,31 @@ pub(crate) trait Spool {
 
 /// Why the buffer cannot go on.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum BufferError {
+pub enum BufferError {
+    /// The spool failed.
     #[error("the spool cannot be read: {0}")]
     Spool(#[from] io::Error),
+    /// What was kept cannot be read.
     #[error(transparent)]
     Chunk(#[from] ChunkError),
+    /// The server acknowledges what it was not sent.
     #[error("the server says that {said} bytes are durable, but only {sent} were sent")]
-    AckBeyond { said: u64, sent: u64 },
+    AckBeyond {
+        /// Durable, by the server's word.
+        said: u64,
+        /// What was sent.
+        sent: u64,
+    },
+    /// The server has lost what it acknowledged.
     #[error(
         "the server has output up to {said} only, but bytes up to {durable} were acknowledged before and are gone"
     )]
-    AckTakenBack { said: u64, durable: u64 },
+    AckTakenBack {
+        /// Durable, by the server's word now.
+        said: u64,
+        /// Durable, by its word before.
+        durable: u64,
+    },
 }
 
 /// Records in the spool: length (u32), frame.
@@ -55,13 +69,15 @@ struct Positions {
 }
 
 /// See the module.
-pub(crate) struct Buffer<S> {
+pub struct Buffer<S> {
     packer: Packer,
     memory: VecDeque<Chunk>,
     memory_bytes: usize,
     /// How many chunks of `memory` were sent on this connection.
     memory_sent: usize,
     spool: S,
+    /// Length of the spool at which the command waits until all of it has been delivered.
+    spool_limit: u64,
     at: Positions,
     /// Chunks that the spool refused (a full disk). While there are any, nothing more is read.
     stuck: VecDeque<Chunk>,
@@ -71,13 +87,15 @@ pub(crate) struct Buffer<S> {
 }
 
 impl<S: Spool> Buffer<S> {
-    pub(crate) fn new(spool: S) -> Self {
+    /// An empty one, whose spool may grow to `spool_limit` bytes.
+    pub fn new(spool: S, spool_limit: u64) -> Self {
         Self {
             packer: Packer::new(),
             memory: VecDeque::new(),
             memory_bytes: 0,
             memory_sent: 0,
             spool,
+            spool_limit,
             at: Positions::default(),
             stuck: VecDeque::new(),
             durable: 0,
@@ -87,44 +105,44 @@ impl<S: Spool> Buffer<S> {
     }
 
     /// Length of all output so far.
-    pub(crate) fn end(&self) -> u64 {
+    pub fn end(&self) -> u64 {
         self.end
     }
 
     /// Output up to here is durable on the server.
-    pub(crate) fn durable(&self) -> u64 {
+    pub fn durable(&self) -> u64 {
         self.durable
     }
 
     /// Whether everything has been sent on this connection.
-    pub(crate) fn all_sent(&self) -> bool {
+    pub fn all_sent(&self) -> bool {
         self.sent == self.end
     }
 
     /// Whether everything is durable.
-    pub(crate) fn all_durable(&self) -> bool {
+    pub fn all_durable(&self) -> bool {
         self.durable == self.end
     }
 
     /// Whether more may be read from the command. `spooling`: memory alone is not to be relied on,
     /// since the server does not take anything at the moment.
-    pub(crate) fn accepts(&self, spooling: bool) -> bool {
+    pub fn accepts(&self, spooling: bool) -> bool {
         if !self.stuck.is_empty() {
             false
         } else if self.spooled() == 0 {
             spooling || self.memory_bytes < MEMORY_LIMIT
         } else {
-            self.at.end < SPOOL_LIMIT
+            self.at.end < self.spool_limit
         }
     }
 
     /// Bytes in the spool.
-    pub(crate) fn spooled(&self) -> u64 {
+    pub fn spooled(&self) -> u64 {
         self.at.end - self.at.first
     }
 
     /// Takes a piece of output, 1 to `MAX_CHUNK` bytes. An error means that the spool failed; the piece is kept even so.
-    pub(crate) fn push(&mut self, stream: Stream, at: UnixMillis, raw: &[u8]) -> io::Result<()> {
+    pub fn push(&mut self, stream: Stream, at: UnixMillis, raw: &[u8]) -> io::Result<()> {
         let chunk = self.packer.pack(stream, self.end, at, raw);
         self.end = chunk.end();
         self.stuck.push_back(chunk);
@@ -143,7 +161,13 @@ impl<S: Spool> Buffer<S> {
                 let mut record = Vec::with_capacity(4 + chunk.frame.len());
                 record.extend_from_slice(&len.to_le_bytes());
                 record.extend_from_slice(&chunk.frame);
-                self.spool.write(self.at.end, &record)?;
+                if let Err(e) = self.spool.write(self.at.end, &record) {
+                    if self.at.end == 0 {
+                        // What little was written may be all that fills the disk.
+                        self.spool.clear();
+                    }
+                    return Err(e);
+                }
                 self.at.end += record.len() as u64;
                 self.stuck.pop_front();
             }
@@ -152,14 +176,14 @@ impl<S: Spool> Buffer<S> {
     }
 
     /// Whether [`Self::next_frame`] has one: something is unsent, and the window is not full.
-    pub(crate) fn has_frame(&self) -> bool {
+    pub fn has_frame(&self) -> bool {
         let in_flight = self.sent - self.durable;
         let unsent = self.memory_sent < self.memory.len() || self.at.send < self.at.end;
         unsent && in_flight + MAX_CHUNK as u64 <= WINDOW
     }
 
     /// The next frame to send.
-    pub(crate) fn next_frame(&mut self) -> Result<Option<Bytes>, BufferError> {
+    pub fn next_frame(&mut self) -> Result<Option<Bytes>, BufferError> {
         if !self.has_frame() {
             return Ok(None);
         }
@@ -192,7 +216,7 @@ impl<S: Spool> Buffer<S> {
     }
 
     /// The server has made everything up to `durable` durable.
-    pub(crate) fn ack(&mut self, durable: u64) -> Result<(), BufferError> {
+    pub fn ack(&mut self, durable: u64) -> Result<(), BufferError> {
         if durable > self.sent {
             return Err(BufferError::AckBeyond {
                 said: durable,
@@ -206,7 +230,7 @@ impl<S: Spool> Buffer<S> {
     }
 
     /// A new connection: the server wants what follows `durable`.
-    pub(crate) fn resume(&mut self, durable: u64) -> Result<(), BufferError> {
+    pub fn resume(&mut self, durable: u64) -> Result<(), BufferError> {
         if durable > self.end {
             return Err(BufferError::AckBeyond {
                 said: durable,
@@ -260,7 +284,7 @@ impl<S: Spool> Buffer<S> {
     }
 
     /// Throws everything away: nobody wants it any more.
-    pub(crate) fn discard(&mut self) {
+    pub fn discard(&mut self) {
         self.memory.clear();
         self.memory_bytes = 0;
         self.memory_sent = 0;

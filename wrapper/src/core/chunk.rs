@@ -12,32 +12,34 @@ const LEVEL: i32 = 1;
 
 /// A frame of the output log.
 #[derive(Debug, Clone)]
-pub(crate) struct Chunk {
+pub struct Chunk {
     /// Position of its first raw byte.
-    pub(crate) offset: u64,
+    pub offset: u64,
     /// Number of raw bytes.
-    pub(crate) raw_len: u32,
+    pub raw_len: u32,
     /// The frame as it travels.
-    pub(crate) frame: Bytes,
+    pub frame: Bytes,
 }
 
 /// A kept frame can no longer be read.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum ChunkError {
+pub enum ChunkError {
+    /// It is no frame.
     #[error("a kept piece of output is damaged: {0}")]
     Frame(#[from] FrameError),
+    /// Its payload is damaged.
     #[error("a kept piece of output cannot be unpacked: {0}")]
     Zstd(#[from] io::Error),
 }
 
 impl Chunk {
     /// Position after its last raw byte.
-    pub(crate) fn end(&self) -> u64 {
+    pub fn end(&self) -> u64 {
         self.offset + u64::from(self.raw_len)
     }
 
     /// Reads a kept frame's header.
-    pub(crate) fn from_frame(frame: Bytes) -> Result<Self, ChunkError> {
+    pub fn from_frame(frame: Bytes) -> Result<Self, ChunkError> {
         let OutputFrame {
             offset, raw_len, ..
         } = OutputFrame::decode(&frame)?;
@@ -49,7 +51,7 @@ impl Chunk {
     }
 
     /// What stands in this chunk from `offset` on, which lies inside it.
-    pub(crate) fn from(&self, offset: u64) -> Result<Self, ChunkError> {
+    pub fn from(&self, offset: u64) -> Result<Self, ChunkError> {
         let skip = usize::try_from(offset - self.offset).unwrap_or(usize::MAX);
         if skip == 0 {
             return Ok(self.clone());
@@ -77,20 +79,21 @@ impl Chunk {
 }
 
 /// Makes chunks.
-pub(crate) struct Packer {
+pub struct Packer {
     /// `None` when zstd could not be set up: everything is sent raw then.
     compressor: Option<zstd::bulk::Compressor<'static>>,
 }
 
 impl Packer {
-    pub(crate) fn new() -> Self {
+    /// Sets up compression.
+    pub fn new() -> Self {
         Self {
             compressor: zstd::bulk::Compressor::new(LEVEL).ok(),
         }
     }
 
     /// The chunk of `raw` (1 to `MAX_CHUNK` bytes) at `offset`.
-    pub(crate) fn pack(
+    pub fn pack(
         &mut self,
         stream: Stream,
         offset: u64,

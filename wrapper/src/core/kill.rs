@@ -5,7 +5,7 @@ use saltpeter_protocol::machine::v2::Exit;
 use std::time::{Duration, Instant};
 
 /// Between SIGTERM and SIGKILL of a kill.
-pub(crate) const KILL_GRACE: Duration = Duration::from_secs(5);
+pub const KILL_GRACE: Duration = Duration::from_secs(5);
 /// How often SIGKILL is repeated while something of the tree lives (it may fork faster than it is found).
 const REPEAT: Duration = Duration::from_millis(50);
 /// A tree that outlives SIGKILL this long cannot be killed by us (uninterruptible sleep, another
@@ -14,7 +14,7 @@ const UNKILLABLE: Duration = Duration::from_secs(10);
 
 /// Who wants the command's end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Cause {
+pub enum Cause {
     /// Its time limit.
     TimeLimit,
     /// The server's kill.
@@ -25,7 +25,7 @@ pub(crate) enum Cause {
 
 /// What to do to the tree now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Strike {
+pub enum Strike {
     /// SIGTERM.
     Terminate,
     /// SIGKILL.
@@ -53,14 +53,15 @@ enum State {
 
 /// The end of one command.
 #[derive(Debug)]
-pub(crate) struct Killer {
+pub struct Killer {
     started: Instant,
     limit: Option<TimeLimit>,
     state: State,
 }
 
 impl Killer {
-    pub(crate) fn new(limit: Option<TimeLimit>, started: Instant) -> Self {
+    /// Of a command that was `started` then; without a `limit` it may run for ever.
+    pub fn new(limit: Option<TimeLimit>, started: Instant) -> Self {
         Self {
             started,
             limit,
@@ -69,7 +70,7 @@ impl Killer {
     }
 
     /// Why the command is being ended, if it is.
-    pub(crate) fn cause(&self) -> Option<Cause> {
+    pub fn cause(&self) -> Option<Cause> {
         match self.state {
             State::Calm => None,
             State::Terminating { cause, .. }
@@ -79,12 +80,12 @@ impl Killer {
     }
 
     /// Whether waiting for the rest of the tree is over.
-    pub(crate) fn gave_up(&self) -> bool {
+    pub fn gave_up(&self) -> bool {
         matches!(self.state, State::GivenUp { .. })
     }
 
     /// Begins the end, unless it has begun: the first cause is the one that is reported.
-    pub(crate) fn end(&mut self, cause: Cause, now: Instant) -> Option<Strike> {
+    pub fn end(&mut self, cause: Cause, now: Instant) -> Option<Strike> {
         if self.cause().is_some() {
             return None;
         }
@@ -97,7 +98,7 @@ impl Killer {
     }
 
     /// When [`Self::tick`] has something to do.
-    pub(crate) fn wake(&self) -> Option<Instant> {
+    pub fn wake(&self) -> Option<Instant> {
         match self.state {
             State::Calm => self.limit.map(|limit| self.started + limit.soft),
             State::Terminating { kill_at, .. } => Some(kill_at),
@@ -107,7 +108,7 @@ impl Killer {
     }
 
     /// What is due.
-    pub(crate) fn tick(&mut self, now: Instant) -> Option<Strike> {
+    pub fn tick(&mut self, now: Instant) -> Option<Strike> {
         if self.wake().is_none_or(|wake| now < wake) {
             return None;
         }
@@ -142,7 +143,7 @@ impl Killer {
     }
 
     /// How the command ended, given how its shell did.
-    pub(crate) fn verdict(&self, shell: Exit) -> Exit {
+    pub fn verdict(&self, shell: Exit) -> Exit {
         match self.cause() {
             Some(Cause::TimeLimit) => Exit::TimedOut,
             Some(Cause::Kill) => Exit::Killed,

@@ -1,8 +1,8 @@
 //! The wrapper's rules, without IO and without a clock: time is an argument everywhere.
 
-pub(crate) mod backoff;
-pub(crate) mod batch;
-pub(crate) mod buffer;
-pub(crate) mod chunk;
-pub(crate) mod kill;
-pub(crate) mod session;
+pub mod backoff;
+pub mod batch;
+pub mod buffer;
+pub mod chunk;
+pub mod kill;
+pub mod session;

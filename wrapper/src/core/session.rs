@@ -14,7 +14,7 @@ const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// What the runner has to do, in this order.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Effect {
+pub enum Effect {
     /// Send a message on the open connection.
     Send(FromWrapper),
     /// Ask the other side for a sign of life.
@@ -39,7 +39,7 @@ pub(crate) enum Effect {
 
 /// Why the wrapper leaves.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Farewell {
+pub enum Farewell {
     /// The server has everything.
     Delivered,
     /// No server told us to start within the start window.
@@ -82,16 +82,20 @@ enum Contact {
 
 /// Who this wrapper is.
 #[derive(Debug, Clone)]
-pub(crate) struct Identity {
-    pub(crate) job: JobName,
-    pub(crate) run: RunId,
-    pub(crate) machine: MachineId,
-    pub(crate) wrapper: WrapperId,
+pub struct Identity {
+    /// The job.
+    pub job: JobName,
+    /// The run.
+    pub run: RunId,
+    /// Who it is towards the server.
+    pub machine: MachineId,
+    /// This process.
+    pub wrapper: WrapperId,
 }
 
 /// See the module.
 #[derive(Debug)]
-pub(crate) struct Session {
+pub struct Session {
     identity: Identity,
     retain: Duration,
     phase: Phase,
@@ -104,7 +108,7 @@ pub(crate) struct Session {
 
 impl Session {
     /// A session that begins `now`; with a command in `launch` that is started at once.
-    pub(crate) fn new(launch: &Launch, wrapper: WrapperId, now: Instant) -> Self {
+    pub fn new(launch: &Launch, wrapper: WrapperId, now: Instant) -> Self {
         let mut session = Self {
             identity: Identity {
                 job: launch.job.clone(),
@@ -127,12 +131,12 @@ impl Session {
     }
 
     /// The next thing to do.
-    pub(crate) fn next_effect(&mut self) -> Option<Effect> {
+    pub fn next_effect(&mut self) -> Option<Effect> {
         self.effects.pop_front()
     }
 
     /// Whether output may be sent.
-    pub(crate) fn open(&self) -> bool {
+    pub fn open(&self) -> bool {
         matches!(self.contact, Contact::Welcomed | Contact::Reported)
     }
 
@@ -164,7 +168,7 @@ impl Session {
     }
 
     /// A connection stands.
-    pub(crate) fn connected(&mut self, now: Instant) {
+    pub fn connected(&mut self, now: Instant) {
         self.contact = Contact::Greeted;
         self.heard_at = now;
         self.heartbeat_at = now + HEARTBEAT_EVERY;
@@ -186,17 +190,17 @@ impl Session {
     }
 
     /// The connection is gone.
-    pub(crate) fn disconnected(&mut self) {
+    pub fn disconnected(&mut self) {
         self.contact = Contact::None;
     }
 
     /// Something came from the server, whatever it was.
-    pub(crate) fn heard(&mut self, now: Instant) {
+    pub fn heard(&mut self, now: Instant) {
         self.heard_at = now;
     }
 
     /// A message of the server.
-    pub(crate) fn message(&mut self, message: FromServer, now: Instant) {
+    pub fn message(&mut self, message: FromServer, now: Instant) {
         match message {
             FromServer::Welcome {
                 command,
@@ -297,7 +301,7 @@ impl Session {
     }
 
     /// The command runs.
-    pub(crate) fn started(&mut self, pid: u32, at: UnixMillis) {
+    pub fn started(&mut self, pid: u32, at: UnixMillis) {
         if matches!(self.phase, Phase::Starting) {
             self.phase = Phase::Running(Progress::Started { pid, at });
             if self.open() {
@@ -307,12 +311,12 @@ impl Session {
     }
 
     /// The command does not run, and will not.
-    pub(crate) fn cannot_start(&mut self, message: String, now: Instant) {
+    pub fn cannot_start(&mut self, message: String, now: Instant) {
         self.over(FromWrapper::CannotStart { message }, now);
     }
 
     /// The command is over, and all of its output, `length` bytes, is in the buffer.
-    pub(crate) fn ended(&mut self, exit: Exit, length: u64, at: UnixMillis, now: Instant) {
+    pub fn ended(&mut self, exit: Exit, length: u64, at: UnixMillis, now: Instant) {
         self.over(FromWrapper::Ended { exit, length, at }, now);
     }
 
@@ -334,12 +338,12 @@ impl Session {
     }
 
     /// Whether the outcome is waiting for the output before it.
-    pub(crate) fn outcome_waits(&self) -> bool {
+    pub fn outcome_waits(&self) -> bool {
         matches!(self.phase, Phase::Over { .. }) && self.contact == Contact::Welcomed
     }
 
     /// All output has been sent on this connection: the outcome may follow.
-    pub(crate) fn output_sent(&mut self) {
+    pub fn output_sent(&mut self) {
         if self.contact == Contact::Welcomed
             && let Phase::Over { report, .. } = &self.phase
         {
@@ -350,7 +354,7 @@ impl Session {
     }
 
     /// SIGTERM to the wrapper: the machine is going down, and waits for us.
-    pub(crate) fn interrupted(&mut self, now: Instant) {
+    pub fn interrupted(&mut self, now: Instant) {
         self.retain = self.retain.min(LAST_WORDS);
         match &mut self.phase {
             Phase::New => self.leave(Farewell::Interrupted),
@@ -360,7 +364,7 @@ impl Session {
     }
 
     /// When [`Self::tick`] has something to do.
-    pub(crate) fn wake(&self) -> Option<Instant> {
+    pub fn wake(&self) -> Option<Instant> {
         let phase = match self.phase {
             Phase::New => Some(self.start_by),
             Phase::Over { give_up_at, .. } => Some(give_up_at),
@@ -372,7 +376,7 @@ impl Session {
     }
 
     /// Does what is due.
-    pub(crate) fn tick(&mut self, now: Instant) {
+    pub fn tick(&mut self, now: Instant) {
         match self.phase {
             Phase::New if now >= self.start_by => return self.leave(Farewell::NotWelcomed),
             Phase::Over { give_up_at, .. } if now >= give_up_at => {

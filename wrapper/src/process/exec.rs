@@ -9,12 +9,15 @@ use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt as _;
+use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
 /// What the child has to become. It comes on standard input, a socket; an answer on it is what went
 /// wrong, and its end without one means that the command runs.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Order {
+    /// Where to enter the command's control group.
+    pub(crate) entrance: Option<PathBuf>,
     pub(crate) command: String,
     pub(crate) cwd: Option<String>,
     pub(crate) account: Option<Account>,
@@ -45,6 +48,10 @@ fn prepare(socket: &mut UnixStream) -> Result<Command, String> {
         serde_json::from_slice(&order).map_err(|e| format!("cannot read what to run: {e}"))?;
     let null = File::open("/dev/null").map_err(|e| format!("cannot open /dev/null: {e}"))?;
     rustix::stdio::dup2_stdin(null).map_err(|e| format!("cannot set standard input: {e}"))?;
+    if let Some(entrance) = &order.entrance {
+        // A command that could not enter is still found by its group and its parents.
+        let _ = std::fs::write(entrance, "0");
+    }
     if let Some(account) = &order.account {
         change_user(account).map_err(|e| format!("cannot become user {:?}: {e}", account.name))?;
     }

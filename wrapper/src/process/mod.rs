@@ -1,5 +1,6 @@
 //! The command as a process: its start, its output, its tree, its end.
 
+pub(crate) mod cgroup;
 pub(crate) mod exec;
 pub(crate) mod pipes;
 pub(crate) mod running;

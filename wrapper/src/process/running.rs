@@ -1,5 +1,6 @@
 //! A command from its start to the end of its output and, where it was to be ended, of its tree.
 
+use super::cgroup::Cgroup;
 use super::pipes::Pipes;
 use super::start::Started;
 use super::tree;
@@ -22,6 +23,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 pub(crate) struct Running {
     shell: Pid,
     pipes: Pipes,
+    cgroup: Option<Cgroup>,
     killer: Killer,
     /// How the shell ended, and when its output was last heard of since.
     ended: Option<(Exit, Instant)>,
@@ -41,6 +43,7 @@ impl Running {
         Self {
             shell: started.shell,
             pipes: started.pipes,
+            cgroup: started.cgroup,
             killer: Killer::new(limit, now),
             ended: None,
             look_at: None,
@@ -103,13 +106,13 @@ impl Running {
         match strike {
             Strike::Terminate => {
                 log.event(format_args!("SIGTERM to the command: {cause:?}"));
-                tree::strike(group, Signal::TERM);
+                self.send(group, Signal::TERM);
                 // A stopped process takes the first only after the second.
-                tree::strike(group, Signal::CONT);
+                self.send(group, Signal::CONT);
             }
             Strike::Kill => {
                 log.debug(format_args!("SIGKILL to the command: {cause:?}"));
-                tree::strike(group, Signal::KILL);
+                self.send(group, Signal::KILL);
             }
             Strike::GiveUp => {
                 log.event("something of the command outlives SIGKILL");
@@ -118,12 +121,24 @@ impl Running {
         }
     }
 
+    fn send(&self, group: Option<Pid>, signal: Signal) {
+        if let Some(cgroup) = &self.cgroup {
+            cgroup.strike(signal);
+        }
+        // Also with a control group: what was moved out of it is still below us.
+        tree::strike(group, signal);
+    }
+
+    fn any_living(&self) -> bool {
+        tree::any_living() || self.cgroup.as_ref().is_some_and(Cgroup::any_living)
+    }
+
     /// How the command ended, once its shell has ended, its output is read, and, if it was to be
     /// ended, nothing of it lives. `reading`: its output is being read.
     pub(crate) fn over(&mut self, now: Instant, reading: bool, log: &Log) -> Option<Exit> {
         let ending = self.killer.cause().is_some() && !self.killer.gave_up();
         if ending && self.look_at.is_some_and(|at| now >= at) {
-            self.look_at = tree::any_living().then_some(now + LOOK_EVERY);
+            self.look_at = self.any_living().then_some(now + LOOK_EVERY);
         }
         let (exit, heard_at) = self.ended.as_mut()?;
         if ending && self.look_at.is_some() {

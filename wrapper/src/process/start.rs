@@ -1,5 +1,6 @@
 //! Starts the command and tells in a sentence why it could not be started.
 
+use super::cgroup::Cgroup;
 use super::exec::Order;
 use super::pipes::Pipes;
 use super::user;
@@ -24,6 +25,8 @@ pub(crate) struct Started {
     /// The shell, which leads its process group.
     pub(crate) shell: Pid,
     pub(crate) pipes: Pipes,
+    /// The control group that it is in, where there is one.
+    pub(crate) cgroup: Option<Cgroup>,
 }
 
 /// Starts `spec`. The error is a sentence for the operator.
@@ -81,13 +84,19 @@ pub(crate) async fn start(spec: &CommandSpec) -> Result<Started, String> {
         return Err("cannot start the command: its output cannot be read".to_owned());
     };
     let pipes = Pipes::new(stdout.into(), stderr.into()).map_err(internal)?;
+    let cgroup = Cgroup::make();
     let order = Order {
+        entrance: cgroup.as_ref().map(Cgroup::entrance),
         command: spec.command.clone(),
         cwd: spec.cwd.clone(),
         account,
     };
     match tokio::time::timeout(PATIENCE, answer(ours, &order)).await {
-        Ok(Ok(problem)) if problem.is_empty() => Ok(Started { shell, pipes }),
+        Ok(Ok(problem)) if problem.is_empty() => Ok(Started {
+            shell,
+            pipes,
+            cgroup,
+        }),
         Ok(Ok(problem)) => Err(String::from_utf8_lossy(&problem).into_owned()),
         Ok(Err(e)) => Err(internal(e)),
         Err(_) => {

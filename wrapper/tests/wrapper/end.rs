@@ -1,8 +1,14 @@
 //! Kill, timeout, and what is left of the tree.
 
-use crate::server::{Server, Whole};
-use crate::tools::{gone, launch, limited, marked, spec, stat, unique, wrapper};
+use crate::server::{Server, Whole, within};
+use crate::tools::{
+    binary_as_nobody, gone, is_root, launch, launch_of, limited, marked, spec, stat, unique,
+    wrapper,
+};
 use saltpeter_protocol::machine::v2::{Exit, FromServer};
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -135,4 +141,135 @@ async fn a_wrapper_that_is_terminated_ends_its_command_and_says_so() {
     let whole = connection.finish(Whole::default()).await;
     assert_eq!(whole.exit, Some(Exit::Signalled { signal: 15 }));
     gone(wrapper).await;
+}
+
+/// The control group of version 2 that a process is in, as a directory; `None` where there is none.
+fn cgroup_of(pid: u32) -> Option<PathBuf> {
+    let own = fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
+    let path = own.lines().find_map(|line| line.strip_prefix("0::/"))?;
+    ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"]
+        .into_iter()
+        .map(|mount| PathBuf::from(mount).join(path))
+        .find(|dir| dir.join("cgroup.procs").exists())
+}
+
+/// Whether wrappers may make control groups here.
+fn may_make_cgroups() -> bool {
+    let probe = |dir: PathBuf| {
+        let probe = dir.join(unique("probe"));
+        fs::create_dir(&probe).is_ok() && fs::remove_dir(&probe).is_ok()
+    };
+    cgroup_of(std::process::id()).is_some_and(probe)
+}
+
+#[tokio::test]
+async fn the_command_has_a_control_group_that_goes_with_it() {
+    if !may_make_cgroups() {
+        eprintln!("no control groups can be made here: the other tests show what is done then");
+        return;
+    }
+    let server = Server::start().await;
+    launch(wrapper(&server, &unique("cgroup")));
+    let mut connection = server.start_command(spec("sleep 1000")).await;
+    let shell = connection.started().await;
+    let group = cgroup_of(shell).unwrap();
+    let name = group.file_name().unwrap().to_string_lossy().into_owned();
+    assert!(name.starts_with("saltpeter-"), "{name}");
+    let (_, wrapper, ..) = stat(shell).unwrap();
+    assert_ne!(
+        cgroup_of(wrapper),
+        Some(group.clone()),
+        "the wrapper is not in it"
+    );
+    connection.say(&FromServer::Kill).await;
+    let whole = connection.finish(Whole::default()).await;
+    assert_eq!(whole.exit, Some(Exit::Killed));
+    gone(wrapper).await;
+    assert!(!group.exists());
+}
+
+/// Processes that are always others: each starts the next and ends.
+fn comets(dir: &std::path::Path, mark: &str) -> String {
+    let comet = dir.join("comet");
+    fs::write(
+        &comet,
+        "#!/bin/sh\ntrap '' TERM\nsleep 0.002\n\"$0\" &\nexit 0\n",
+    )
+    .unwrap();
+    fs::set_permissions(&comet, fs::Permissions::from_mode(0o755)).unwrap();
+    let comet = comet.display();
+    format!(
+        "export {mark}; for n in 1 2 3 4 5; do {comet} & done; setsid {comet} & echo up; sleep 1000"
+    )
+}
+
+#[tokio::test]
+async fn processes_that_are_always_others_do_not_get_away() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start().await;
+    let mark = format!("MARK={}", unique("comets"));
+    launch(wrapper(&server, &unique("comets")));
+    let mut connection = server.start_command(spec(&comets(dir.path(), &mark))).await;
+    connection.started().await;
+    let mut whole = Whole::default();
+    connection.output_until(&mut whole, "up\n").await;
+    connection.say(&FromServer::Kill).await;
+    let whole = connection.finish(whole).await;
+    assert_eq!(whole.exit, Some(Exit::Killed));
+    assert_eq!(marked(&mark), [0; 0]);
+}
+
+#[tokio::test]
+async fn without_a_control_group_the_tree_is_taken_all_the_same() {
+    if !is_root() {
+        return; // Every other test is this one then.
+    }
+    let server = Server::start().await;
+    let mark = format!("MARK={}", unique("nobody"));
+    let home = tempfile::tempdir().unwrap();
+    fs::set_permissions(home.path(), fs::Permissions::from_mode(0o777)).unwrap();
+    let job = unique("nobody");
+    launch(launch_of(binary_as_nobody(home.path()), &server, &job, 1));
+    let mut connection = server.start_command(spec(&stubborn(&mark))).await;
+    let shell = connection.started().await;
+    let mut whole = Whole::default();
+    connection.output_until(&mut whole, "daemon\n").await;
+    let (_, wrapper, ..) = stat(shell).unwrap();
+    assert_eq!(cgroup_of(shell), cgroup_of(wrapper), "it may make none");
+    connection.say(&FromServer::Kill).await;
+    let whole = connection.finish(whole).await;
+    assert_eq!(whole.exit, Some(Exit::Killed));
+    assert_eq!(marked(&mark), [0; 0]);
+}
+
+#[tokio::test]
+async fn a_control_group_that_a_daemon_needs_is_left_to_it() {
+    if !may_make_cgroups() {
+        return;
+    }
+    let server = Server::start().await;
+    let mark = format!("MARK={}", unique("leftgroup"));
+    launch(wrapper(&server, &unique("leftgroup")));
+    let command = format!("export {mark}; setsid sleep 1000 >/dev/null 2>&1 & echo up");
+    let mut connection = server.start_command(spec(&command)).await;
+    let whole = connection.finish(Whole::default()).await;
+    assert_eq!(whole.exit, Some(Exit::Exited { code: 0 }));
+    let left = marked(&mark);
+    assert_eq!(left.len(), 1);
+    let group = cgroup_of(left[0]).unwrap();
+    assert!(
+        group
+            .file_name()
+            .unwrap()
+            .to_string_lossy()
+            .starts_with("saltpeter-")
+    );
+    fs::write(group.join("cgroup.kill"), "1").unwrap();
+    gone(left[0]).await;
+    within("the group to be empty", async {
+        while fs::remove_dir(&group).is_err() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
 }

@@ -7,7 +7,7 @@ use crate::tools::{
 use saltpeter_protocol::launch::var;
 use saltpeter_protocol::machine::v2::{Exit, FromServer, FromWrapper, LeaveReason, Progress};
 use std::fs;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 #[tokio::test]
 async fn it_detaches_runs_the_command_and_leaves() {
@@ -94,6 +94,29 @@ async fn a_second_launch_of_the_same_run_starts_nothing() {
     assert!(!server.somebody_knocks().await);
     connection.say(&FromServer::Kill).await;
     connection.finish(Whole::default()).await;
+}
+
+#[tokio::test]
+async fn of_two_launches_at_the_same_instant_one_starts_the_command() {
+    let server = Server::start().await;
+    let job = unique("race");
+    for run in 1..=50 {
+        let launches = [(); 2].map(|()| {
+            let mut command = wrapper_for(&server, &job, run);
+            command.stdout(Stdio::piped()).spawn().unwrap()
+        });
+        let said = launches.map(|launch| {
+            let output = launch.wait_with_output().unwrap();
+            assert!(output.status.success());
+            String::from_utf8(output.stdout).unwrap()
+        });
+        let refused = said.iter().filter(|said| said.contains("started before"));
+        assert_eq!(refused.count(), 1, "run {run}: {said:?}");
+        let mut connection = server.start_command(spec("echo once")).await;
+        let whole = connection.finish(Whole::default()).await;
+        assert_eq!(whole.stdout, b"once\n");
+    }
+    assert!(!server.somebody_knocks().await);
 }
 
 #[tokio::test]

@@ -1,7 +1,8 @@
 //! Bytes: all of them, once, in order, soon.
 
 use crate::server::{Said, Server, Whole};
-use crate::tools::{launch, spec, stat, unique, wrapper};
+use crate::tools::{BINARY, gone, is_root, launch, launch_of, spec, stat, unique, wrapper};
+use saltpeter_protocol::launch::var;
 use saltpeter_protocol::machine::v2::{Exit, FromWrapper, Progress, WINDOW};
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
@@ -157,6 +158,96 @@ async fn while_the_server_is_away_output_is_kept_and_the_command_goes_on() {
         kib < 24 * 1024,
         "resident {kib} KiB while 10 MB wait (unoptimised build)"
     );
+}
+
+#[tokio::test]
+async fn at_the_bound_of_the_spool_the_command_waits_and_nothing_is_lost() {
+    let dir = tempfile::tempdir().unwrap();
+    let written = dir.path().join("written");
+    let server = Server::start().await;
+    let mut wrapper = wrapper(&server, &unique("bound"));
+    wrapper.env(var::SPOOL_MAX, "2000000");
+    launch(wrapper);
+    let command = format!("head -c 20M /dev/urandom | tee {}", written.display());
+    let mut connection = server.start_command(spec(&command)).await;
+    connection.started().await;
+    drop(connection);
+    // Memory, spool and pipes fill up; then everything stands still for a second.
+    let length = || fs::metadata(&written).map_or(0, |file| file.len());
+    crate::server::within("the command to stand still", async {
+        let (mut last, mut same) = (0, 0);
+        while last < 1_000_000 || same < 40 {
+            tokio::time::sleep(Duration::from_millis(25)).await;
+            let now = length();
+            same = if now == last { same + 1 } else { 0 };
+            last = now;
+        }
+        assert!(
+            last < 8_000_000,
+            "{last} bytes were taken with a bound of 2 MB"
+        );
+    })
+    .await;
+    let (mut connection, _) = server.greet().await;
+    connection.welcome(None, 0).await;
+    let whole = connection.finish(Whole::default()).await;
+    assert_eq!(whole.exit, Some(Exit::Exited { code: 0 }));
+    assert!(whole.stdout == fs::read(&written).unwrap());
+    assert_eq!(whole.stdout.len(), 20 * 1024 * 1024);
+}
+
+#[tokio::test]
+async fn a_result_is_kept_for_as_long_as_told_and_then_dropped() {
+    let server = Server::start().await;
+    let mut wrapper = wrapper(&server, &unique("retain"));
+    wrapper.env(var::RETAIN, "2");
+    launch(wrapper);
+    let mut connection = server.start_command(spec("echo kept; sleep 0.2")).await;
+    let shell = connection.started().await;
+    let (_, wrapper, ..) = stat(shell).unwrap();
+    drop(connection);
+    gone(shell).await;
+    let ended = Instant::now();
+    // It comes back with its result, and is not heard out.
+    let (connection, progress) = server.greet().await;
+    assert!(matches!(progress, Progress::Started { .. }));
+    drop(connection);
+    gone(wrapper).await;
+    let took = ended.elapsed();
+    assert!(took > Duration::from_millis(1500), "{took:?}");
+    assert!(took < Duration::from_secs(8), "{took:?}");
+}
+
+#[tokio::test]
+async fn the_servers_name_is_looked_up_at_each_attempt() {
+    if !is_root() {
+        return; // It takes a file system of one's own.
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let hosts = dir.path().join("hosts");
+    fs::write(&hosts, "127.0.0.1 localhost\n").unwrap();
+    let server = Server::start().await;
+    let own = server.url().replace("127.0.0.1", "server.saltpeter.test");
+    let job = unique("moves");
+    let mut command = Command::new("unshare");
+    command
+        .args([
+            "--mount",
+            "sh",
+            "-c",
+            "mount --bind \"$0\" /etc/hosts && exec \"$1\"",
+        ])
+        .arg(&hosts)
+        .arg(BINARY);
+    let mut command = launch_of(command, &server, &job, 1);
+    command.env(var::URL, own);
+    launch(command);
+    // Nobody has that name yet, and then somebody does.
+    assert!(!server.somebody_knocks().await);
+    fs::write(&hosts, "127.0.0.1 localhost server.saltpeter.test\n").unwrap();
+    let mut connection = server.start_command(spec("echo found")).await;
+    let whole = connection.finish(Whole::default()).await;
+    assert_eq!(whole.stdout, b"found\n");
 }
 
 #[tokio::test]

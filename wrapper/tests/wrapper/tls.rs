@@ -99,9 +99,8 @@ async fn refused(server: &Server, mut command: Command) -> String {
         .unwrap();
     let said = BufReader::new(child.stderr.take().unwrap());
     let line = tokio::task::spawn_blocking(|| {
-        let lines = said.lines().map(Result::unwrap);
-        lines
-            .into_iter()
+        said.lines()
+            .map(Result::unwrap)
             .find(|line| line.contains("not connected"))
     });
     let line = within("the refusal", line).await.unwrap().unwrap();

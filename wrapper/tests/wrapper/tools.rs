@@ -4,6 +4,7 @@ use crate::server::{Server, within};
 use saltpeter_protocol::launch::{CommandSpec, LockRule, TimeLimit, var};
 use std::collections::BTreeMap;
 use std::fs;
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -46,7 +47,27 @@ pub(crate) fn wrapper(server: &Server, job: &str) -> Command {
 }
 
 pub(crate) fn wrapper_for(server: &Server, job: &str, run: u32) -> Command {
-    let mut command = binary();
+    launch_of(binary(), server, job, run)
+}
+
+/// The binary run by a user who may do nothing special, from a copy that it can read.
+pub(crate) fn binary_as_nobody(home: &Path) -> Command {
+    let copy = home.join("saltpeter-wrapper");
+    fs::copy(BINARY, &copy).unwrap();
+    let mut command = Command::new("setpriv");
+    command
+        .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
+        .arg(copy)
+        .env_clear()
+        .env("PATH", "/usr/local/bin:/usr/bin:/bin")
+        .env("HOME", home)
+        .env("XDG_RUNTIME_DIR", home)
+        .stdin(Stdio::null());
+    command
+}
+
+/// `command`, which is the binary, with a launch.
+pub(crate) fn launch_of(mut command: Command, server: &Server, job: &str, run: u32) -> Command {
     command
         .env(var::URL, server.url())
         .env(var::JOB, job)

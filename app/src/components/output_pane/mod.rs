@@ -15,12 +15,29 @@ use crate::routes;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use saltpeter_protocol::api::{ApiError, OutputFrom, OutputSlice};
-use saltpeter_protocol::{MachineId, RunId, UnixMillis};
+use saltpeter_protocol::{Attempt, MachineId, RunId, UnixMillis};
 use serde::{Deserialize, Serialize};
 use state::PaneState;
 
 /// What a page brings along of the end, in bytes.
 const START_TAIL: u64 = 64 * 1024;
+
+/// Whose output a pane shows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Source {
+    /// The run.
+    pub(crate) run: RunId,
+    /// The machine.
+    pub(crate) machine: MachineId,
+    /// Which of its attempts.
+    pub(crate) attempt: Attempt,
+}
+
+impl Source {
+    async fn read(self, from: OutputFrom, limit: usize) -> Result<OutputSlice, ApiError> {
+        client::output(self.run, self.machine, self.attempt, from, limit).await
+    }
+}
 
 /// The end of the output as it travels within the page. Each byte is one character, which keeps text
 /// readable and short where a list of numbers would not be.
@@ -32,9 +49,10 @@ pub(crate) struct Start {
 
 impl Start {
     /// Reads the end of a machine's output.
-    pub(crate) async fn read(run: RunId, machine: MachineId) -> Result<Self, ApiError> {
+    pub(crate) async fn read(source: Source) -> Result<Self, ApiError> {
         let from = OutputFrom::Tail(START_TAIL);
-        client::output(run, machine, from, START_TAIL as usize * 2)
+        source
+            .read(from, START_TAIL as usize * 2)
             .await
             .map(Self::pack)
     }
@@ -53,10 +71,8 @@ impl Start {
 /// The output of one machine of a run, with its tools.
 #[component]
 pub(crate) fn OutputPane(
-    /// The run.
-    run: RunId,
-    /// The machine.
-    machine: MachineId,
+    /// Whose.
+    source: Source,
     /// When the run was begun.
     begun: UnixMillis,
     /// The end of the output, where the page brought it along.
@@ -64,11 +80,11 @@ pub(crate) fn OutputPane(
 ) -> impl IntoView {
     let read = RwSignal::new(start.map(Ok));
     if read.with_untracked(Option::is_none) {
-        let (run, machine) = (run.clone(), machine.clone());
+        let source = source.clone();
         Effect::new(move || {
-            let (run, machine) = (run.clone(), machine.clone());
+            let source = source.clone();
             spawn_local(async move {
-                let start = Start::read(run, machine).await;
+                let start = Start::read(source).await;
                 if !read.is_disposed() {
                     read.set(Some(start));
                 }
@@ -79,8 +95,8 @@ pub(crate) fn OutputPane(
         None => view! { <div class="output-frame skeleton"></div> }.into_any(),
         Some(Ok(start)) => {
             let model = OutputModel::new(&start.unpack());
-            let (run, machine) = (run.clone(), machine.clone());
-            view! { <Pane run machine begun model /> }.into_any()
+            let source = source.clone();
+            view! { <Pane source begun model /> }.into_any()
         }
         Some(Err(error)) => view! {
             <p class="problem" role="alert">
@@ -93,11 +109,21 @@ pub(crate) fn OutputPane(
 }
 
 #[component]
-fn Pane(run: RunId, machine: MachineId, begun: UnixMillis, model: OutputModel) -> impl IntoView {
+fn Pane(source: Source, begun: UnixMillis, model: OutputModel) -> impl IntoView {
     let live = use_live();
-    let download = format!("{}/raw", routes::output_api(&run, &machine));
-    let file = format!("{run}_{machine}.log");
-    let state = PaneState::new(live, run, machine, model);
+    let Source {
+        run,
+        machine,
+        attempt,
+    } = &source;
+    let mut download = format!("{}/raw", routes::output_api(run, machine));
+    let mut file = format!("{run}_{machine}");
+    if !attempt.is_first() {
+        file = format!("{file}_{attempt}");
+    }
+    download = format!("{download}?attempt={attempt}");
+    file.push_str(".log");
+    let state = PaneState::new(live, source, model);
     let wrap = RwSignal::new(true);
     let chosen = RwSignal::new(None);
     let context = LineContext {

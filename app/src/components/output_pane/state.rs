@@ -1,9 +1,8 @@
 //! What a pane holds and does, for its many small handlers.
 
 use super::super::window::OVERSCAN;
-use super::Start;
 use super::geometry::{Geometry, LINE};
-use crate::client;
+use super::{Source, Start};
 use crate::format;
 use crate::live::{Delivery, Live, Subscription};
 use crate::output::{OutputModel, Shown};
@@ -11,7 +10,6 @@ use leptos::html;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use saltpeter_protocol::live::SubscriptionId;
-use saltpeter_protocol::{MachineId, RunId};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,7 +26,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(2);
 #[derive(Clone, Copy)]
 pub(super) struct PaneState {
     pub(super) live: Live,
-    pub(super) source: StoredValue<(RunId, MachineId)>,
+    pub(super) source: StoredValue<Source>,
     pub(super) model: StoredValue<OutputModel>,
     pub(super) subscription: StoredValue<Option<SubscriptionId>>,
     pub(super) view: RwSignal<Vec<Shown>>,
@@ -47,12 +45,12 @@ pub(super) struct PaneState {
 }
 
 impl PaneState {
-    pub(super) fn new(live: Live, run: RunId, machine: MachineId, mut model: OutputModel) -> Self {
+    pub(super) fn new(live: Live, source: Source, mut model: OutputModel) -> Self {
         let lines = model.lines();
         let view = model.view(lines.saturating_sub(WHOLE), lines);
         Self {
             live,
-            source: StoredValue::new((run, machine)),
+            source: StoredValue::new(source),
             view: RwSignal::new(view),
             lines: RwSignal::new(lines),
             bytes: RwSignal::new(model.end()),
@@ -76,10 +74,15 @@ impl PaneState {
     }
 
     pub(super) fn subscribe(self) {
-        let (run, machine) = self.source.get_value();
+        let Source {
+            run,
+            machine,
+            attempt,
+        } = self.source.get_value();
         let sub = self.live.subscribe(Subscription {
             run,
             machine,
+            attempt,
             from: Arc::new(move || {
                 self.model
                     .try_with_value(OutputModel::end)
@@ -121,8 +124,7 @@ impl PaneState {
     pub(super) fn jump(self) {
         self.unsubscribe();
         spawn_local(async move {
-            let (run, machine) = self.source.get_value();
-            let read = Start::read(run, machine).await;
+            let read = Start::read(self.source.get_value()).await;
             if self.is_gone() {
                 return;
             }
@@ -216,8 +218,7 @@ impl PaneState {
         };
         self.fetching.set_value(true);
         spawn_local(async move {
-            let (run, machine) = self.source.get_value();
-            let read = client::output(run, machine, asked, WINDOW).await;
+            let read = self.source.get_value().read(asked, WINDOW).await;
             if self.is_gone() {
                 return;
             }

@@ -2,7 +2,9 @@
 
 use crate::config::raw::{Node, Place, Value};
 use crate::config::reader::Reader;
+use crate::failures::FailureLimit;
 use crate::job::{LaunchWay, MissedPolicy, Overlap, WrapperLogLevel, WrapperProtocol};
+use crate::retry::{Backoff, MAX_RETRIES};
 use crate::schedule::Field;
 use crate::secret::Secret;
 use crate::targeting::TargetType;
@@ -49,6 +51,11 @@ pub(crate) struct JobDraft {
     pub(crate) target_type: Option<TargetType>,
     pub(crate) number_of_targets: Option<NonZeroU32>,
     pub(crate) batch_size: Option<NonZeroU32>,
+    pub(crate) max_failures: Option<At<FailureLimit>>,
+    pub(crate) retries: Option<NonZeroU32>,
+    pub(crate) retry_delay: Option<At<Duration>>,
+    pub(crate) retry_backoff: Option<At<Backoff>>,
+    pub(crate) reconnect_grace: Option<Duration>,
     pub(crate) timeout: Option<At<Duration>>,
     pub(crate) hard_timeout: Option<At<Duration>>,
     pub(crate) soft_timeout: Option<At<Duration>>,
@@ -83,6 +90,41 @@ impl JobDraft {
             reader.word(node).map(WrittenTargets::Text)
         };
         self.targets = At::of(targets, node);
+    }
+
+    pub(super) fn read_max_failures(&mut self, node: &Node, reader: &mut Reader) {
+        const WHAT: &str = "a whole number, or a part of the machines such as 10 % (1 to 100)";
+        match &node.value {
+            Value::Scalar(scalar) if scalar.text.trim() == "0" => {}
+            Value::Scalar(scalar) => match scalar.text.parse() {
+                Ok(limit) => self.max_failures = At::of(Some(limit), node),
+                Err(_) => reader.expected(node, WHAT),
+            },
+            _ => reader.expected(node, WHAT),
+        }
+    }
+
+    pub(super) fn read_retries(&mut self, node: &Node, reader: &mut Reader) {
+        let Some(retries) = reader.count(node) else {
+            return;
+        };
+        if retries > MAX_RETRIES {
+            reader.error(
+                &node.place,
+                format!("retries: {retries} is more than {MAX_RETRIES}, which is the most"),
+            );
+            return;
+        }
+        self.retries = NonZeroU32::new(retries);
+    }
+
+    pub(super) fn read_retry_delay(&mut self, node: &Node, reader: &mut Reader) {
+        match reader.seconds(node) {
+            Some(Duration::ZERO) => {
+                reader.error(&node.place, "retry_delay: must be at least 1");
+            }
+            delay => self.retry_delay = At::of(delay, node),
+        }
     }
 
     pub(super) fn read_env(&mut self, node: &Node, reader: &mut Reader) {

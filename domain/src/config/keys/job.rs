@@ -6,6 +6,7 @@ use super::{Key, key};
 use crate::config::raw::Node;
 use crate::config::reader::Reader;
 use crate::job::{LaunchWay, MissedPolicy, Overlap, WrapperLogLevel, WrapperProtocol};
+use crate::retry::Backoff;
 use crate::schedule::{Field, parse_zone};
 use crate::targeting::TargetType;
 use chrono_tz::Tz;
@@ -28,6 +29,11 @@ const OVERLAPS: [(&str, Overlap); 4] = [
     ("queue", Overlap::Queue),
     ("allow", Overlap::Allow),
     ("replace", Overlap::Replace),
+];
+
+const BACKOFFS: [(&str, Backoff); 2] = [
+    ("fixed", Backoff::Fixed),
+    ("exponential", Backoff::Exponential),
 ];
 
 const MISSED_POLICIES: [(&str, MissedPolicy); 3] = [
@@ -200,6 +206,48 @@ pub(crate) const JOB_KEYS: &[Key<JobDraft>] = &[
         },
     ),
     key(
+        "max_failures",
+        "int, or `N %`",
+        "`0`: no limit",
+        AtOnce,
+        "How many machines, or which part of them, may fail until a run begins no other: those that run then finish, the rest is \
+         marked as not attempted, and the run has failed. A machine counts after its last attempt.",
+        |job, node, reader| {
+            job.read_max_failures(node, reader);
+        },
+    ),
+    key(
+        "retries",
+        "int, up to 100",
+        "`0`",
+        AtOnce,
+        "How often a machine is tried again on which the command has failed, timed out or could not be started. Each attempt \
+         has its own outcome and output.",
+        |job, node, reader| {
+            job.read_retries(node, reader);
+        },
+    ),
+    key(
+        "retry_delay",
+        "seconds, at least 1",
+        "`10`",
+        AtOnce,
+        "The pause before a machine is tried again. It keeps its place in the batch meanwhile.",
+        |job, node, reader| {
+            job.read_retry_delay(node, reader);
+        },
+    ),
+    key(
+        "retry_backoff",
+        "`fixed`, `exponential`",
+        "`fixed`",
+        AtOnce,
+        "`exponential`: each pause is twice the one before, up to an hour.",
+        |job, node, reader| {
+            job.retry_backoff = At::of(reader.choice(node, &BACKOFFS), node);
+        },
+    ),
+    key(
         "timeout",
         "seconds",
         "`3600`; `0`: none",
@@ -300,6 +348,16 @@ pub(crate) const JOB_KEYS: &[Key<JobDraft>] = &[
         "How far back `missed` makes up for fires; earlier ones stay missed.",
         |job, node, reader| {
             job.missed_window = reader.seconds(node);
+        },
+    ),
+    key(
+        "reconnect_grace",
+        "seconds",
+        "the global `reconnect_grace`",
+        AtOnce,
+        "How long a wrapper that was lost may stay away before its machine ends with 253.",
+        |job, node, reader| {
+            job.reconnect_grace = reader.seconds(node);
         },
     ),
     key(

@@ -198,6 +198,21 @@ pub(crate) const SETTINGS_KEYS: &[Key<Settings>] = &[
     tls::CERT,
     tls::KEY,
     setting(
+        "advertised_machines_port",
+        "port",
+        "`machines_ws_port`",
+        AtOnce,
+        "Port under which wrappers find this server, where a forwarded port or a proxy stands in between.",
+        |settings, node, reader| {
+            settings.advertised_machines_port = reader.port(node);
+        },
+        |settings| {
+            settings
+                .advertised_machines_port
+                .map_or(String::new(), |port| port.to_string())
+        },
+    ),
+    setting(
         "default_saltpeter_server_host",
         "string",
         "this host's name",

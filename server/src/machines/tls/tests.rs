@@ -16,8 +16,12 @@ use tokio_rustls::TlsConnector;
 fn renew(dir: &Path) -> CertificateDer<'static> {
     let CertifiedKey { cert, signing_key } =
         rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-    fs::write(dir.join("key.pem"), signing_key.serialize_pem()).unwrap();
-    fs::write(dir.join("cert.pem"), cert.pem()).unwrap();
+    let replace = |name, text| {
+        fs::write(dir.join("new"), text).unwrap();
+        fs::rename(dir.join("new"), dir.join(name)).unwrap();
+    };
+    replace("key.pem", signing_key.serialize_pem());
+    replace("cert.pem", cert.pem());
     cert.der().clone()
 }
 

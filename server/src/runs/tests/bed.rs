@@ -80,6 +80,7 @@ impl MemoryStore {
             spec: new.spec,
             state: new.state,
             kill: None,
+            stopped: None,
             only: new.only,
             reconnect_grace: new.reconnect_grace,
         };
@@ -95,6 +96,7 @@ impl MemoryStore {
         let mut head = run.head().clone();
         head.state = write.state;
         head.kill = write.kill;
+        head.stopped = write.stopped;
         let mut machines = run.machines().clone();
         for (id, mut machine) in write.machines {
             machine.heard = None;
@@ -201,15 +203,44 @@ impl Bed {
         overlap: Overlap,
         cause: RunCause,
     ) -> Result<RunId, StartError> {
+        self.start_spec(spec(overlap), cause).await
+    }
+
+    async fn start_spec(&self, spec: RunSpec, cause: RunCause) -> Result<RunId, StartError> {
         self.runs
             .start(StartRun {
                 job: job(),
-                spec: Arc::new(spec(overlap)),
+                spec: Arc::new(spec),
                 cause,
                 only: None,
                 reconnect_grace: GRACE,
             })
             .await
+    }
+
+    /// Starts a run of a job that `change` has set up.
+    pub(super) async fn start_changed(&self, change: impl FnOnce(&mut RunSpec)) -> RunId {
+        let mut spec = spec(Overlap::Skip);
+        change(&mut spec);
+        self.start_spec(spec, by_hand()).await.unwrap()
+    }
+
+    /// Writes a run down that waits, as a server does that dies right after that.
+    pub(super) fn leave_waiting(&self, overlap: Overlap, cause: RunCause) -> RunId {
+        let new = NewRun {
+            job: job(),
+            cause,
+            created: self.clock.now(),
+            spec: Arc::new(spec(overlap)),
+            state: RunState::Queued,
+            only: None,
+            reconnect_grace: GRACE,
+        };
+        self.store.create(new).unwrap().id().clone()
+    }
+
+    pub(super) fn clock_now(&self) -> UnixMillis {
+        self.clock.now()
     }
 
     pub(super) async fn start_now(&self, overlap: Overlap) -> RunId {
@@ -239,9 +270,15 @@ impl Bed {
 
     /// The machines of the next launch.
     pub(super) async fn launched(&mut self) -> Vec<String> {
+        let order = self.launch_order().await;
+        order.machines.iter().map(ToString::to_string).collect()
+    }
+
+    /// The next launch.
+    pub(super) async fn launch_order(&mut self) -> LaunchOrder {
         loop {
             if let Asked::Launch(order) = self.next_asked().await {
-                return order.machines.iter().map(ToString::to_string).collect();
+                return order;
             }
         }
     }
@@ -399,6 +436,8 @@ fn spec(overlap: Overlap) -> RunSpec {
         targets: TargetExpr::parse(TargetType::Glob, "*").unwrap(),
         number_of_targets: None,
         batch_size: None,
+        max_failures: None,
+        retry: None,
         timeout: Timeout::DEFAULT,
         cwd: None,
         user: None,

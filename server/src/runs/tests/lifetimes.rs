@@ -4,7 +4,7 @@ use super::bed::{Bed, GRACE, NEW, STARTED, Wrapper, job};
 use crate::runs::{HelloAnswer, StartError, ToMachine};
 use saltpeter_domain::job::Overlap;
 use saltpeter_protocol::machine::v2::{Exit, LeaveReason};
-use saltpeter_protocol::{MachineOutcome, RunOutcome, RunState};
+use saltpeter_protocol::{Attempt, MachineOutcome, RunOutcome, RunState};
 use std::time::Duration;
 
 async fn until_no_actor(bed: &Bed) {
@@ -126,6 +126,7 @@ async fn a_pending_kill_survives_the_server() {
         wrapper.answer,
         HelloAnswer::Welcome {
             command: None,
+            attempt: Attempt::FIRST,
             kill: true
         }
     );
@@ -173,6 +174,7 @@ async fn a_replacement_is_carried_through_after_a_restart() {
         wrapper.answer,
         HelloAnswer::Welcome {
             command: None,
+            attempt: Attempt::FIRST,
             kill: true
         }
     );

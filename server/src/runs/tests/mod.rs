@@ -1,4 +1,6 @@
 mod bed;
+mod clocks;
 mod lifetimes;
 mod overlaps;
+mod retries;
 mod writing;

@@ -1,11 +1,11 @@
 //! The four overlap policies.
 
-use super::bed::{Bed, NEW, Wrapper, job, scheduled};
-use crate::runs::{StartError, ToMachine};
+use super::bed::{Bed, NEW, STARTED, Wrapper, job, scheduled};
+use crate::runs::{HelloAnswer, StartError, ToMachine};
 use saltpeter_domain::job::Overlap;
 use saltpeter_domain::run::LogEvent;
 use saltpeter_protocol::machine::v2::Exit;
-use saltpeter_protocol::{RunOutcome, RunState};
+use saltpeter_protocol::{RunCause, RunId, RunOutcome, RunState};
 
 #[tokio::test(start_paused = true)]
 async fn skip_leaves_the_earlier_alone_and_notes_scheduled_ones() {
@@ -116,4 +116,106 @@ async fn many_starts_at_once_are_decided_one_after_the_other() {
             .count(),
         1
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn skip_holds_across_a_restart() {
+    let mut bed = Bed::new();
+    let (first, _old) = bed.running(Overlap::Skip).await;
+    let mut bed = bed.restarted().await;
+    let second = bed.start(Overlap::Skip, scheduled(5000)).await;
+    assert!(matches!(second, Err(StartError::SkippedOverlap { active }) if active == first));
+    let mut wrapper = Wrapper::connect(&bed.runs, &first, "a", 1, STARTED).await;
+    wrapper.finish().await;
+    bed.until_over(&first).await;
+    bed.start_now(Overlap::Skip).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_one_place_of_queue_is_taken_across_a_restart() {
+    let mut bed = Bed::new();
+    let (first, _old) = bed.running(Overlap::Queue).await;
+    let second = bed.start_now(Overlap::Queue).await;
+    let mut bed = bed.restarted().await;
+    let third = bed.start(Overlap::Queue, super::bed::by_hand()).await;
+    assert!(matches!(third, Err(StartError::SkippedOverlap { active }) if active == second));
+    assert!(bed.idle(), "the first one still runs");
+    let mut wrapper = Wrapper::connect(&bed.runs, &first, "a", 1, STARTED).await;
+    wrapper.finish().await;
+    assert_eq!(bed.resolve(&["a"]).await, second);
+}
+
+#[tokio::test(start_paused = true)]
+async fn allow_holds_across_a_restart() {
+    let mut bed = Bed::new();
+    bed.running(Overlap::Allow).await;
+    let mut bed = bed.restarted().await;
+    let second = bed.start_now(Overlap::Allow).await;
+    assert_eq!(bed.resolve(&["a"]).await, second);
+    assert_eq!(bed.runs.active(&job()).len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replacement_that_was_written_down_kills_after_a_restart() {
+    let mut bed = Bed::new();
+    let (first, _old) = bed.running(Overlap::Replace).await;
+    let second = bed.leave_waiting(Overlap::Replace, super::bed::by_hand());
+    let mut bed = bed.restarted().await;
+    killed_then_replaced(&mut bed, &first, &second).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replacement_that_has_killed_begins_after_a_restart() {
+    let mut bed = Bed::new();
+    let (first, mut old) = bed.running(Overlap::Replace).await;
+    let second = bed.start_now(Overlap::Replace).await;
+    assert_eq!(old.inbox.recv().await, Some(ToMachine::Kill));
+    let mut bed = bed.restarted().await;
+    killed_then_replaced(&mut bed, &first, &second).await;
+}
+
+/// The wrapper of `first` comes back, and is told that it is to end; then, and not before, `second` begins.
+async fn killed_then_replaced(bed: &mut Bed, first: &RunId, second: &RunId) {
+    let wrapper = Wrapper::connect(&bed.runs, first, "a", 1, STARTED).await;
+    assert!(matches!(
+        wrapper.answer,
+        HelloAnswer::Welcome { kill: true, .. }
+    ));
+    assert!(bed.idle(), "the first one has not ended yet");
+    wrapper.ended(Exit::Killed).await;
+    assert_eq!(bed.resolve(&["a"]).await, *second);
+    let first = bed.store.get(first);
+    assert_eq!(first.state().outcome(), Some(&RunOutcome::Killed));
+    assert_eq!(
+        first.head().kill.as_ref().unwrap().by,
+        format!("replaced by {second}")
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replacement_begins_after_a_restart_when_the_other_has_ended() {
+    let mut bed = Bed::new();
+    let (first, mut wrapper) = bed.running(Overlap::Replace).await;
+    wrapper.finish().await;
+    bed.until_over(&first).await;
+    let second = bed.leave_waiting(Overlap::Replace, super::bed::by_hand());
+    let mut bed = bed.restarted().await;
+    assert_eq!(bed.resolve(&["a"]).await, second);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_makes_up_for_a_missed_start_replaces_nothing_after_a_restart() {
+    let mut bed = Bed::new();
+    let (first, _old) = bed.running(Overlap::Replace).await;
+    let instant = saltpeter_protocol::UnixMillis(5000);
+    let second = bed.start(Overlap::Replace, RunCause::CatchUp { instant });
+    let second = second.await.unwrap();
+    let mut bed = bed.restarted().await;
+    let mut wrapper = Wrapper::connect(&bed.runs, &first, "a", 1, STARTED).await;
+    assert!(matches!(
+        wrapper.answer,
+        HelloAnswer::Welcome { kill: false, .. }
+    ));
+    wrapper.finish().await;
+    assert_eq!(bed.resolve(&["a"]).await, second);
 }

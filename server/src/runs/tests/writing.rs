@@ -4,7 +4,7 @@ use super::bed::{Bed, NEW, NOW, STARTED, Wrapper, job, machine};
 use crate::runs::{HelloAnswer, KillError, RunWrite, ToMachine};
 use saltpeter_domain::job::Overlap;
 use saltpeter_protocol::machine::v2::{Exit, LeaveReason};
-use saltpeter_protocol::{MachineOutcome, MachineState, RunOutcome, RunState};
+use saltpeter_protocol::{Attempt, MachineOutcome, MachineState, RunOutcome, RunState};
 use std::time::Duration;
 
 #[tokio::test(start_paused = true)]
@@ -19,6 +19,7 @@ async fn a_run_goes_from_its_start_to_its_end() {
     match &a.answer {
         HelloAnswer::Welcome {
             command: Some(command),
+            attempt: Attempt::FIRST,
             kill: false,
         } => assert_eq!(command.command, "true"),
         other => panic!("{other:?}"),
@@ -89,6 +90,7 @@ async fn the_second_wrapper_leaves_and_the_reconnected_one_displaces_its_old_con
         again.answer,
         HelloAnswer::Welcome {
             command: None,
+            attempt: Attempt::FIRST,
             kill: false
         }
     );
@@ -119,6 +121,7 @@ async fn a_kill_reaches_a_wrapper_that_was_away() {
         again.answer,
         HelloAnswer::Welcome {
             command: None,
+            attempt: Attempt::FIRST,
             kill: true
         }
     );
@@ -185,6 +188,18 @@ async fn a_machine_that_never_connects_fails_to_start() {
     bed.launched().await;
     let row = bed.until_over(&run).await.machines[0].clone();
     assert_eq!(row.state.outcome().unwrap().exit_code(), Some(254));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_machine_whose_kill_comes_with_its_start_is_not_launched() {
+    let mut bed = Bed::new();
+    let run = bed.start_now(Overlap::Skip).await;
+    // Neither waits for the other: the run takes both in together.
+    bed.resolve(&["a", "b"]).await;
+    let kill = bed.runs.kill(&run, Some(machine("b")), "op".to_owned());
+    kill.await.unwrap();
+    assert_eq!(bed.launched().await, ["a"]);
+    assert!(bed.idle());
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,40 +3,58 @@
 use super::block::BlockRow;
 use super::error::OutputError;
 use super::piece::line_feeds;
+use super::place::Place;
 use super::stream::{Cell, OutputStream};
 use bytes::Bytes;
 use futures::TryStreamExt as _;
 use saltpeter_protocol::api::{ChunkMark, OutputFrom, OutputLength, OutputSlice};
-use saltpeter_protocol::{MachineId, RunId};
+use saltpeter_protocol::{Attempt, MachineId, RunId};
 use sqlx::sqlite::SqlitePool;
 use std::collections::BTreeMap;
 
 /// Bytes that an [`OutputReader`] reads at a time.
 const READER_STEP: usize = 256 * 1024;
 
-const BLOCKS_FROM: &str = "SELECT start, raw_len, first_line, encoding, marks, payload FROM output_block \
-     WHERE stream = $1 AND start >= $2 AND start < $3 ORDER BY start";
+/// The blocks of a stream from the one that holds a byte, up to a block's start.
+pub(super) const BLOCKS: &str = "SELECT b.start, raw_len, first_line, encoding, marks, payload FROM output_place p \
+     JOIN output_block b ON b.id = p.block WHERE p.stream = $1 AND p.start < $3 AND p.start >= \
+     (SELECT start FROM output_place WHERE stream = $1 AND start <= $2 ORDER BY start DESC LIMIT 1) \
+     ORDER BY p.start";
 
-const LENGTHS: &str = "SELECT machine, start + raw_len, first_line + line_feeds FROM output_stream s \
+pub(super) const BLOCK: &str =
+    "SELECT start, raw_len, first_line, encoding, marks, payload FROM output_block WHERE id = $1";
+
+/// Where the block lies that holds a byte.
+pub(super) const HOLDER: &str = "SELECT b.id, b.start, raw_len, first_line, line_feeds FROM output_place p \
+     JOIN output_block b ON b.id = p.block WHERE p.stream = $1 AND p.start <= $2 \
+     ORDER BY p.start DESC LIMIT 1";
+
+pub(super) const HOLDER_IN_TAIL: &str =
+    "SELECT id, start, raw_len, first_line, line_feeds FROM output_block WHERE id = $1";
+
+pub(super) const LENGTHS: &str = "SELECT machine, attempt, b.start + raw_len, first_line + line_feeds FROM output_stream s \
      JOIN output_block b ON b.id = \
-     (SELECT id FROM output_block WHERE stream = s.id ORDER BY start DESC LIMIT 1) WHERE s.run = $1";
+     (SELECT block FROM output_place WHERE stream = s.id ORDER BY start DESC LIMIT 1) WHERE s.run = $1";
 
 /// The lengths of a run's streams: what the last block of each says.
 pub(super) async fn lengths(
     readers: &SqlitePool,
     run: &RunId,
-) -> Result<BTreeMap<MachineId, OutputLength>, OutputError> {
-    let rows: Vec<(String, i64, i64)> = sqlx::query_as(LENGTHS)
+) -> Result<BTreeMap<(MachineId, Attempt), OutputLength>, OutputError> {
+    let rows: Vec<(String, u32, i64, i64)> = sqlx::query_as(LENGTHS)
         .bind(run.as_str())
         .fetch_all(readers)
         .await?;
-    let known = rows.into_iter().filter_map(|(machine, bytes, lines)| {
-        let length = OutputLength {
-            bytes: bytes as u64,
-            lines: lines as u64,
-        };
-        Some((MachineId::new(&machine).ok()?, length))
-    });
+    let known = rows
+        .into_iter()
+        .filter_map(|(machine, attempt, bytes, lines)| {
+            let length = OutputLength {
+                bytes: bytes as u64,
+                lines: lines as u64,
+            };
+            let machine = MachineId::new(&machine).ok()?;
+            Some(((machine, Attempt::try_from(attempt).ok()?), length))
+        });
     Ok(known.collect())
 }
 
@@ -52,47 +70,119 @@ pub(super) async fn slice(
     let Some(stream) = cell.row() else {
         return Ok(slice.done());
     };
+    let blocks = Blocks {
+        readers,
+        stream,
+        total,
+        tail: cell.tail(),
+    };
     let wanted = match from {
         OutputFrom::Offset(offset) => offset,
         OutputFrom::Tail(bytes) => total.bytes.saturating_sub(bytes),
-        OutputFrom::Line(line) => line_start(readers, stream, total, line).await?,
+        OutputFrom::Line(line) => blocks.line_start(line).await?,
     };
-    if wanted >= total.bytes {
-        return Ok(slice.done());
-    }
-    let first = block_start(readers, stream, wanted).await?;
-    let mut rows = sqlx::query_as::<_, BlockRow>(BLOCKS_FROM)
-        .bind(stream)
-        .bind(first)
-        .bind(total.bytes as i64)
-        .fetch(readers);
-    while let Some(row) = rows.try_next().await? {
-        let (marks, bytes) = row.open()?;
-        let mut at = Place {
-            offset: row.start as u64,
-            line: row.first_line as u64,
-        };
-        let mut rest: &[u8] = &bytes;
-        for mark in marks {
-            let (chunk, after) = rest.split_at(mark.len as usize);
-            rest = after;
-            let end = at.offset + chunk.len() as u64;
-            if end > wanted {
-                if !slice.add(at, mark, chunk, limit) {
-                    return Ok(slice.done());
-                }
-                at.offset = end;
-            } else {
-                at.offset = end;
-                at.line += line_feeds(chunk);
-            }
-        }
+    if wanted < total.bytes {
+        blocks.read(wanted, limit, &mut slice).await?;
     }
     Ok(slice.done())
 }
 
+/// A stream's blocks: those in the index, and after them those that it lacks yet.
+struct Blocks<'r> {
+    readers: &'r SqlitePool,
+    stream: i64,
+    total: OutputLength,
+    tail: Vec<Place>,
+}
+
+impl Blocks<'_> {
+    /// Fills `slice` from the chunk with the byte at `wanted` on.
+    async fn read(&self, wanted: u64, limit: usize, slice: &mut Slice) -> Result<(), OutputError> {
+        let indexed = self.tail.first().map_or(self.total.bytes, |p| p.start);
+        let indexed = indexed.min(self.total.bytes);
+        if wanted < indexed {
+            let mut rows = sqlx::query_as::<_, BlockRow>(BLOCKS)
+                .bind(self.stream)
+                .bind(wanted as i64)
+                .bind(indexed as i64)
+                .fetch(self.readers);
+            while let Some(row) = rows.try_next().await? {
+                if !slice.take(&row, wanted, limit)? {
+                    return Ok(());
+                }
+            }
+        }
+        let first = self.tail.partition_point(|place| place.start <= wanted);
+        for place in &self.tail[first.saturating_sub(1)..] {
+            if place.start >= self.total.bytes {
+                break;
+            }
+            let row = sqlx::query_as::<_, BlockRow>(BLOCK)
+                .bind(place.block)
+                .fetch_optional(self.readers)
+                .await?;
+            // None when it has been deleted meanwhile.
+            let Some(row) = row else { break };
+            if !slice.take(&row, wanted, limit)? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Where the block lies that holds the byte at `offset`.
+    async fn holder(&self, offset: u64) -> Result<BlockPlace, OutputError> {
+        let in_tail = self.tail.partition_point(|place| place.start <= offset);
+        let query = match in_tail.checked_sub(1) {
+            Some(last) => sqlx::query_as(HOLDER_IN_TAIL).bind(self.tail[last].block),
+            None => sqlx::query_as(HOLDER).bind(self.stream).bind(offset as i64),
+        };
+        Ok(query.fetch_one(self.readers).await?)
+    }
+
+    /// Offset at which `line` begins, counted from 0; the end for a line that is not there yet.
+    ///
+    /// Bisects over the blocks' starts for the one that holds the line feed before the line.
+    async fn line_start(&self, line: u64) -> Result<u64, OutputError> {
+        if line == 0 {
+            return Ok(0);
+        }
+        if line > self.total.lines {
+            return Ok(self.total.bytes);
+        }
+        let missing = |offset| OutputError::Damaged {
+            offset,
+            problem: format!("line {line} is missing"),
+        };
+        // The block that is looked for starts in `low..high`.
+        let (mut low, mut high) = (0, self.total.bytes);
+        let block = loop {
+            let block = self.holder(low + (high - low) / 2).await?;
+            if line <= block.first_line as u64 {
+                high = block.start as u64;
+            } else if line > (block.first_line + block.line_feeds) as u64 {
+                low = (block.start + block.raw_len) as u64;
+            } else {
+                break block;
+            }
+            if low >= high {
+                return Err(missing(low));
+            }
+        };
+        let row = sqlx::query_as::<_, BlockRow>(BLOCK)
+            .bind(block.id)
+            .fetch_one(self.readers)
+            .await?;
+        let (_, bytes) = row.open()?;
+        let nth = (line - block.first_line as u64 - 1) as usize;
+        let feed = memchr::memchr_iter(b'\n', &bytes).nth(nth);
+        let feed = feed.ok_or_else(|| missing(block.start as u64))?;
+        Ok(block.start as u64 + feed as u64 + 1)
+    }
+}
+
 #[derive(Clone, Copy)]
-struct Place {
+struct At {
     offset: u64,
     line: u64,
 }
@@ -111,8 +201,32 @@ impl Slice {
         })
     }
 
+    /// Adds a block's chunks from the one with the byte at `wanted` on. False when the slice is full.
+    fn take(&mut self, row: &BlockRow, wanted: u64, limit: usize) -> Result<bool, OutputError> {
+        let (marks, bytes) = row.open()?;
+        let mut at = At {
+            offset: row.start as u64,
+            line: row.first_line as u64,
+        };
+        let mut rest: &[u8] = &bytes;
+        for mark in marks {
+            let (chunk, after) = rest.split_at(mark.len as usize);
+            rest = after;
+            let end = at.offset + chunk.len() as u64;
+            if end > wanted {
+                if !self.add(at, mark, chunk, limit) {
+                    return Ok(false);
+                }
+            } else {
+                at.line += line_feeds(chunk);
+            }
+            at.offset = end;
+        }
+        Ok(true)
+    }
+
     /// Adds a chunk, if it still fits.
-    fn add(&mut self, at: Place, mark: ChunkMark, chunk: &[u8], limit: usize) -> bool {
+    fn add(&mut self, at: At, mark: ChunkMark, chunk: &[u8], limit: usize) -> bool {
         let slice = &mut self.0;
         if slice.chunks.is_empty() {
             slice.offset = at.offset;
@@ -130,78 +244,10 @@ impl Slice {
     }
 }
 
-/// Start of the block that holds the byte at `offset`.
-async fn block_start(readers: &SqlitePool, stream: i64, offset: u64) -> Result<i64, OutputError> {
-    let start: i64 = sqlx::query_scalar(
-        "SELECT start FROM output_block WHERE stream = $1 AND start <= $2 ORDER BY start DESC LIMIT 1",
-    )
-    .bind(stream)
-    .bind(offset as i64)
-    .fetch_one(readers)
-    .await?;
-    Ok(start)
-}
-
-/// Offset at which `line` begins, counted from 0; the end for a line that is not there yet.
-///
-/// Bisects over the blocks' starts for the one that holds the line feed before the line.
-async fn line_start(
-    readers: &SqlitePool,
-    stream: i64,
-    total: OutputLength,
-    line: u64,
-) -> Result<u64, OutputError> {
-    if line == 0 {
-        return Ok(0);
-    }
-    if line > total.lines {
-        return Ok(total.bytes);
-    }
-    // The block that is looked for starts in `low..high`.
-    let (mut low, mut high) = (0, total.bytes);
-    let block = loop {
-        let middle = low + (high - low) / 2;
-        let block = sqlx::query_as::<_, BlockPlace>(
-            "SELECT start, raw_len, first_line, line_feeds FROM output_block \
-             WHERE stream = $1 AND start <= $2 ORDER BY start DESC LIMIT 1",
-        )
-        .bind(stream)
-        .bind(middle as i64)
-        .fetch_one(readers)
-        .await?;
-        if line <= block.first_line as u64 {
-            high = block.start as u64;
-        } else if line > (block.first_line + block.line_feeds) as u64 {
-            low = (block.start + block.raw_len) as u64;
-        } else {
-            break block;
-        }
-        if low >= high {
-            return Err(OutputError::Damaged {
-                offset: low,
-                problem: format!("line {line} is missing"),
-            });
-        }
-    };
-    let row = sqlx::query_as::<_, BlockRow>(BLOCKS_FROM)
-        .bind(stream)
-        .bind(block.start)
-        .bind(block.start + 1)
-        .fetch_one(readers)
-        .await?;
-    let (_, bytes) = row.open()?;
-    let nth = (line - block.first_line as u64 - 1) as usize;
-    let feed = memchr::memchr_iter(b'\n', &bytes).nth(nth);
-    let feed = feed.ok_or_else(|| OutputError::Damaged {
-        offset: block.start as u64,
-        problem: format!("line {line} is missing"),
-    })?;
-    Ok(block.start as u64 + feed as u64 + 1)
-}
-
 /// Where a block lies.
 #[derive(sqlx::FromRow)]
 struct BlockPlace {
+    id: i64,
     start: i64,
     raw_len: i64,
     first_line: i64,

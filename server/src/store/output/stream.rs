@@ -1,15 +1,18 @@
 //! Streams: where the next byte goes, and how far the log is durable.
 
 use super::error::{AppendError, OutputError};
+use super::intake::Intake;
+use super::part::Part;
 use super::piece::{Body, Chunk, Piece};
+use super::place::Place;
 use super::writer::Order;
 use saltpeter_protocol::api::{ChunkMark, OutputLength};
-use saltpeter_protocol::{MachineId, RunId};
+use saltpeter_protocol::{Attempt, MachineId, RunId};
 use sqlx::Row as _;
 use sqlx::sqlite::SqlitePool;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::watch;
 
 /// How far a stream is durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -20,17 +23,20 @@ pub struct Durable {
     pub v1_seq: Option<u64>,
 }
 
-type Key = (RunId, MachineId);
+type Key = (RunId, MachineId, Attempt);
 
 /// One stream's state in memory, shared by everyone who has to do with it.
 pub(super) struct Cell {
     pub(super) run: RunId,
     pub(super) machine: MachineId,
+    pub(super) attempt: Attempt,
     /// Up to where pieces have been taken; ahead of `durable` by what waits for the writer.
     accepted: Mutex<Durable>,
     durable: watch::Sender<Durable>,
     /// Row of the stream; absent until its first commit.
     row: OnceLock<i64>,
+    /// The newest blocks, which the index lacks yet. The writer alone changes it.
+    tail: Mutex<Vec<Place>>,
 }
 
 impl Cell {
@@ -47,6 +53,28 @@ impl Cell {
         // The row of a stream never changes: a second value is the same one.
         let _ = self.row.set(row);
         self.durable.send_replace(durable);
+    }
+
+    /// The durable blocks that the index lacks. To be asked for before the index is: what is missing here is there.
+    pub(super) fn tail(&self) -> Vec<Place> {
+        self.lock_tail().clone()
+    }
+
+    /// Adds blocks to the tail. True when there was none.
+    pub(super) fn extend_tail(&self, places: impl Iterator<Item = Place>) -> bool {
+        let mut tail = self.lock_tail();
+        let first = tail.is_empty();
+        tail.extend(places);
+        first
+    }
+
+    /// The index has the whole tail.
+    pub(super) fn clear_tail(&self) {
+        self.lock_tail().clear();
+    }
+
+    fn lock_tail(&self) -> MutexGuard<'_, Vec<Place>> {
+        self.tail.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn accepted(&self) -> MutexGuard<'_, Durable> {
@@ -79,14 +107,14 @@ impl Streams {
         self.live().cells.get(key).and_then(Weak::upgrade)
     }
 
-    /// The stream of `machine` in `run`, loaded if nobody holds it.
+    /// The stream of `part` of `run`, loaded if nobody holds it.
     pub(super) async fn get(
         &self,
         readers: &SqlitePool,
         run: &RunId,
-        machine: &MachineId,
+        part: Part<'_>,
     ) -> Result<Arc<Cell>, OutputError> {
-        let key = (run.clone(), machine.clone());
+        let key = (run.clone(), part.machine.clone(), part.attempt);
         if let Some(cell) = self.held(&key) {
             return Ok(cell);
         }
@@ -94,7 +122,7 @@ impl Streams {
         if let Some(cell) = self.held(&key) {
             return Ok(cell);
         }
-        let cell = Arc::new(load(readers, run, machine).await?);
+        let cell = Arc::new(load(readers, run, part).await?);
         let mut live = self.live();
         if live.cells.len() >= live.sweep_at {
             live.cells.retain(|_, cell| cell.strong_count() > 0);
@@ -104,28 +132,37 @@ impl Streams {
         Ok(cell)
     }
 
+    /// The streams of a run that somebody holds.
+    pub(super) fn held_of(&self, run: &RunId) -> Vec<Arc<Cell>> {
+        let live = self.live();
+        let of_run = live.cells.iter().filter(|((of, ..), _)| of == run);
+        of_run.filter_map(|(_, cell)| cell.upgrade()).collect()
+    }
+
     /// Forgets the streams of a run whose output has been deleted.
     pub(super) fn forget_run(&self, run: &RunId) {
-        self.live().cells.retain(|(of, _), _| of != run);
+        self.live().cells.retain(|(of, ..), _| of != run);
     }
 }
 
-async fn load(readers: &SqlitePool, run: &RunId, machine: &MachineId) -> Result<Cell, OutputError> {
+async fn load(readers: &SqlitePool, run: &RunId, part: Part<'_>) -> Result<Cell, OutputError> {
     let mut durable = Durable::default();
     let row = OnceLock::new();
-    let stream =
-        sqlx::query("SELECT id, v1_seq FROM output_stream WHERE run = $1 AND machine = $2")
-            .bind(run.as_str())
-            .bind(machine.as_str())
-            .fetch_optional(readers)
-            .await?;
+    let stream = sqlx::query(
+        "SELECT id, v1_seq FROM output_stream WHERE run = $1 AND machine = $2 AND attempt = $3",
+    )
+    .bind(run.as_str())
+    .bind(part.machine.as_str())
+    .bind(part.attempt.get())
+    .fetch_optional(readers)
+    .await?;
     if let Some(stream) = stream {
         let id: i64 = stream.try_get("id")?;
         let seq: Option<i64> = stream.try_get("v1_seq")?;
         durable.v1_seq = seq.map(|seq| seq as u64);
         let last = sqlx::query(
-            "SELECT start, raw_len, first_line, line_feeds FROM output_block WHERE stream = $1 \
-             ORDER BY start DESC LIMIT 1",
+            "SELECT b.start, raw_len, first_line, line_feeds FROM output_place p \
+             JOIN output_block b ON b.id = p.block WHERE p.stream = $1 ORDER BY p.start DESC LIMIT 1",
         )
         .bind(id)
         .fetch_optional(readers)
@@ -144,28 +181,25 @@ async fn load(readers: &SqlitePool, run: &RunId, machine: &MachineId) -> Result<
     }
     Ok(Cell {
         run: run.clone(),
-        machine: machine.clone(),
+        machine: part.machine.clone(),
+        attempt: part.attempt,
         accepted: Mutex::new(durable),
         durable: watch::Sender::new(durable),
         row,
+        tail: Mutex::default(),
     })
 }
 
-/// One machine's output in a run, for whoever appends to it or follows it.
+/// The output of one machine's attempt in a run, for whoever appends to it or follows it.
 #[derive(Clone)]
 pub struct OutputStream {
     cell: Arc<Cell>,
-    orders: mpsc::UnboundedSender<Order>,
-    room: Arc<Semaphore>,
+    intake: Arc<Intake>,
 }
 
 impl OutputStream {
-    pub(super) fn new(
-        cell: Arc<Cell>,
-        orders: mpsc::UnboundedSender<Order>,
-        room: Arc<Semaphore>,
-    ) -> Self {
-        Self { cell, orders, room }
+    pub(super) fn new(cell: Arc<Cell>, intake: Arc<Intake>) -> Self {
+        Self { cell, intake }
     }
 
     pub(super) fn cell(&self) -> &Arc<Cell> {
@@ -190,7 +224,7 @@ impl OutputStream {
                 Ok(durable) => Ok(durable.length.bytes),
                 Err(_) => Err(OutputError::Closed.into()),
             },
-            () = self.orders.closed() => Err(OutputError::Closed.into()),
+            () = self.intake.closed() => Err(OutputError::Closed.into()),
         }
     }
 
@@ -217,7 +251,7 @@ impl OutputStream {
                 stream: chunk.stream,
                 at: chunk.at,
             };
-            let room = self.reserve(body.payload.len()).await?;
+            let room = self.intake.reserve(body.payload.len()).await?;
             let mut accepted = self.cell.accepted();
             if accepted.length.bytes != next {
                 // Another connection of the same machine was faster: look again.
@@ -240,9 +274,8 @@ impl OutputStream {
         } else {
             Some(chunk.open()?)
         };
-        let room = self
-            .reserve(body.as_ref().map_or(0, |body| body.payload.len()))
-            .await?;
+        let bytes = body.as_ref().map_or(0, |body| body.payload.len());
+        let room = self.intake.reserve(bytes).await?;
         let mut accepted = self.cell.accepted();
         if let Some(seq) = seq {
             let expected = accepted.v1_seq.map_or(0, |last| last + 1);
@@ -276,21 +309,6 @@ impl OutputStream {
         *self.cell.accepted()
     }
 
-    async fn reserve(
-        &self,
-        bytes: usize,
-    ) -> Result<tokio::sync::OwnedSemaphorePermit, AppendError> {
-        /// What a piece costs besides its bytes.
-        const OVERHEAD: usize = 256;
-        let permits = u32::try_from(bytes + OVERHEAD).unwrap_or(u32::MAX);
-        tokio::select! {
-            room = self.room.clone().acquire_many_owned(permits) => {
-                room.map_err(|_| OutputError::Closed.into())
-            }
-            () = self.orders.closed() => Err(OutputError::Closed.into()),
-        }
-    }
-
     /// Fixes a piece's place. The lock on `accepted` is held, so that pieces reach the writer in order.
     fn queue(
         &self,
@@ -310,9 +328,7 @@ impl OutputStream {
             v1_seq,
             _room: room,
         };
-        self.orders
-            .send(Order::Write(piece))
-            .map_err(|_| OutputError::Closed)?;
+        self.intake.send(Order::Write(piece))?;
         *accepted = next;
         Ok(())
     }

@@ -1,3 +1,4 @@
+mod attempts;
 mod model;
 
 use super::*;
@@ -54,6 +55,27 @@ impl Fixture {
         collect(&self.log, run, machine, 0).await
     }
 
+    /// Has the index catch up with the blocks, which a deletion does first.
+    async fn enter(&self) {
+        self.log.delete_run(&run("nothing_0")).await.unwrap();
+    }
+
+    /// Blocks, and those of them that are in the index.
+    async fn blocks_and_places(&self) -> (i64, i64) {
+        let mut connection = SqliteConnectOptions::new()
+            .filename(self.dir.path().join("output.db"))
+            .connect()
+            .await
+            .unwrap();
+        sqlx::query_as(
+            "SELECT (SELECT COUNT(*) FROM output_block), (SELECT COUNT(*) FROM output_block b \
+             JOIN output_place p ON p.block = b.id AND p.stream = b.stream AND p.start = b.start)",
+        )
+        .fetch_one(&mut connection)
+        .await
+        .unwrap()
+    }
+
     /// A copy of the files as they are now, as after the death of the process.
     async fn after_death(&self) -> Self {
         let dir = tempfile::tempdir().unwrap();
@@ -93,7 +115,10 @@ async fn what_was_appended_is_read_back() {
     f.log.append(&run, &web1, err).await.unwrap();
 
     let length = |bytes, lines| OutputLength { bytes, lines };
-    let expected = [(web1.clone(), length(10, 2)), (web2.clone(), length(5, 0))];
+    let expected = [
+        ((web1.clone(), Attempt::FIRST), length(10, 2)),
+        ((web2.clone(), Attempt::FIRST), length(5, 0)),
+    ];
     assert_eq!(f.log.lengths(&run).await.unwrap(), expected.into());
     let slice = f
         .log
@@ -236,6 +261,53 @@ async fn lines_and_tails_are_found() {
         .await
         .unwrap();
     assert_eq!((past.offset, past.bytes.len()), (text.len() as u64, 0));
+}
+
+#[tokio::test]
+async fn the_index_follows_the_blocks_by_itself() {
+    let f = Fixture::new().await;
+    let run = run("a_1");
+    let machines = ["web1", "web2"].map(machine);
+    for machine in &machines {
+        for n in 0..20 {
+            f.log.append(&run, machine, chunk(n, b"x")).await.unwrap();
+        }
+    }
+    let (blocks, places) = f.blocks_and_places().await;
+    assert_eq!(blocks, 40);
+    assert!(places < blocks, "each was entered at once, which is slow");
+    let followed = async {
+        while f.blocks_and_places().await != (40, 40) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let followed = tokio::time::timeout(Duration::from_secs(10), followed);
+    followed.await.expect("the index does not follow");
+    assert_eq!(f.all(&run, &machines[1]).await, [b'x'; 20]);
+}
+
+#[tokio::test]
+async fn what_the_index_lacked_at_the_servers_death_is_entered_at_its_start() {
+    let f = Fixture::new().await;
+    let (run, web1) = (run("a_1"), machine("web1"));
+    for n in 0..10 {
+        f.log.append(&run, &web1, chunk(n, b"x")).await.unwrap();
+    }
+    f.enter().await;
+    for n in 10..20 {
+        f.log.append(&run, &web1, chunk(n, b"x")).await.unwrap();
+    }
+    let again = f.after_death().await;
+    assert_eq!(again.blocks_and_places().await, (20, 20));
+    assert_eq!(again.all(&run, &web1).await, [b'x'; 20]);
+    // And not in one that is closed as it should be.
+    again
+        .log
+        .append(&run, &web1, chunk(20, b"x"))
+        .await
+        .unwrap();
+    again.log.close().await;
+    assert_eq!(again.blocks_and_places().await, (21, 21));
 }
 
 #[tokio::test]
@@ -387,6 +459,34 @@ async fn closing_does_not_wait_for_a_disk_that_is_full() {
         .await
         .unwrap();
     assert_eq!(stream.durable().length.bytes, 0);
+}
+
+#[tokio::test]
+async fn no_question_reads_a_whole_table() {
+    let f = Fixture::new().await;
+    let mut connection = SqliteConnectOptions::new()
+        .filename(f.dir.path().join("output.db"))
+        .connect()
+        .await
+        .unwrap();
+    for question in [
+        read::BLOCKS,
+        read::BLOCK,
+        read::HOLDER,
+        read::HOLDER_IN_TAIL,
+        read::LENGTHS,
+        writer::DELETE_BLOCKS,
+        writer::DELETE_PLACES,
+    ] {
+        let explain = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {question}"));
+        let plan: Vec<(i64, i64, i64, String)> = sqlx::query_as(explain)
+            .fetch_all(&mut connection)
+            .await
+            .unwrap();
+        for (.., step) in &plan {
+            assert!(!step.starts_with("SCAN"), "{question}: {step}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -2,15 +2,20 @@
 
 use super::block::{Block, encode_marks, encoding_number, join};
 use super::error::OutputError;
+use super::fold::FOLD_BYTES;
+use super::insert::{Insert, Query};
 use super::piece::Piece;
+use super::place::{Places, Which};
 use super::stream::{Cell, Durable};
+use crate::store::health::Commits;
 use saltpeter_protocol::RunId;
 use saltpeter_protocol::api::OutputLength;
 use sqlx::{Connection as _, Row as _, SqliteConnection};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc::error::TryRecvError;
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -19,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 const GROUP_WINDOW: Duration = Duration::from_millis(10);
 
 /// Bytes of one commit after which it waits no longer.
-const GROUP_BYTES: usize = 1024 * 1024;
+pub(super) const GROUP_BYTES: usize = 1024 * 1024;
 
 /// Pieces of one commit after which it waits no longer.
 const GROUP_PIECES: usize = 4096;
@@ -29,9 +34,6 @@ const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
 /// Rows that one step of a deletion takes.
 const DELETE_STEP: i64 = 256;
-
-/// Rows of the larger insert statement; the rest goes one by one.
-const INSERT_ROWS: usize = 32;
 
 /// What the writer is asked to do, in order.
 pub(super) enum Order {
@@ -47,9 +49,17 @@ pub(super) enum Order {
 pub(super) struct Writer {
     connection: SqliteConnection,
     inbox: mpsc::UnboundedReceiver<Order>,
+    /// Told when [`GROUP_BYTES`] may be waiting.
+    enough: Arc<Notify>,
     /// Cancelled once the log is being closed: what cannot be written then is given up.
     closing: CancellationToken,
-    insert_many: String,
+    commits: Commits,
+    insert: Insert,
+    places: Places,
+    /// Told when there is something to fold back.
+    fold: Arc<Notify>,
+    /// Bytes committed since.
+    unfolded: usize,
     last_commit: Option<Instant>,
 }
 
@@ -58,6 +68,13 @@ enum Next {
     Gather,
     Delete(RunId, oneshot::Sender<Result<bool, OutputError>>),
     Close,
+}
+
+/// What ends a pause.
+enum First {
+    /// An order; none when nobody is left who could send one.
+    Came(Option<Order>),
+    PlacesDue,
 }
 
 /// What one stream gets in a commit.
@@ -71,14 +88,22 @@ struct Share {
 impl Writer {
     pub(super) fn new(
         connection: SqliteConnection,
-        inbox: mpsc::UnboundedReceiver<Order>,
+        places: Places,
+        (inbox, enough): (mpsc::UnboundedReceiver<Order>, Arc<Notify>),
+        fold: Arc<Notify>,
         closing: CancellationToken,
+        commits: Commits,
     ) -> Self {
         Self {
             connection,
             inbox,
+            enough,
             closing,
-            insert_many: insert_statement(INSERT_ROWS),
+            commits,
+            insert: Insert::new(INSERT_BLOCKS, 9),
+            places,
+            fold,
+            unfolded: 0,
             last_commit: None,
         }
     }
@@ -88,9 +113,9 @@ impl Writer {
         let mut group = Vec::new();
         loop {
             let next = self.gather(&mut group).await;
-            if !group.is_empty() {
-                let shares = share_out(&group);
-                if !self.write(&shares).await {
+            let places_due = self.places.due().is_some_and(|due| due <= Instant::now());
+            if !group.is_empty() || places_due {
+                if !self.write(&group).await {
                     break;
                 }
                 group.clear();
@@ -99,9 +124,14 @@ impl Writer {
                 Next::Gather => {}
                 Next::Delete(run, reply) => {
                     // The asker may have gone away.
-                    let _ = reply.send(self.delete_some(&run).await.map_err(Into::into));
+                    let commits = self.commits.clone();
+                    let deleted = commits.watch(self.delete_some(&run)).await;
+                    let _ = reply.send(deleted.map_err(Into::into));
                 }
-                Next::Close => break,
+                Next::Close => {
+                    self.enter_all().await;
+                    break;
+                }
             }
         }
         if let Err(error) = self.connection.close().await {
@@ -112,13 +142,25 @@ impl Writer {
     /// Collects pieces until it is time to commit them.
     async fn gather(&mut self, group: &mut Vec<Piece>) -> Next {
         let mut bytes = 0;
-        let mut due = None;
+        let mut due: Option<Instant> = None;
         loop {
-            let order = match due {
-                None => self.inbox.recv().await,
-                Some(due) => match tokio::time::timeout_at(due, self.inbox.recv()).await {
-                    Ok(order) => order,
-                    Err(_) => return Next::Gather,
+            let order = match self.inbox.try_recv() {
+                Ok(order) => Some(order),
+                Err(TryRecvError::Disconnected) => None,
+                Err(TryRecvError::Empty) => match due {
+                    Some(due) if due <= Instant::now() => return Next::Gather,
+                    // Not until the next piece: waking up for each costs more than the pieces.
+                    Some(due) => {
+                        tokio::select! {
+                            () = tokio::time::sleep_until(due) => {}
+                            () = self.enough.notified() => {}
+                        }
+                        continue;
+                    }
+                    None => match self.first().await {
+                        First::Came(order) => order,
+                        First::PlacesDue => return Next::Gather,
+                    },
                 },
             };
             match order {
@@ -139,10 +181,22 @@ impl Writer {
         }
     }
 
+    /// Waits for the next order, as long as the index lacks nothing that is due.
+    async fn first(&mut self) -> First {
+        let Some(due) = self.places.due() else {
+            return First::Came(self.inbox.recv().await);
+        };
+        match tokio::time::timeout_at(due, self.inbox.recv()).await {
+            Ok(order) => First::Came(order),
+            Err(_) => First::PlacesDue,
+        }
+    }
+
     /// Commits, however long it takes. False when the log is closed before that.
-    async fn write(&mut self, shares: &[Share]) -> bool {
+    async fn write(&mut self, group: &[Piece]) -> bool {
         self.last_commit = Some(Instant::now());
-        while let Err(error) = self.commit(shares).await {
+        let commits = self.commits.clone();
+        while let Err(error) = commits.watch(self.commit(share_out(group))).await {
             tracing::error!(
                 %error,
                 "output cannot be written; nothing is acknowledged until it can. Check the disk's room and permissions"
@@ -155,41 +209,61 @@ impl Writer {
         true
     }
 
-    async fn commit(&mut self, shares: &[Share]) -> Result<(), sqlx::Error> {
+    async fn commit(&mut self, shares: Vec<Share>) -> Result<(), sqlx::Error> {
         let mut transaction = self.connection.begin().await?;
-        let mut streams = Vec::with_capacity(shares.len());
+        let mut written = Vec::with_capacity(shares.len());
         let mut rows = Vec::new();
         for share in shares {
-            let stream = stream_row(&mut transaction, share).await?;
-            streams.push(stream);
-            rows.extend(share.blocks.iter().map(|block| (stream, block)));
+            let stream = stream_row(&mut transaction, &share).await?;
+            let starts: Vec<u64> = share.blocks.iter().map(|block| block.start).collect();
+            rows.extend(share.blocks.into_iter().map(|block| (stream, block)));
+            written.push((share.cell, stream, share.durable, starts));
         }
-        let (many, rest) = rows.as_chunks::<INSERT_ROWS>();
-        for rows in many {
-            insert(&mut transaction, &self.insert_many, rows).await?;
-        }
-        for row in rest {
-            insert(&mut transaction, INSERT_ONE, std::slice::from_ref(row)).await?;
-        }
+        let bytes: usize = rows.iter().map(|(_, block)| block.payload.len()).sum();
+        let rows = (self.places.next()..).zip(rows).collect();
+        self.insert.rows(&mut transaction, rows, bind_block).await?;
+        let entered = self.places.enter(&mut transaction, Which::Due).await?;
         transaction.commit().await?;
-        for (share, row) in shares.iter().zip(streams) {
-            share.cell.committed(row, share.durable);
+        self.places.entered(&entered);
+        for (cell, stream, durable, starts) in written {
+            self.places.written(&cell, stream, &starts);
+            cell.committed(stream, durable);
+        }
+        self.unfolded += bytes;
+        if self.unfolded >= FOLD_BYTES {
+            self.unfolded = 0;
+            self.fold.notify_one();
         }
         Ok(())
     }
 
+    /// Has the index catch up, so that the next start need not.
+    async fn enter_all(&mut self) {
+        let entered = async {
+            let mut transaction = self.connection.begin().await?;
+            self.places.enter(&mut transaction, Which::All).await?;
+            transaction.commit().await
+        };
+        if let Err(error) = entered.await {
+            tracing::warn!(%error, "the output log's index is not up to date; the next start does that");
+        }
+    }
+
     async fn delete_some(&mut self, run: &RunId) -> Result<bool, sqlx::Error> {
         let mut transaction = self.connection.begin().await?;
-        let gone = sqlx::query(
-            "DELETE FROM output_block WHERE id IN (SELECT output_block.id FROM output_block \
-             JOIN output_stream ON output_stream.id = output_block.stream \
-             WHERE output_stream.run = $1 LIMIT $2)",
-        )
-        .bind(run.as_str())
-        .bind(DELETE_STEP)
-        .execute(&mut *transaction)
-        .await?
-        .rows_affected();
+        // Blocks are found by their places.
+        let entered = self.places.enter(&mut transaction, Which::All).await?;
+        let gone = sqlx::query(DELETE_BLOCKS)
+            .bind(run.as_str())
+            .bind(DELETE_STEP)
+            .execute(&mut *transaction)
+            .await?
+            .rows_affected();
+        sqlx::query(DELETE_PLACES)
+            .bind(run.as_str())
+            .bind(DELETE_STEP)
+            .execute(&mut *transaction)
+            .await?;
         let more = gone == DELETE_STEP as u64;
         if !more {
             sqlx::query("DELETE FROM output_stream WHERE run = $1")
@@ -198,6 +272,7 @@ impl Writer {
                 .await?;
         }
         transaction.commit().await?;
+        self.places.entered(&entered);
         Ok(more)
     }
 }
@@ -247,10 +322,11 @@ async fn stream_row(connection: &mut SqliteConnection, share: &Share) -> Result<
         }
         None => {
             let row: i64 = sqlx::query(
-                "INSERT INTO output_stream (run, machine, v1_seq) VALUES ($1, $2, $3) RETURNING id",
+                "INSERT INTO output_stream (run, machine, attempt, v1_seq) VALUES ($1, $2, $3, $4) RETURNING id",
             )
             .bind(share.cell.run.as_str())
             .bind(share.cell.machine.as_str())
+            .bind(share.cell.attempt.get())
             .bind(seq)
             .fetch_one(connection)
             .await?
@@ -260,43 +336,27 @@ async fn stream_row(connection: &mut SqliteConnection, share: &Share) -> Result<
     }
 }
 
-const INSERT_ONE: &str = "INSERT INTO output_block (stream, start, raw_len, first_line, line_feeds, encoding, marks, payload) \
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+pub(super) const DELETE_BLOCKS: &str = "DELETE FROM output_block WHERE id IN (SELECT block FROM output_place \
+     JOIN output_stream ON output_stream.id = output_place.stream \
+     WHERE output_stream.run = $1 ORDER BY output_place.stream, start LIMIT $2)";
 
-fn insert_statement(rows: usize) -> String {
-    use std::fmt::Write as _;
-    let mut statement = INSERT_ONE.to_owned();
-    for row in 1..rows {
-        let first = row * 8 + 1;
-        statement.push_str(", (");
-        for column in first..first + 8 {
-            let comma = if column == first { "" } else { ", " };
-            // Writing into a String cannot fail.
-            let _ = write!(statement, "{comma}${column}");
-        }
-        statement.push(')');
-    }
-    statement
-}
+pub(super) const DELETE_PLACES: &str = "DELETE FROM output_place WHERE (stream, start) IN (SELECT stream, start FROM output_place \
+     JOIN output_stream ON output_stream.id = output_place.stream \
+     WHERE output_stream.run = $1 ORDER BY output_place.stream, start LIMIT $2)";
 
-async fn insert(
-    connection: &mut SqliteConnection,
-    statement: &str,
-    rows: &[(i64, &Block)],
-) -> Result<(), sqlx::Error> {
-    // The statement is made of constants.
-    let mut query = sqlx::query(sqlx::AssertSqlSafe(statement));
-    for (stream, block) in rows {
-        query = query
-            .bind(*stream)
-            .bind(block.start as i64)
-            .bind(block.raw_len as i64)
-            .bind(block.first_line as i64)
-            .bind(block.line_feeds as i64)
-            .bind(encoding_number(block.encoding))
-            .bind(encode_marks(&block.marks))
-            .bind(block.payload.as_slice());
-    }
-    query.execute(connection).await?;
-    Ok(())
+const INSERT_BLOCKS: &str = "INSERT INTO output_block \
+     (id, stream, start, raw_len, first_line, line_feeds, encoding, marks, payload)";
+
+/// Binds a block's columns: its id, its stream, and what is in it.
+fn bind_block<'q>(query: Query<'q>, (id, (stream, block)): (i64, (i64, Block))) -> Query<'q> {
+    query
+        .bind(id)
+        .bind(stream)
+        .bind(block.start as i64)
+        .bind(block.raw_len as i64)
+        .bind(block.first_line as i64)
+        .bind(block.line_feeds as i64)
+        .bind(encoding_number(block.encoding))
+        .bind(encode_marks(&block.marks))
+        .bind(block.payload)
 }

@@ -106,7 +106,7 @@ proptest! {
     fn whatever_happens_the_server_gets_every_byte_once_and_in_order(
         steps in prop::collection::vec(step(), 1..80),
     ) {
-        let mut buffer = Buffer::new(Vessel::default());
+        let mut buffer = Buffer::new(Vessel::default(), SPOOL_LIMIT);
         let mut log = Log::default();
         let mut written = Vec::new();
         for (number, step) in steps.into_iter().enumerate() {
@@ -168,7 +168,7 @@ proptest! {
 
 #[test]
 fn a_server_that_knows_more_or_less_than_it_can_is_not_believed() {
-    let mut buffer = Buffer::new(Vessel::default());
+    let mut buffer = Buffer::new(Vessel::default(), SPOOL_LIMIT);
     buffer.push(Stream::Stderr, UnixMillis(0), b"abc").unwrap();
     assert!(matches!(
         buffer.ack(1),
@@ -192,7 +192,7 @@ fn a_server_that_knows_more_or_less_than_it_can_is_not_believed() {
 
 #[test]
 fn while_acks_flow_the_command_waits_and_the_spool_is_left_alone() {
-    let mut buffer = Buffer::new(Vessel::default());
+    let mut buffer = Buffer::new(Vessel::default(), SPOOL_LIMIT);
     while buffer.accepts(false) {
         buffer
             .push(Stream::Stdout, UnixMillis(0), &noise(MAX_CHUNK, 7))

@@ -5,11 +5,13 @@ use crate::config_watch::{Config, ConfigWatch};
 use crate::dispatch::{DispatchParts, Dispatcher};
 use crate::executor::salt::SaltExecutor;
 use crate::machines::RunKey;
+use crate::machines::tls::PortSecurity;
 use crate::runs::{HelloAnswer, MachineInput, Runs, StartRun};
 use crate::salt::{Call, Called, Heard, Jid, Return, Salt, SaltError};
 use crate::store::Store;
 use crate::store::output::OutputLog;
 use futures::future::BoxFuture;
+use saltpeter_domain::Plaintext;
 use saltpeter_domain::run::{MachineExit, Speaker};
 use saltpeter_protocol::api::RunDetail;
 use saltpeter_protocol::machine::v2::{Exit, Progress, WrapperId};
@@ -121,6 +123,8 @@ pub(super) async fn bed(
         executor: Arc::new(SaltExecutor::new(config.clone(), salt.clone())),
         key: RunKey::from_bytes([7; 32]),
         machines_port: 1,
+        // Its jobs have wrappers of either kind.
+        security: PortSecurity::load(dir.path(), None, Plaintext::Allow).unwrap(),
         clock: clock.clone(),
         journal: Arc::new(|_| {}),
         output: OutputLog::open(&dir.path().join("output")).await.unwrap(),

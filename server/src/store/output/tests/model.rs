@@ -17,6 +17,8 @@ enum Step {
     Gap(u64),
     /// Waits for durability.
     Sync,
+    /// The index catches up with the blocks.
+    Enter,
     /// The server dies and comes back.
     Death,
 }
@@ -27,6 +29,7 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(back, len, zstd, stderr)| Step::Send { back, len, zstd, stderr }),
         1 => (1_u64..100).prop_map(Step::Gap),
         2 => Just(Step::Sync),
+        2 => Just(Step::Enter),
         1 => Just(Step::Death),
     ]
 }
@@ -71,6 +74,7 @@ proptest! {
                         assert!(right, "{refused:?}");
                     }
                     Step::Sync => { stream.wait_durable(taken).await.unwrap(); }
+                    Step::Enter => f.enter().await,
                     Step::Death => {
                         let acknowledged = stream.durable().length.bytes;
                         f = f.after_death().await;

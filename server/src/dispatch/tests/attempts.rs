@@ -1,0 +1,212 @@
+//! What an executor is asked for when machines are tried again.
+
+use crate::clock::{Clock, SystemClock};
+use crate::config_watch::{Config, ConfigWatch};
+use crate::dispatch::{DispatchParts, Dispatcher};
+use crate::executor::{Answer, Direct, DirectNews, Executor, ExecutorError, LaunchNews, Matching};
+use crate::machines::RunKey;
+use crate::runs::{Runs, StartRun};
+use crate::store::Store;
+use crate::store::output::OutputLog;
+use futures::StreamExt as _;
+use futures::future::BoxFuture;
+use saltpeter_domain::retry::{Backoff, Retry};
+use saltpeter_domain::{Maintenance, RunSpec, TargetExpr};
+use saltpeter_protocol::api::{RunDetail, TargetRow};
+use saltpeter_protocol::launch::Launch;
+use saltpeter_protocol::machine::v2::Exit;
+use saltpeter_protocol::{
+    Attempt, JobName, MachineId, MachineOutcome, RunCause, RunId, RunOutcome, UnixMillis,
+};
+use std::num::NonZeroU32;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tempfile::TempDir;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+/// Can start no wrapper; commands that it runs itself fail the first time.
+#[derive(Default)]
+struct Reluctant {
+    launches: Mutex<Vec<Launch>>,
+    calls: Mutex<Vec<u32>>,
+}
+
+fn web1() -> MachineId {
+    MachineId::new("web1").unwrap()
+}
+
+impl Executor for Reluctant {
+    fn describe(&self) -> String {
+        "a reluctant one".to_owned()
+    }
+
+    fn server_host(&self, _: Option<&str>) -> String {
+        "server".to_owned()
+    }
+
+    fn resolve<'a>(&'a self, _: &'a TargetExpr) -> BoxFuture<'a, Result<Matching, ExecutorError>> {
+        let answers = futures::stream::iter([Answer::Up(web1())]).boxed();
+        let expected = vec![web1()];
+        Box::pin(async { Ok(Matching { expected, answers }) })
+    }
+
+    fn launch<'a>(
+        &'a self,
+        launches: Vec<Launch>,
+        _: &'a str,
+        news: mpsc::Sender<LaunchNews>,
+    ) -> BoxFuture<'a, ()> {
+        self.launches.lock().unwrap().extend(launches);
+        Box::pin(async move {
+            let error = ExecutorError::Failed("no".to_owned());
+            news.send(LaunchNews::Failed(web1(), error)).await.unwrap();
+        })
+    }
+
+    fn run(&self, order: Direct, news: mpsc::Sender<DirectNews>) -> BoxFuture<'_, ()> {
+        let first = {
+            let mut calls = self.calls.lock().unwrap();
+            calls.push(order.number);
+            calls.len() == 1
+        };
+        let (code, stdout) = if first { (3, "bad\n") } else { (0, "good\n") };
+        Box::pin(async move {
+            news.send(DirectNews::Taken).await.unwrap();
+            let ended = DirectNews::Ended {
+                machine: web1(),
+                exit: Exit::Exited { code },
+                stdout: stdout.to_owned(),
+                stderr: String::new(),
+            };
+            news.send(ended).await.unwrap();
+        })
+    }
+
+    fn known_machines(&self) -> BoxFuture<'_, Vec<MachineId>> {
+        Box::pin(async { vec![web1()] })
+    }
+
+    fn explain<'a>(
+        &'a self,
+        _: &'a TargetExpr,
+        _: &'a Maintenance,
+        _: UnixMillis,
+    ) -> BoxFuture<'a, Result<Vec<TargetRow>, ExecutorError>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+}
+
+/// The inner parts of a server with a job that is tried twice.
+struct Bed {
+    executor: Arc<Reluctant>,
+    output: OutputLog,
+    config: Config,
+    runs: Runs,
+    _dir: TempDir,
+}
+
+async fn bed(more: &str) -> Bed {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("config");
+    std::fs::create_dir(&path).unwrap();
+    let job = format!("twice: {{schedule: '@yearly', targets: '*', command: 'true'{more}}}\n");
+    std::fs::write(path.join("jobs.yaml"), job).unwrap();
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let config = ConfigWatch::load(path, chrono_tz::Tz::UTC, Arc::clone(&clock))
+        .unwrap()
+        .config();
+    let executor = Arc::new(Reluctant::default());
+    let output = OutputLog::open(&dir.path().join("output")).await.unwrap();
+    let dispatcher = Dispatcher::new(DispatchParts {
+        config: config.clone(),
+        executor: executor.clone(),
+        key: RunKey::from_bytes([7; 32]),
+        machines_port: 1,
+        clock: Arc::clone(&clock),
+        journal: Arc::new(|_| {}),
+        output: output.clone(),
+        stop: CancellationToken::new(),
+    });
+    let store = Store::open(&dir.path().join("db")).await.unwrap();
+    Bed {
+        executor,
+        output,
+        config,
+        runs: Runs::new(Arc::new(store), Arc::new(dispatcher), clock),
+        _dir: dir,
+    }
+}
+
+impl Bed {
+    /// Runs the job to its end, with a pause that is shorter than people may ask for.
+    async fn run(&self) -> (RunId, RunDetail) {
+        let jobs = self.config.current();
+        let job = &jobs.jobs[&JobName::new("twice").unwrap()];
+        let spec = RunSpec {
+            retry: Some(Retry {
+                more: NonZeroU32::MIN,
+                delay: Duration::from_millis(10),
+                backoff: Backoff::Fixed,
+            }),
+            ..job.freeze(&jobs.settings)
+        };
+        let start = StartRun {
+            job: job.name.clone(),
+            spec: Arc::new(spec),
+            cause: RunCause::Manual {
+                by: "test".to_owned(),
+            },
+            only: None,
+            reconnect_grace: Duration::from_secs(1),
+        };
+        let mut changes = self.runs.subscribe();
+        let run = self.runs.start(start).await.unwrap();
+        let over = async {
+            loop {
+                let detail = self.runs.detail(&run).await.unwrap().unwrap();
+                if detail.summary.state.is_ended() {
+                    return detail;
+                }
+                changes.recv().await.unwrap();
+            }
+        };
+        let detail = tokio::time::timeout(Duration::from_secs(20), over).await;
+        (run.clone(), detail.unwrap())
+    }
+}
+
+#[tokio::test]
+async fn a_command_without_a_wrapper_is_called_anew_and_each_call_keeps_its_output() {
+    let bed = bed(", use_wrapper: false").await;
+    let (run, detail) = bed.run().await;
+    assert_eq!(detail.summary.state.outcome(), Some(&RunOutcome::Succeeded));
+    let calls = bed.executor.calls.lock().unwrap().clone();
+    assert!(calls.len() == 2 && calls[0] != calls[1], "{calls:?}");
+    for (attempt, expected) in [(Attempt::FIRST, "bad\n"), (Attempt::after(1), "good\n")] {
+        let mut reader = bed
+            .output
+            .reader(&run, (&web1(), attempt), 0)
+            .await
+            .unwrap();
+        let bytes = reader.next().await.unwrap().unwrap();
+        assert_eq!(bytes, expected.as_bytes(), "attempt {attempt}");
+    }
+}
+
+#[tokio::test]
+async fn a_version_1_wrapper_is_told_its_attempt_in_the_name_of_the_run() {
+    for (protocol, second) in [("1", ".2"), ("2", "")] {
+        let bed = bed(&format!(", wrapper_protocol: {protocol}")).await;
+        let (run, detail) = bed.run().await;
+        assert_eq!(detail.machines[0].attempt.get(), 2);
+        assert!(matches!(
+            detail.machines[0].earlier[0].outcome,
+            MachineOutcome::StartFailed { .. }
+        ));
+        let launches = bed.executor.launches.lock().unwrap();
+        let names: Vec<&str> = launches.iter().map(|launch| launch.run.as_str()).collect();
+        assert_eq!(names, [run.as_str(), &format!("{run}{second}")]);
+        assert_eq!(launches[0].token, launches[1].token, "it is the run's");
+    }
+}

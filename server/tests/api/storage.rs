@@ -1,0 +1,219 @@
+//! A disk that is full, fails or is slow: what is told, what waits, and that all goes on when it is well again.
+
+use crate::world::{Socket, World, within};
+use saltpeter_protocol::api::{ErrorBody, ErrorCode, StorageTrouble};
+use saltpeter_protocol::live::{Event, ServerMessage};
+use saltpeter_protocol::{MachineOutcome, MissedReason, RunId, RunOutcome};
+use saltpeter_server::store::faults::CommitFailure;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+/// Waits until the dashboard says what is wrong, or that nothing is.
+async fn until_troubles(socket: &mut Socket, wanted: impl Fn(&[StorageTrouble]) -> bool) {
+    socket
+        .until(|message| match message {
+            ServerMessage::Snapshot { overview, .. } => wanted(&overview.troubles),
+            ServerMessage::Event {
+                event: Event::Storage { troubles },
+                ..
+            } => wanted(troubles),
+            _ => false,
+        })
+        .await;
+}
+
+fn says_full(troubles: &[StorageTrouble]) -> bool {
+    troubles
+        .iter()
+        .any(|trouble| trouble.message.contains("is full"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_nothing_can_be_written_that_is_said_and_afterwards_all_goes_on() {
+    let jobs = "
+slow~: {schedule: '@yearly', targets: web1, command: 'echo one; while [ ! -e $GO ]; do sleep 0.05; done; echo two', env: {GO: GO_FILE}}
+other~: {schedule: '@yearly', targets: web1, command: 'true'}
+";
+    let go = tempfile::tempdir().unwrap();
+    let go_file = go.path().join("go");
+    let jobs = jobs.replace("GO_FILE", go_file.to_str().unwrap());
+    let world = World::new(&[("jobs.yaml", &jobs)]).await;
+    let run = world.run("slow~").await;
+    let first = world
+        .socket()
+        .await
+        .until_output(&run, "web1", b"one\n")
+        .await;
+    assert_eq!(first, b"one\n");
+    assert_eq!(world.get("/healthz").await.status, 200);
+
+    world.faults.set_failure(Some(CommitFailure::Full));
+    // The start is what notices it.
+    let refused = world.post("/api/v1/jobs/other~/run", "").await;
+    assert_eq!(refused.status, 503, "{refused:?}");
+    let mut socket = world.socket().await;
+    until_troubles(&mut socket, says_full).await;
+    let refused = world.post("/api/v1/jobs/other~/run", "").await;
+    assert_eq!(refused.status, 503, "{refused:?}");
+    let error = serde_json::from_slice::<ErrorBody>(&refused.body)
+        .unwrap()
+        .error;
+    assert_eq!(error.code, ErrorCode::Unavailable);
+    assert!(error.message.contains("is full"), "{error:?}");
+    let health = world.get("/healthz").await;
+    assert_eq!(health.status, 503);
+    assert!(
+        String::from_utf8(health.body)
+            .unwrap()
+            .contains("nothing new starts")
+    );
+    // The command ends, and cannot be written down.
+    std::fs::write(&go_file, "").unwrap();
+    until_troubles(&mut socket, |troubles| {
+        troubles
+            .iter()
+            .any(|trouble| trouble.message.contains("output waits"))
+    })
+    .await;
+    assert!(!world.detail(&run).await.summary.state.is_ended());
+    assert_eq!(world.output(&run, "web1").await, "one\n");
+
+    world.faults.set_failure(None);
+    until_troubles(&mut socket, <[_]>::is_empty).await;
+    let outcome = world.outcome(&run).await;
+    assert_eq!(outcome[0].1, MachineOutcome::Succeeded);
+    assert_eq!(world.output(&run, "web1").await, "one\ntwo\n");
+    assert_eq!(world.get("/healthz").await.status, 200);
+    let run = world.run("other~").await;
+    world.ended(&run).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_that_could_not_be_written_down_is_a_row_with_its_reason() {
+    let jobs = "hour~: {schedule: '@hourly', targets: web1, command: 'true', timezone: UTC}\nother~: {schedule: '@yearly', targets: web1, command: 'true'}\n";
+    let world = World::new(&[("jobs.yaml", jobs)]).await;
+    let mut socket = world.socket().await;
+    world.faults.set_failure(Some(CommitFailure::Io));
+    world.post("/api/v1/jobs/other~/run", "").await;
+    until_troubles(&mut socket, |troubles| !troubles.is_empty()).await;
+    // Two of its hours come while nothing can be written.
+    world.pass(Duration::from_hours(2) + Duration::from_mins(1));
+    world.faults.set_failure(None);
+    until_troubles(&mut socket, <[_]>::is_empty).await;
+    let reasons = |message: &ServerMessage| match message {
+        ServerMessage::Event {
+            event: Event::Job { job },
+            ..
+        } if job.name.as_str() == world.own("hour~") => job.recent.iter().any(|run| {
+            matches!(
+                run.state.outcome(),
+                Some(RunOutcome::Missed {
+                    reason: MissedReason::StorageFailed
+                })
+            )
+        }),
+        _ => false,
+    };
+    socket.until(reasons).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kill_while_nothing_can_be_written_lands_when_it_can() {
+    let jobs = "long~: {schedule: '@yearly', targets: web1, command: 'echo on; sleep 600'}\n";
+    let world = World::new(&[("jobs.yaml", jobs)]).await;
+    let run = world.run("long~").await;
+    world
+        .socket()
+        .await
+        .until_output(&run, "web1", b"on\n")
+        .await;
+    world.faults.set_failure(Some(CommitFailure::Full));
+    let answer = world.post(&format!("/api/v1/runs/{run}/kill"), "{}").await;
+    assert_eq!(answer.status, 503, "{answer:?}");
+    let error = serde_json::from_slice::<ErrorBody>(&answer.body)
+        .unwrap()
+        .error;
+    assert!(
+        error.message.contains("carried out as soon as"),
+        "{error:?}"
+    );
+    world.faults.set_failure(None);
+    let outcome = world.outcome(&run).await;
+    assert_eq!(outcome[0].1, MachineOutcome::Killed);
+}
+
+/// A small disk in a file system of its own.
+struct SmallDisk {
+    dir: PathBuf,
+}
+
+impl SmallDisk {
+    fn mount(dir: &Path, size: &str) -> Self {
+        let done = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"])
+            .arg(dir)
+            .status()
+            .unwrap();
+        assert!(
+            done.success(),
+            "this test mounts a small disk, which takes root"
+        );
+        Self {
+            dir: dir.to_owned(),
+        }
+    }
+
+    fn resize(&self, size: &str) {
+        let done = Command::new("mount")
+            .args(["-o", &format!("remount,size={size}")])
+            .arg(&self.dir)
+            .status();
+        assert!(done.unwrap().success());
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        // Lazily: the server may still have its files open.
+        let _ = Command::new("umount").arg("-l").arg(&self.dir).status();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_is_really_full_holds_the_output_and_loses_none() {
+    // Noise, which does not get smaller on the way. What was written is put aside.
+    let aside = tempfile::tempdir().unwrap();
+    let written = aside.path().join("written");
+    let jobs = format!(
+        "much~: {{schedule: '@yearly', targets: web1, command: 'head -c 20M /dev/urandom | tee {}'}}\n",
+        written.display()
+    );
+    let mut world = World::new(&[("jobs.yaml", &jobs)]).await;
+    world.stop().await;
+    let data = world.path().join("data");
+    std::fs::remove_dir_all(&data).unwrap();
+    std::fs::create_dir(&data).unwrap();
+    let disk = SmallDisk::mount(&data, "8m");
+    world.start().await;
+
+    let run: RunId = world.run("much~").await;
+    let mut socket = world.socket().await;
+    until_troubles(&mut socket, says_full).await;
+    assert_eq!(world.get("/healthz").await.status, 503);
+
+    disk.resize("256m");
+    until_troubles(&mut socket, <[_]>::is_empty).await;
+    let outcome = world.outcome(&run).await;
+    assert_eq!(outcome[0].1, MachineOutcome::Succeeded);
+    let path = format!("/api/v1/runs/{run}/machines/web1/output/raw");
+    let output = world.get(&path).await.body;
+    let written = std::fs::read(written).unwrap();
+    assert!(
+        output == written,
+        "{} of {} bytes",
+        output.len(),
+        written.len()
+    );
+    within(world.stop()).await;
+}
