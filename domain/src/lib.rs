@@ -5,6 +5,7 @@
 //! go out. That is what makes every rule testable without waiting for anything.
 
 pub mod config;
+pub mod crontab;
 pub mod job;
 pub mod maintenance;
 pub mod planner;

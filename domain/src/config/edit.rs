@@ -12,6 +12,7 @@ use super::reader::Reader;
 use crate::maintenance::Maintenance;
 use editor::Editor;
 use print::normal;
+pub(crate) use print::quote;
 use std::sync::Arc;
 
 /// Why a file could not be edited. Nothing was changed.

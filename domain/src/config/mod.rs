@@ -29,6 +29,7 @@ pub use settings::{Executor, Grains, Settings};
 pub use show::ShownSetting;
 pub use sinks::SinkAccess;
 
+pub(crate) use edit::quote;
 pub(crate) use nearest::nearest;
 
 use crate::job::{Job, SourceRef};
