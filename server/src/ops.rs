@@ -55,6 +55,17 @@ pub struct Parts {
     pub editing: tokio::sync::Mutex<()>,
 }
 
+/// Whether what happens can be written down; and why not, a line for each reason.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Storage {
+    /// It can.
+    Well,
+    /// It can, after a while.
+    Slow(String),
+    /// It cannot.
+    Failing(String),
+}
+
 impl Ops {
     /// Puts the parts together.
     pub fn new(parts: Parts) -> Self {
@@ -73,9 +84,17 @@ impl Ops {
         &*self.parts.clock
     }
 
-    /// What is wrong with the storage; nothing, one hopes.
-    pub fn troubles(&self) -> Vec<Trouble> {
-        self.parts.health.troubles()
+    /// Whether what happens can be written down.
+    pub fn storage(&self) -> Storage {
+        let troubles = self.parts.health.troubles();
+        let lines = || troubles.iter().map(|trouble| trouble.sentence() + "\n");
+        if troubles.is_empty() {
+            Storage::Well
+        } else if troubles.iter().any(Trouble::is_failure) {
+            Storage::Failing(lines().collect())
+        } else {
+            Storage::Slow(lines().collect())
+        }
     }
 
     fn store_failed(&self, error: &StoreError) -> ApiError {

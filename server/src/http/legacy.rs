@@ -3,8 +3,7 @@
 use super::error::Answer;
 use super::request::{Body, By};
 use crate::VERSION;
-use crate::ops::{self, Ops};
-use crate::store::health::Trouble;
+use crate::ops::{self, Ops, Storage};
 use axum::extract::{Path, Request, State};
 use axum::http::header::ACCEPT;
 use axum::http::{Method, StatusCode};
@@ -36,17 +35,11 @@ pub(super) fn router(ops: Ops) -> Router {
 /// 503, and why, while the server cannot write to its disk: whoever watches it should wake somebody up. A supervisor that
 /// only asks whether it lives should ask for `/version`; a restart makes no room.
 async fn healthz(State(ops): State<Ops>) -> (StatusCode, String) {
-    let troubles = ops.troubles();
-    if troubles.is_empty() {
-        return (StatusCode::OK, "ok\n".to_owned());
+    match ops.storage() {
+        Storage::Well => (StatusCode::OK, "ok\n".to_owned()),
+        Storage::Slow(why) => (StatusCode::OK, why),
+        Storage::Failing(why) => (StatusCode::SERVICE_UNAVAILABLE, why),
     }
-    let status = if troubles.iter().any(Trouble::is_failure) {
-        StatusCode::SERVICE_UNAVAILABLE
-    } else {
-        StatusCode::OK
-    };
-    let lines = troubles.iter().map(|trouble| trouble.sentence() + "\n");
-    (status, lines.collect())
 }
 
 /// `/config` and `/timeline` are pages for browsers, and what they always were for programs.
