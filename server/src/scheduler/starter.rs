@@ -8,7 +8,11 @@ use saltpeter_domain::{Job, JobSet, RunSpec};
 use saltpeter_protocol::{JobName, MissedReason, RunCause, UnixMillis};
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio_util::sync::CancellationToken;
+
+/// Between two attempts to write what fails although the storage is well.
+const TRY_AGAIN: Duration = Duration::from_secs(5);
 
 /// What becomes of a job's fires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,16 +100,26 @@ impl Starter {
                 }
                 _ => return report(job, outcome),
             };
-            // A write that failed just before the storage was well again deserves another chance.
-            if tried_again && self.health.state_failure().is_none() {
-                return report(job, outcome);
-            }
-            tried_again = true;
             tracing::error!(job = %job.name, "a start cannot be written down yet: {error}");
+            // A write that failed just before the storage was well again may go through at once. One that fails although
+            // it is well is kept and tried again too: no instant is dropped.
+            let pause = if tried_again && self.health.state_failure().is_none() {
+                TRY_AGAIN
+            } else {
+                Duration::ZERO
+            };
+            tried_again = true;
+            let writable = async {
+                tokio::time::sleep(pause).await;
+                health
+                    .wait_for(|troubles| !troubles.iter().any(Trouble::stops_starts))
+                    .await
+                    .map(drop)
+            };
             tokio::select! {
                 biased;
                 () = self.stop.cancelled() => return report(job, Err(StartError::ShuttingDown)),
-                _ = health.wait_for(|troubles| !troubles.iter().any(Trouble::stops_starts)) => {}
+                _ = writable => {}
             }
             if let Entry::Start(start) = &entry
                 && let RunCause::Schedule { instant } = start.cause
