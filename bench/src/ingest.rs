@@ -22,12 +22,16 @@ const JOBS: &str = "new:\n  schedule: '@yearly'\n  targets: '*'\n  command: 'tru
                     old:\n  schedule: '@yearly'\n  targets: '*'\n  command: 'true'\n";
 
 pub(crate) fn run() -> Result<()> {
-    let machines: Vec<String> = (0..v2::WRITERS).map(|n| format!("m{n}")).collect();
-    let server = Server::start_with(&machines.join(", "), Some("/bin/true"), JOBS)?;
     for (burst, stalled) in [(1, 0), (1, STALLED), (v2::BURST, STALLED)] {
-        new_wrappers(&server, burst, stalled)?;
+        new_wrappers(&server()?, burst, stalled)?;
     }
-    old_wrappers(&server)
+    old_wrappers(&server()?)
+}
+
+/// A new one for each measurement: after a run its server has the run's output to write to the job's log.
+fn server() -> Result<Server> {
+    let machines: Vec<String> = (0..v2::WRITERS).map(|n| format!("m{n}")).collect();
+    Server::start_with(&machines.join(", "), Some("/bin/true"), JOBS)
 }
 
 fn new_wrappers(server: &Server, burst: u32, stalled: usize) -> Result<()> {

@@ -9,6 +9,7 @@ use crate::fanout::{self, Board, Fanout};
 use crate::http;
 use crate::joblog::{JobLog, JobLogWriter, LogFiles};
 use crate::lifecycle::Lifecycle;
+use crate::listen::listen;
 use crate::machines::{Hub, Limits, RunKey};
 use crate::ops::{self, Ops};
 use crate::outputs::Outputs;
@@ -144,8 +145,7 @@ pub async fn boot(options: Options, clock: Arc<dyn Clock>) -> Result<Running> {
         SocketAddr::new(settings.machines_ws_bind_addr, settings.machines_ws_port),
         "wrappers",
         "--websocket-port",
-    )
-    .await?;
+    )?;
     let machines_addr = machines_listener.local_addr()?;
     let (executor, described) = executor(&config, &settings, machines_addr.ip(), &clock)?;
     let (job_log, job_log_writer) = JobLog::new(LogFiles::of(&settings), output.clone());
@@ -214,7 +214,7 @@ pub async fn boot(options: Options, clock: Arc<dyn Clock>) -> Result<Running> {
     );
     let api_listener = if settings.api_ws {
         let addr = SocketAddr::new(settings.api_ws_bind_addr, settings.api_ws_port);
-        Some(listen(addr, "the dashboard and the API", "--port").await?)
+        Some(listen(addr, "the dashboard and the API", "--port")?)
     } else {
         None
     };
@@ -319,12 +319,6 @@ impl JobLogTask {
             tracing::error!("the writing of the jobs' logs ended early: {error}");
         }
     }
-}
-
-async fn listen(addr: SocketAddr, what: &str, flag: &str) -> Result<TcpListener> {
-    TcpListener::bind(addr).await.with_context(|| {
-        format!("cannot listen on {addr} for {what}; choose another port with {flag}")
-    })
 }
 
 /// Opens the databases. On a thread of its own: the compiler does not see that the migrations could move

@@ -12,6 +12,7 @@ pub mod faults;
 pub mod http;
 pub mod joblog;
 pub mod lifecycle;
+mod listen;
 pub mod machines;
 pub mod ops;
 pub mod outbound;

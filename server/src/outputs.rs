@@ -1,6 +1,6 @@
 //! The output of all machines of all runs, for whoever shows it.
 
-use crate::store::output::{Durable, OutputLog, OutputStream};
+use crate::store::output::{Durable, Following, OutputLog};
 use saltpeter_protocol::api::{OutputFrom, OutputLength, OutputSlice};
 use saltpeter_protocol::{Attempt, MachineId, RunId};
 use std::collections::BTreeMap;
@@ -69,7 +69,7 @@ impl Outputs {
             attempt: part.1,
             next: offset,
             durable,
-            _stream: stream,
+            _following: stream.follow(),
         })
     }
 }
@@ -83,8 +83,8 @@ pub struct Follower {
     /// Offset of the next byte.
     next: u64,
     durable: watch::Receiver<Durable>,
-    /// Held, so that whoever appends tells the same stream.
-    _stream: OutputStream,
+    /// Held, so that whoever appends tells the same stream, and keeps what it writes at hand.
+    _following: Following,
 }
 
 impl Follower {

@@ -26,6 +26,9 @@ pub(super) const LINE: usize = 1024;
 /// that, so lines that come one by one are a frame each: the dearest case.
 pub(super) const EVERY: Duration = Duration::from_micros(19_800);
 
+/// Between the last wrapper's connecting and the first line.
+const SETTLED: Duration = Duration::from_secs(1);
+
 /// How often it is looked whose line is due.
 const LOOK_EVERY: Duration = Duration::from_millis(1);
 
@@ -49,6 +52,8 @@ pub(super) fn play(target: Target, burst: u32) -> Result<Figures> {
         for reader in reading {
             acks.spawn_local(reader.acks());
         }
+        // The server is still writing down that they have come.
+        tokio::time::sleep(SETTLED).await;
         let begun = Instant::now();
         write(&mut writing, burst, begun).await?;
         let mut latencies = Vec::new();

@@ -15,6 +15,8 @@ mod part;
 mod piece;
 mod place;
 mod read;
+mod recent;
+mod row;
 mod stream;
 mod writer;
 
@@ -23,7 +25,7 @@ pub use error::{AppendError, OutputError};
 pub use part::Part;
 pub use piece::Chunk;
 pub use read::OutputReader;
-pub use stream::{Durable, OutputStream};
+pub use stream::{Durable, Following, OutputStream};
 
 use super::faults::Faults;
 use super::health::{Commits, Health, Kept};
@@ -31,6 +33,7 @@ use super::open;
 use fold::RESTART_PAGES;
 use intake::Intake;
 use place::Places;
+use row::StreamRows;
 use saltpeter_protocol::api::{OutputFrom, OutputLength, OutputSlice};
 use saltpeter_protocol::{Attempt, MachineId, RunId};
 use sqlx::ConnectOptions as _;
@@ -45,7 +48,7 @@ use std::time::Duration;
 use stream::Streams;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
-use writer::{Order, Writer};
+use writer::{Order, PAGE, Writer};
 
 /// Connections that read. They take turns; the writer has its own.
 const READERS: u32 = 4;
@@ -87,6 +90,7 @@ impl OutputLog {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .auto_vacuum(SqliteAutoVacuum::Incremental)
+            .page_size(PAGE)
             .pragma("wal_autocheckpoint", RESTART_PAGES)
             .busy_timeout(BUSY_TIMEOUT);
         let open = |source| OutputError::Open {
@@ -117,6 +121,7 @@ impl OutputLog {
             }
         })?;
         let places = Places::load(&mut connection).await.map_err(open)?;
+        let rows = StreamRows::load(&mut connection).await.map_err(open)?;
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
             // They are connections to a file: asking whether one is still there costs as much as reading.
@@ -139,15 +144,18 @@ impl OutputLog {
         let commits = Commits::new(Kept::Output, path, health, faults);
         let writer = Writer::new(
             connection,
-            places,
+            (places, rows),
             (inbox, enough),
             fold,
             closing.clone(),
             commits,
         );
         let no_more = closing.clone();
+        let written = writer.on_its_own_thread().map_err(|e| open(e.into()))?;
         tokio::spawn(async move {
-            writer.run().await;
+            if written.await.is_err() {
+                tracing::error!("the writer of the output log has failed; restart the server");
+            }
             // Also when nobody has closed the log and all have let go of it.
             no_more.cancel();
             if let Err(error) = folding.await {

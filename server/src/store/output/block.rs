@@ -109,6 +109,24 @@ pub(super) fn encoding_number(encoding: Encoding) -> i64 {
     }
 }
 
+/// The raw bytes of a block that starts at the offset `start`.
+pub(super) fn open(
+    start: u64,
+    encoding: Encoding,
+    payload: &[u8],
+    raw_len: u64,
+) -> Result<Cow<'_, [u8]>, OutputError> {
+    match encoding {
+        Encoding::Raw => Ok(Cow::Borrowed(payload)),
+        Encoding::Zstd => decompress(payload, raw_len as usize)
+            .map(Cow::Owned)
+            .map_err(|problem| OutputError::Damaged {
+                offset: start,
+                problem,
+            }),
+    }
+}
+
 /// A row as read.
 #[derive(sqlx::FromRow)]
 pub(super) struct BlockRow {
@@ -129,11 +147,17 @@ impl BlockRow {
         };
         let marks = decode_marks(&self.marks)
             .ok_or_else(|| damaged("its list of chunks cannot be read".to_owned()))?;
-        let bytes = match self.encoding {
-            0 => Cow::Borrowed(self.payload.as_slice()),
-            1 => Cow::Owned(decompress(&self.payload, self.raw_len as usize).map_err(&damaged)?),
+        let encoding = match self.encoding {
+            0 => Encoding::Raw,
+            1 => Encoding::Zstd,
             other => return Err(damaged(format!("its encoding {other} is not known"))),
         };
+        let bytes = open(
+            self.start as u64,
+            encoding,
+            &self.payload,
+            self.raw_len as u64,
+        )?;
         let marked: u64 = marks.iter().map(|mark| u64::from(mark.len)).sum();
         if marked != bytes.len() as u64 || marked != self.raw_len as u64 {
             return Err(damaged(format!(

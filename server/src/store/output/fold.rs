@@ -10,7 +10,7 @@ pub(super) const FOLD_BYTES: usize = 8 * 1024 * 1024;
 
 /// Pages of the write-ahead log (64 MiB) at which a commit folds the rest back itself, so that the log can begin anew.
 /// While output keeps coming nobody else can; most is done by then.
-pub(super) const RESTART_PAGES: &str = "16000";
+pub(super) const RESTART_PAGES: &str = "4096";
 
 /// Folds back whenever it is `due`, until `closing`.
 pub(super) async fn fold(

@@ -14,6 +14,9 @@ use tokio::time::Instant;
 /// How long a stream's blocks wait to be entered together.
 const WAIT: Duration = Duration::from_secs(1);
 
+/// Blocks that one commit enters; the rest of those that are due is for the next, so that none takes long.
+const AT_ONCE: usize = 2000;
+
 /// A block's place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Place {
@@ -35,7 +38,7 @@ struct Behind {
 /// Which streams are to be entered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Which {
-    /// Those that have waited long enough.
+    /// Those that have waited long enough, as many as go into one commit.
     Due,
     /// All that wait.
     All,
@@ -96,18 +99,20 @@ impl Places {
         connection: &mut SqliteConnection,
         which: Which,
     ) -> Result<Entered, sqlx::Error> {
-        let streams = match which {
-            Which::All => self.behind.len(),
-            Which::Due => {
-                let now = Instant::now();
-                let due = |behind: &Behind| behind.since + WAIT <= now;
-                self.behind.partition_point(due)
-            }
-        };
+        let now = Instant::now();
+        let mut streams = 0;
         let mut rows = Vec::new();
-        for behind in self.behind.range(..streams) {
+        for behind in &self.behind {
+            let goes = match which {
+                Which::All => true,
+                Which::Due => behind.since + WAIT <= now && rows.len() < AT_ONCE,
+            };
+            if !goes {
+                break;
+            }
             let tail = behind.cell.tail();
             rows.extend(tail.iter().map(|place| (behind.row, *place)));
+            streams += 1;
         }
         self.insert.rows(connection, rows, bind_place).await?;
         let before = self

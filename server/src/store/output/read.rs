@@ -4,6 +4,7 @@ use super::block::BlockRow;
 use super::error::OutputError;
 use super::piece::line_feeds;
 use super::place::Place;
+use super::recent::RecentBlock;
 use super::stream::{Cell, OutputStream};
 use bytes::Bytes;
 use futures::TryStreamExt as _;
@@ -11,6 +12,7 @@ use saltpeter_protocol::api::{ChunkMark, OutputFrom, OutputLength, OutputSlice};
 use saltpeter_protocol::{Attempt, MachineId, RunId};
 use sqlx::sqlite::SqlitePool;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Bytes that an [`OutputReader`] reads at a time.
 const READER_STEP: usize = 256 * 1024;
@@ -86,8 +88,12 @@ pub(super) async fn slice(
         OutputFrom::Tail(bytes) => total.bytes.saturating_sub(bytes),
         OutputFrom::Line(line) => blocks.line_start(line).await?,
     };
-    if wanted < total.bytes {
-        blocks.read(wanted, limit, &mut slice).await?;
+    if wanted >= total.bytes {
+        return Ok(slice.done());
+    }
+    match cell.recent.from(wanted) {
+        Some(recent) => slice.take_recent(&recent, wanted, limit)?,
+        None => blocks.read(wanted, limit, &mut slice).await?,
     }
     Ok(slice.done())
 }
@@ -206,28 +212,60 @@ impl Slice {
         })
     }
 
+    /// Adds chunks of blocks that are kept in memory, up to what was durable when the slice was begun.
+    fn take_recent(
+        &mut self,
+        blocks: &[Arc<RecentBlock>],
+        wanted: u64,
+        limit: usize,
+    ) -> Result<(), OutputError> {
+        for block in blocks {
+            let at = At {
+                offset: block.start,
+                line: block.first_line,
+            };
+            if block.start >= self.0.total.bytes
+                || !self.take_chunks(at, &block.marks, &block.bytes()?, wanted, limit)
+            {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     /// Adds a block's chunks from the one with the byte at `wanted` on. False when the slice is full.
     fn take(&mut self, row: &BlockRow, wanted: u64, limit: usize) -> Result<bool, OutputError> {
         let (marks, bytes) = row.open()?;
-        let mut at = At {
+        let at = At {
             offset: row.start as u64,
             line: row.first_line as u64,
         };
-        let mut rest: &[u8] = &bytes;
+        Ok(self.take_chunks(at, &marks, &bytes, wanted, limit))
+    }
+
+    fn take_chunks(
+        &mut self,
+        mut at: At,
+        marks: &[ChunkMark],
+        bytes: &[u8],
+        wanted: u64,
+        limit: usize,
+    ) -> bool {
+        let mut rest = bytes;
         for mark in marks {
             let (chunk, after) = rest.split_at(mark.len as usize);
             rest = after;
             let end = at.offset + chunk.len() as u64;
             if end > wanted {
-                if !self.add(at, mark, chunk, limit) {
-                    return Ok(false);
+                if !self.add(at, *mark, chunk, limit) {
+                    return false;
                 }
             } else {
                 at.line += line_feeds(chunk);
             }
             at.offset = end;
         }
-        Ok(true)
+        true
     }
 
     /// Adds a chunk, if it still fits.

@@ -5,12 +5,14 @@ use super::intake::Intake;
 use super::part::Part;
 use super::piece::{Body, Chunk, Piece};
 use super::place::Place;
+use super::recent::Recent;
 use super::writer::Order;
 use saltpeter_protocol::api::{ChunkMark, OutputLength};
 use saltpeter_protocol::{Attempt, MachineId, RunId};
 use sqlx::Row as _;
 use sqlx::sqlite::SqlitePool;
 use std::collections::{HashMap, HashSet};
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use tokio::sync::watch;
 
@@ -37,6 +39,8 @@ pub(super) struct Cell {
     row: OnceLock<i64>,
     /// The newest blocks, which the index lacks yet. The writer alone changes it.
     tail: Mutex<Vec<Place>>,
+    /// The newest blocks themselves, for followers.
+    pub(super) recent: Recent,
 }
 
 impl Cell {
@@ -89,6 +93,8 @@ pub(super) struct Streams {
     live: Mutex<Live>,
     /// Held while a stream is loaded, so that no second copy of its state can come up.
     loading: tokio::sync::Mutex<()>,
+    /// Bytes that all of them keep for followers.
+    kept: Arc<AtomicUsize>,
 }
 
 #[derive(Default)]
@@ -127,7 +133,8 @@ impl Streams {
         if self.live().sealed.contains(run) {
             return Err(OutputError::Deleted);
         }
-        let cell = Arc::new(load(readers, run, part).await?);
+        let recent = Recent::new(Arc::clone(&self.kept));
+        let cell = Arc::new(load(readers, run, part, recent).await?);
         let mut live = self.live();
         if live.cells.len() >= live.sweep_at {
             live.cells.retain(|_, cell| cell.strong_count() > 0);
@@ -161,7 +168,12 @@ impl Streams {
     }
 }
 
-async fn load(readers: &SqlitePool, run: &RunId, part: Part<'_>) -> Result<Cell, OutputError> {
+async fn load(
+    readers: &SqlitePool,
+    run: &RunId,
+    part: Part<'_>,
+    recent: Recent,
+) -> Result<Cell, OutputError> {
     let mut durable = Durable::default();
     let row = OnceLock::new();
     let stream = sqlx::query(
@@ -203,6 +215,7 @@ async fn load(readers: &SqlitePool, run: &RunId, part: Part<'_>) -> Result<Cell,
         durable: watch::Sender::new(durable),
         row,
         tail: Mutex::default(),
+        recent,
     })
 }
 
@@ -230,6 +243,12 @@ impl OutputStream {
     /// Follows how far the stream is durable, as long as this stream is held.
     pub fn watch(&self) -> watch::Receiver<Durable> {
         self.cell.durable.subscribe()
+    }
+
+    /// Has what is written from now on be kept in memory for a while, as long as the answer is held.
+    pub fn follow(&self) -> Following {
+        self.cell.recent.follow();
+        Following(Arc::clone(&self.cell))
     }
 
     /// Waits until the first `end` bytes are durable. Returns the durable length then.
@@ -347,6 +366,15 @@ impl OutputStream {
         self.intake.send(Order::Write(piece))?;
         *accepted = next;
         Ok(())
+    }
+}
+
+/// Somebody follows a stream, as long as this is held: see [`OutputStream::follow`].
+pub struct Following(Arc<Cell>);
+
+impl Drop for Following {
+    fn drop(&mut self) {
+        self.0.recent.unfollow();
     }
 }
 

@@ -1,5 +1,6 @@
 mod attempts;
 mod model;
+mod recent;
 
 use super::*;
 use bytes::Bytes;

@@ -6,22 +6,31 @@ use super::fold::FOLD_BYTES;
 use super::insert::{Insert, Query};
 use super::piece::Piece;
 use super::place::{Places, Which};
+use super::recent::RecentBlock;
+use super::row::StreamRows;
 use super::stream::{Cell, Durable};
 use crate::store::health::Commits;
 use saltpeter_protocol::RunId;
 use saltpeter_protocol::api::OutputLength;
-use sqlx::{AssertSqlSafe, Connection as _, Row as _, SqliteConnection};
+use sqlx::{AssertSqlSafe, Connection as _, SqliteConnection};
 use std::collections::HashMap;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc::error::TryRecvError;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// Commits follow each other no closer than this unless [`GROUP_BYTES`] are waiting. The first piece after a pause is
 /// committed at once.
 const GROUP_WINDOW: Duration = Duration::from_millis(10);
+
+/// The same after a commit of [`MANY_PIECES`]: what matters then is what each costs.
+const CROWDED_WINDOW: Duration = Duration::from_millis(13);
+
+/// Pieces of a commit by which it counts as crowded.
+const MANY_PIECES: usize = 256;
 
 /// Bytes of one commit after which it waits no longer.
 pub(super) const GROUP_BYTES: usize = 1024 * 1024;
@@ -32,11 +41,13 @@ const GROUP_PIECES: usize = 4096;
 /// Pause after a commit that failed (disk full, read-only …). Nothing is acknowledged meanwhile.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
-/// Free pages (1 MiB) that stay in the file, for what comes next.
-const SPARE_PAGES: i64 = 256;
+/// Bytes of a page of the file. With a thousand writers a commit fills hundreds of SQLite's usual pages of 4 KiB, and each
+/// page costs two writes to the write-ahead log and one when it is folded back. Files made by earlier versions keep
+/// their own size.
+pub(super) const PAGE: u32 = 16 * 1024;
 
-/// Bytes of a page.
-const PAGE: usize = 4096;
+/// Free pages (1 MiB) that stay in the file, for what comes next.
+const SPARE_PAGES: i64 = 64;
 
 /// What the writer is asked to do, in order.
 pub(super) enum Order {
@@ -67,11 +78,13 @@ pub(super) struct Writer {
     commits: Commits,
     insert: Insert,
     places: Places,
+    streams: StreamRows,
     /// Told when there is something to fold back.
     fold: Arc<Notify>,
     /// Bytes committed since.
     unfolded: usize,
-    last_commit: Option<Instant>,
+    /// The next commit is not to begin before.
+    not_before: Option<Instant>,
     deleting: Pace,
     shrinking: Pace,
 }
@@ -108,7 +121,7 @@ struct Share {
 impl Writer {
     pub(super) fn new(
         connection: SqliteConnection,
-        places: Places,
+        (places, streams): (Places, StreamRows),
         (inbox, enough): (mpsc::UnboundedReceiver<Order>, Arc<Notify>),
         fold: Arc<Notify>,
         closing: CancellationToken,
@@ -122,16 +135,35 @@ impl Writer {
             commits,
             insert: Insert::new(INSERT_BLOCKS, 9),
             places,
+            streams,
             fold,
             unfolded: 0,
-            last_commit: None,
+            not_before: None,
             deleting: Pace::default(),
             shrinking: Pace::default(),
         }
     }
 
-    /// Works until it is closed, or nobody is left who could send.
-    pub(super) async fn run(mut self) {
+    /// Works until it is closed, or nobody is left who could send; then tells so.
+    ///
+    /// On a thread of its own: a commit is a dozen questions to the database, and after the answer to each the writer would
+    /// have to wait for its turn among the sessions that the commit before has woken, a thousand of them.
+    pub(super) fn on_its_own_thread(self) -> io::Result<oneshot::Receiver<()>> {
+        let (done, written) = oneshot::channel();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()?;
+        std::thread::Builder::new()
+            .name("output-log".to_owned())
+            .spawn(move || {
+                runtime.block_on(self.run());
+                // Nobody waits for it when the server has ended otherwise.
+                let _ = done.send(());
+            })?;
+        Ok(written)
+    }
+
+    async fn run(mut self) {
         let mut group = Vec::new();
         loop {
             let next = self.gather(&mut group).await;
@@ -192,10 +224,7 @@ impl Writer {
                     if bytes >= GROUP_BYTES || group.len() >= GROUP_PIECES {
                         return Next::Gather;
                     }
-                    let now = Instant::now();
-                    due.get_or_insert_with(|| {
-                        self.last_commit.map_or(now, |last| last + GROUP_WINDOW)
-                    });
+                    due.get_or_insert_with(|| self.not_before.unwrap_or_else(Instant::now));
                 }
                 Some(Order::EnterAll { reply }) => return Next::Tidy(Tidy::Enter, reply),
                 Some(Order::DeleteSome { run, reply }) => {
@@ -231,7 +260,11 @@ impl Writer {
 
     /// Commits, however long it takes. False when the log is closed before that.
     async fn write(&mut self, group: &[Piece]) -> bool {
-        self.last_commit = Some(Instant::now());
+        let window = match group.len() {
+            MANY_PIECES.. => CROWDED_WINDOW,
+            _ => GROUP_WINDOW,
+        };
+        self.not_before = Some(Instant::now() + window);
         let commits = self.commits.clone();
         while let Err(error) = commits.watch(self.commit(share_out(group))).await {
             tracing::error!(
@@ -249,21 +282,34 @@ impl Writer {
     async fn commit(&mut self, shares: Vec<Share>) -> Result<(), sqlx::Error> {
         let mut transaction = self.connection.begin().await?;
         let mut written = Vec::with_capacity(shares.len());
+        let mut rows_of_streams = self.streams.change();
         let mut rows = Vec::new();
         for share in shares {
-            let stream = stream_row(&mut transaction, &share).await?;
+            let stream = rows_of_streams.of(&share.cell, share.v1_seq);
             let starts: Vec<u64> = share.blocks.iter().map(|block| block.start).collect();
+            let recent: Vec<RecentBlock> = match share.cell.recent.is_wanted() {
+                true => share.blocks.iter().map(RecentBlock::of).collect(),
+                false => Vec::new(),
+            };
             rows.extend(share.blocks.into_iter().map(|block| (stream, block)));
-            written.push((share.cell, stream, share.durable, starts));
+            written.push((share.cell, stream, share.durable, starts, recent));
         }
+        let streams = self
+            .streams
+            .write(&mut transaction, rows_of_streams)
+            .await?;
         let bytes: usize = rows.iter().map(|(_, block)| block.payload.len()).sum();
         let rows = (self.places.next()..).zip(rows).collect();
         self.insert.rows(&mut transaction, rows, bind_block).await?;
         let entered = self.places.enter(&mut transaction, Which::Due).await?;
         transaction.commit().await?;
         self.places.entered(&entered);
-        for (cell, stream, durable, starts) in written {
+        self.streams.written(streams);
+        for (cell, stream, durable, starts, recent) in written {
             self.places.written(&cell, stream, &starts);
+            if !recent.is_empty() {
+                cell.recent.keep(recent);
+            }
             cell.committed(stream, durable);
         }
         self.committed(bytes);
@@ -331,7 +377,7 @@ impl Writer {
         transaction.commit().await?;
         self.places.entered(&entered);
         self.deleting.took(begun.elapsed());
-        self.committed(some as usize * PAGE);
+        self.committed(some as usize * PAGE as usize);
         Ok(more)
     }
 
@@ -353,7 +399,7 @@ impl Writer {
             .execute(&mut self.connection)
             .await?;
         self.shrinking.took(begun.elapsed());
-        self.committed(some as usize * PAGE);
+        self.committed(some as usize * PAGE as usize);
         Ok(true)
     }
 }
@@ -386,35 +432,6 @@ fn share_out(group: &[Piece]) -> Vec<Share> {
         }
     }
     shares
-}
-
-/// The row of a share's stream, made if need be; notes its last number.
-async fn stream_row(connection: &mut SqliteConnection, share: &Share) -> Result<i64, sqlx::Error> {
-    let seq = share.v1_seq.map(|seq| seq as i64);
-    match share.cell.row() {
-        Some(row) if seq.is_none() => Ok(row),
-        Some(row) => {
-            sqlx::query("UPDATE output_stream SET v1_seq = $1 WHERE id = $2")
-                .bind(seq)
-                .bind(row)
-                .execute(connection)
-                .await?;
-            Ok(row)
-        }
-        None => {
-            let row: i64 = sqlx::query(
-                "INSERT INTO output_stream (run, machine, attempt, v1_seq) VALUES ($1, $2, $3, $4) RETURNING id",
-            )
-            .bind(share.cell.run.as_str())
-            .bind(share.cell.machine.as_str())
-            .bind(share.cell.attempt.get())
-            .bind(seq)
-            .fetch_one(connection)
-            .await?
-            .try_get(0)?;
-            Ok(row)
-        }
-    }
 }
 
 pub(super) const DELETE_BLOCKS: &str = "DELETE FROM output_block WHERE id IN (SELECT block FROM output_place \

@@ -19,6 +19,8 @@ enum Step {
     Sync,
     /// The index catches up with the blocks.
     Enter,
+    /// Somebody begins to follow, or ceases.
+    Follow,
     /// The server dies and comes back.
     Death,
 }
@@ -30,6 +32,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (1_u64..100).prop_map(Step::Gap),
         2 => Just(Step::Sync),
         2 => Just(Step::Enter),
+        2 => Just(Step::Follow),
         1 => Just(Step::Death),
     ]
 }
@@ -57,6 +60,7 @@ proptest! {
             let (run, web1) = (run("a_1"), machine("web1"));
             let mut stream = f.log.stream(&run, &web1).await.unwrap();
             let mut taken = 0_u64;
+            let mut following = None;
             for step in steps {
                 match step {
                     Step::Send { back, len, zstd, stderr } => {
@@ -75,8 +79,10 @@ proptest! {
                     }
                     Step::Sync => { stream.wait_durable(taken).await.unwrap(); }
                     Step::Enter => f.enter().await,
+                    Step::Follow => following = following.is_none().then(|| stream.follow()),
                     Step::Death => {
                         let acknowledged = stream.durable().length.bytes;
+                        following = None;
                         f = f.after_death().await;
                         stream = f.log.stream(&run, &web1).await.unwrap();
                         taken = stream.durable().length.bytes;
