@@ -1,5 +1,10 @@
 //! The one task that writes the log.
 
+mod tidy;
+
+#[cfg(test)]
+pub(super) use tidy::{DELETE_BLOCKS, DELETE_PLACES};
+
 use super::block::{Block, encode_marks, encoding_number, join};
 use super::delete::{Pace, Reply};
 use super::fold::FOLD_BYTES;
@@ -12,11 +17,12 @@ use super::stream::{Cell, Durable};
 use crate::store::health::Commits;
 use saltpeter_protocol::RunId;
 use saltpeter_protocol::api::OutputLength;
-use sqlx::{AssertSqlSafe, Connection as _, SqliteConnection};
+use sqlx::{Connection as _, SqliteConnection};
 use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
+use tidy::Tidy;
 use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::Instant;
@@ -45,9 +51,6 @@ const RETRY_PAUSE: Duration = Duration::from_secs(1);
 /// page costs two writes to the write-ahead log and one when it is folded back. Files made by earlier versions keep
 /// their own size.
 pub(super) const PAGE: u32 = 16 * 1024;
-
-/// Free pages (1 MiB) that stay in the file, for what comes next.
-const SPARE_PAGES: i64 = 64;
 
 /// What the writer is asked to do, in order.
 pub(super) enum Order {
@@ -94,13 +97,6 @@ enum Next {
     Gather,
     Tidy(Tidy, Reply),
     Close,
-}
-
-/// A step of tidying up.
-enum Tidy {
-    Enter,
-    Delete(RunId),
-    Shrink,
 }
 
 /// What ends a pause.
@@ -324,84 +320,6 @@ impl Writer {
             self.fold.notify_one();
         }
     }
-
-    async fn tidy(&mut self, step: &Tidy) -> Result<bool, sqlx::Error> {
-        match step {
-            Tidy::Enter => {
-                self.enter().await?;
-                Ok(false)
-            }
-            Tidy::Delete(run) => self.delete_some(run).await,
-            Tidy::Shrink => self.shrink_some().await,
-        }
-    }
-
-    async fn enter(&mut self) -> Result<(), sqlx::Error> {
-        let mut transaction = self.connection.begin().await?;
-        let entered = self.places.enter(&mut transaction, Which::All).await?;
-        transaction.commit().await?;
-        self.places.entered(&entered);
-        Ok(())
-    }
-
-    /// Has the index catch up, so that the next start need not.
-    async fn enter_all(&mut self) {
-        if let Err(error) = self.enter().await {
-            tracing::warn!(%error, "the output log's index is not up to date; the next start does that");
-        }
-    }
-
-    async fn delete_some(&mut self, run: &RunId) -> Result<bool, sqlx::Error> {
-        let (begun, some) = (Instant::now(), self.deleting.size());
-        let mut transaction = self.connection.begin().await?;
-        // Blocks are found by their places.
-        let entered = self.places.enter(&mut transaction, Which::All).await?;
-        let gone = sqlx::query(DELETE_BLOCKS)
-            .bind(run.as_str())
-            .bind(some)
-            .execute(&mut *transaction)
-            .await?
-            .rows_affected();
-        sqlx::query(DELETE_PLACES)
-            .bind(run.as_str())
-            .bind(some)
-            .execute(&mut *transaction)
-            .await?;
-        let more = gone == some as u64;
-        if !more {
-            sqlx::query("DELETE FROM output_stream WHERE run = $1")
-                .bind(run.as_str())
-                .execute(&mut *transaction)
-                .await?;
-        }
-        transaction.commit().await?;
-        self.places.entered(&entered);
-        self.deleting.took(begun.elapsed());
-        self.committed(some as usize * PAGE as usize);
-        Ok(more)
-    }
-
-    /// Moves pages from the file's end into free ones, and cuts the end off.
-    async fn shrink_some(&mut self) -> Result<bool, sqlx::Error> {
-        let (begun, some) = (Instant::now(), self.shrinking.size());
-        let free: i64 = sqlx::query_scalar("PRAGMA freelist_count")
-            .fetch_one(&mut self.connection)
-            .await?;
-        let some = some.min(free - SPARE_PAGES);
-        if some <= 0 {
-            // Only what is folded back makes the file smaller.
-            self.fold.notify_one();
-            return Ok(false);
-        }
-        let vacuum = format!("PRAGMA incremental_vacuum({some})");
-        sqlx::query(AssertSqlSafe(vacuum))
-            .persistent(false)
-            .execute(&mut self.connection)
-            .await?;
-        self.shrinking.took(begun.elapsed());
-        self.committed(some as usize * PAGE as usize);
-        Ok(true)
-    }
 }
 
 /// Sorts a group's pieces by stream, in the order of the streams' first pieces.
@@ -433,14 +351,6 @@ fn share_out(group: &[Piece]) -> Vec<Share> {
     }
     shares
 }
-
-pub(super) const DELETE_BLOCKS: &str = "DELETE FROM output_block WHERE id IN (SELECT block FROM output_place \
-     JOIN output_stream ON output_stream.id = output_place.stream \
-     WHERE output_stream.run = $1 ORDER BY output_place.stream, start LIMIT $2)";
-
-pub(super) const DELETE_PLACES: &str = "DELETE FROM output_place WHERE (stream, start) IN (SELECT stream, start FROM output_place \
-     JOIN output_stream ON output_stream.id = output_place.stream \
-     WHERE output_stream.run = $1 ORDER BY output_place.stream, start LIMIT $2)";
 
 const INSERT_BLOCKS: &str = "INSERT INTO output_block \
      (id, stream, start, raw_len, first_line, line_feeds, encoding, marks, payload)";
