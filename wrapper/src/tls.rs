@@ -26,6 +26,9 @@ impl<T: AsyncRead + AsyncWrite> Wire for T {}
 /// See [`Wire`].
 pub(crate) type BoxedWire = std::pin::Pin<Box<dyn Wire>>;
 
+/// Said of a server that is not the one that launched this wrapper.
+const NOT_PINNED: &str = "its certificate is not the one that SP_TLS_PIN names; something else answers there, or the server has a new data directory";
+
 /// SHA-256 of a certificate in DER form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Pin([u8; SHA256_OUTPUT_LEN]);
@@ -71,7 +74,20 @@ pub(crate) async fn secure(endpoint: &Endpoint, stream: TcpStream) -> Result<Box
         .connect(name, stream)
         .await
         .map(|stream| Box::pin(stream) as BoxedWire)
-        .map_err(|e| format!("no TLS with {host}:{port}: {e}"))
+        .map_err(|e| {
+            let pinned = matches!(endpoint.security, Security::Pinned(_));
+            if pinned && is_of_certificate(&e) {
+                format!("no TLS with {host}:{port}: {NOT_PINNED}")
+            } else {
+                format!("no TLS with {host}:{port}: {e}")
+            }
+        })
+}
+
+/// Whether the other side's certificate was refused, or what shows that it has the key of it.
+fn is_of_certificate(error: &std::io::Error) -> bool {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
+    matches!(inner, Some(Error::InvalidCertificate(_)))
 }
 
 fn pinned(pin: Pin) -> Result<ClientConfig, Error> {
@@ -104,9 +120,7 @@ fn vouched() -> Result<Result<ClientConfig, Error>, String> {
     let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_protocol_versions(&[&TLS13]);
     Ok(builder.map(|builder| {
-        let mut config = builder
-            .with_root_certificates(roots)
-            .with_no_client_auth();
+        let mut config = builder.with_root_certificates(roots).with_no_client_auth();
         config.resumption = Resumption::disabled();
         config
     }))

@@ -18,7 +18,7 @@ use saltpeter_server::machines::{Hub, Limits, RunKey};
 use saltpeter_server::runs::{
     Dispatch, Dispatched, LaunchOrder, ResolveOrder, RunHandle, Runs, StartRun,
 };
-use saltpeter_server::serve::serve;
+use saltpeter_server::serve::{Port, serve};
 use saltpeter_server::store::Store;
 use saltpeter_server::store::faults::Faults;
 use saltpeter_server::store::health::Health;
@@ -283,7 +283,11 @@ impl Up {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let routes = router(hub.clone());
-        tokio::spawn(serve(listener, routes, head_limit, closing.clone()));
+        tokio::spawn(serve(
+            Port::open(listener, routes),
+            head_limit,
+            closing.clone(),
+        ));
         Self {
             runs,
             log,
