@@ -26,6 +26,7 @@ use saltpeter_server::store::output::{OutputLog, Part};
 use saltpeter_server::ws::machines::router;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -88,6 +89,7 @@ struct Up {
     faults: Faults,
     key: RunKey,
     hub: Hub,
+    clock: Arc<TestClock>,
     address: SocketAddr,
     closing: CancellationToken,
 }
@@ -118,6 +120,16 @@ impl World {
 
     pub(crate) fn hub(&self) -> &Hub {
         &self.up.hub
+    }
+
+    /// Lets the server's clock run ahead.
+    pub(crate) fn pass(&self, time: Duration) {
+        self.up.clock.step(time);
+    }
+
+    /// Where the server keeps everything.
+    pub(crate) fn dir(&self) -> &Path {
+        self.dir.path()
     }
 
     /// Makes the output log's disk fail.
@@ -276,7 +288,7 @@ impl Up {
             runs.clone(),
             log.clone(),
             key.clone(),
-            clock,
+            clock.clone(),
             limits,
             closing.clone(),
         );
@@ -294,6 +306,7 @@ impl Up {
             faults,
             key,
             hub,
+            clock,
             address,
             closing,
         }
