@@ -103,7 +103,7 @@ pub async fn serve(
                     talk.go_on(stream, Transport::Plain, refusal, peer).await;
                 }
                 Ok(Err(error)) => {
-                    tracing::debug!(%peer, %error, "a connection did not get through TLS")
+                    tracing::debug!(%peer, %error, "a connection did not get through TLS");
                 }
                 Err(_) => tracing::debug!(%peer, "a connection did not get through TLS in time"),
             }

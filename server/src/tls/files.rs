@@ -6,6 +6,7 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
+use std::fmt::Display;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -68,13 +69,13 @@ impl CertificateFiles {
         let pem = self.certificate.read()?;
         let chain = CertificateDer::pem_slice_iter(&pem)
             .collect::<Result<Vec<_>, _>>()
-            .map_err(|e| self.certificate.bad(e))?;
+            .map_err(|e| self.certificate.bad(&e))?;
         if chain.is_empty() {
-            return Err(self.certificate.bad("it holds no certificate in PEM form"));
+            return Err(self.certificate.bad(&"it holds no certificate in PEM form"));
         }
         let secret = PrivateKeyDer::from_pem_slice(&self.key.read()?).map_err(|e| {
             self.key
-                .bad(format!("{e}; it must hold a private key in PEM form"))
+                .bad(&format!("{e}; it must hold a private key in PEM form"))
         })?;
         let unusable = |source| TlsError::Unusable {
             what: format!(
@@ -91,16 +92,16 @@ impl CertificateFiles {
 }
 
 impl Named {
-    fn bad(&self, problem: impl ToString) -> TlsError {
+    fn bad(&self, problem: &dyn Display) -> TlsError {
         TlsError::file(self.setting, &self.path, problem)
     }
 
     fn read(&self) -> Result<Vec<u8>, TlsError> {
-        let found = fs::metadata(&self.path).map_err(|e| self.bad(e))?;
+        let found = fs::metadata(&self.path).map_err(|e| self.bad(&e))?;
         if found.len() > MAX_PEM {
-            return Err(self.bad(format!("it is larger than {MAX_PEM} bytes")));
+            return Err(self.bad(&format!("it is larger than {MAX_PEM} bytes")));
         }
-        fs::read(&self.path).map_err(|e| self.bad(e))
+        fs::read(&self.path).map_err(|e| self.bad(&e))
     }
 }
 

@@ -9,6 +9,7 @@ pub use files::CertificateFiles;
 pub use gate::{Entered, Gate, Transport};
 pub use machines::MachinesTls;
 
+use std::fmt::Display;
 use std::path::PathBuf;
 
 /// Why a port has no certificate: a sentence for the operator.
@@ -46,7 +47,7 @@ pub enum TlsError {
 }
 
 impl TlsError {
-    fn file(what: &'static str, path: impl Into<PathBuf>, problem: impl ToString) -> Self {
+    fn file(what: &'static str, path: impl Into<PathBuf>, problem: &dyn Display) -> Self {
         Self::File {
             what,
             path: path.into(),

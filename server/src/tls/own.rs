@@ -31,7 +31,7 @@ impl Own {
             TlsError::file(
                 WHAT,
                 path,
-                format!("{e}. Check that its directory exists and belongs to this server's user"),
+                &format!("{e}. Check that its directory exists and belongs to this server's user"),
             )
         };
         let pem = match fs::metadata(path) {
@@ -40,7 +40,7 @@ impl Own {
                     "it can be read by other users. Whoever has it can pose as this server: run `chmod 600 {}`, or move it away to get a new one; runs under way then lose contact",
                     path.display()
                 );
-                return Err(TlsError::file(WHAT, path, problem));
+                return Err(TlsError::file(WHAT, path, &problem));
             }
             Ok(_) => fs::read(path).map_err(failed)?,
             Err(e) if e.kind() == io::ErrorKind::NotFound => {
@@ -54,7 +54,7 @@ impl Own {
             TlsError::file(
                 WHAT,
                 path,
-                format!("{e}. Move it away to get a new one; runs under way then lose contact"),
+                &format!("{e}. Move it away to get a new one; runs under way then lose contact"),
             )
         };
         let certificate = CertificateDer::from_pem_slice(&pem).map_err(|e| bad(&e))?;

@@ -16,8 +16,14 @@ use tokio_rustls::TlsConnector;
 fn renew(dir: &Path) -> CertificateDer<'static> {
     let CertifiedKey { cert, signing_key } =
         rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-    fs::write(dir.join("key.pem"), signing_key.serialize_pem()).unwrap();
-    fs::write(dir.join("cert.pem"), cert.pem()).unwrap();
+    // As tools for certificates do it: each file is there whole.
+    for (name, pem) in [
+        ("key.pem", signing_key.serialize_pem()),
+        ("cert.pem", cert.pem()),
+    ] {
+        fs::write(dir.join("new"), pem).unwrap();
+        fs::rename(dir.join("new"), dir.join(name)).unwrap();
+    }
     cert.der().clone()
 }
 

@@ -19,8 +19,14 @@ use tokio_tungstenite::tungstenite::Message;
 fn renew(dir: &Path) -> CertificateDer<'static> {
     let CertifiedKey { cert, signing_key } =
         rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
-    std::fs::write(dir.join("key.pem"), signing_key.serialize_pem()).unwrap();
-    std::fs::write(dir.join("cert.pem"), cert.pem()).unwrap();
+    // As tools for certificates do it: each file is there whole.
+    for (name, pem) in [
+        ("key.pem", signing_key.serialize_pem()),
+        ("cert.pem", cert.pem()),
+    ] {
+        std::fs::write(dir.join("new"), pem).unwrap();
+        std::fs::rename(dir.join("new"), dir.join(name)).unwrap();
+    }
     cert.der().clone()
 }
 

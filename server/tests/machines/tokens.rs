@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use std::path::Path;
 use std::time::Duration;
 
-/// For how long a connection of these tests may be silent.
+/// For how long a connection may be silent where a test waits for that.
 const SILENCE: Duration = Duration::from_secs(2);
 
 const STARTED: Progress = Progress::Started {
@@ -20,10 +20,11 @@ const STARTED: Progress = Progress::Started {
     at: UnixMillis(0),
 };
 
+/// A server that does not wait long for a goodbye. It waits longer for a word than a test does for anything.
 async fn hurried() -> World {
     World::with(Limits {
-        silence: SILENCE,
         goodbye_within: Duration::from_millis(100),
+        over_within: Duration::from_millis(100),
         ..Limits::default()
     })
     .await
@@ -53,8 +54,8 @@ fn v1(run: &RunId, kind: &str, more: &Value) -> Value {
 }
 
 /// Says a message and hears the answer.
-async fn ask(client: &mut Client, message: Value) -> Value {
-    client.say(&message).await;
+async fn ask(client: &mut Client, message: &Value) -> Value {
+    client.say(message).await;
     let Heard::Text(answer) = client.next().await else {
         panic!("the server has closed the connection after {message}");
     };
@@ -112,23 +113,24 @@ async fn of_version_1_it_ends_when_nothing_can_be_waiting_for_an_answer() {
     let token = world.token(&run);
     let mut wrapper = world.connect_v1(Some(&token)).await;
     let complete = v1(&run, "complete", &json!({"retcode": 0, "seq": 0}));
-    ask(&mut wrapper, v1(&run, "connect", &json!({}))).await;
-    let answer = ask(&mut wrapper, complete.clone()).await;
+    ask(&mut wrapper, &v1(&run, "connect", &json!({}))).await;
+    let answer = ask(&mut wrapper, &complete).await;
     assert_eq!(answer["ack_type"], "complete", "{answer}");
     assert!(wrapper.until_closed().await.is_empty());
     // The answer may have been lost, so the wrapper may ask again, for as long as it keeps what it has to say.
     let mut again = world.connect_v1(Some(&token)).await;
-    let answer = ask(&mut again, complete.clone()).await;
+    let answer = ask(&mut again, &complete).await;
     assert_eq!(answer["ack_type"], "complete", "{answer}");
+    assert!(again.until_closed().await.is_empty());
     world.pass(ANSWERED_AFTER_END + Duration::from_secs(1));
     let mut late = world.connect_v1(Some(&token)).await;
     let output = json!({"stream": "stdout", "data": "too late\n", "seq": 0});
     for message in [complete, v1(&run, "output", &output)] {
-        let answer = ask(&mut late, message).await;
+        let answer = ask(&mut late, &message).await;
         assert_eq!(answer["code"], "JOB_NOT_FOUND", "{answer}");
     }
     let sync = json!({"last_acked_seq": -1, "next_seq": 1});
-    let answer = ask(&mut late, v1(&run, "sync_request", &sync)).await;
+    let answer = ask(&mut late, &v1(&run, "sync_request", &sync)).await;
     assert_eq!(
         answer["last_seq"], -1,
         "so that it drops what it has: {answer}"
@@ -138,13 +140,17 @@ async fn of_version_1_it_ends_when_nothing_can_be_waiting_for_an_answer() {
 
 #[tokio::test]
 async fn a_version_1_connection_takes_over_only_from_a_dead_one() {
-    let world = hurried().await;
+    let world = World::with(Limits {
+        silence: SILENCE,
+        ..Limits::default()
+    })
+    .await;
     let run = world.start_run().await;
     let token = world.token(&run);
     let mut first = world.connect_v1(Some(&token)).await;
-    ask(&mut first, v1(&run, "connect", &json!({}))).await;
+    ask(&mut first, &v1(&run, "connect", &json!({}))).await;
     let start = json!({"pid": 1, "version": "1.0"});
-    ask(&mut first, v1(&run, "start", &start)).await;
+    ask(&mut first, &v1(&run, "start", &start)).await;
     let mut second = world.connect_v1(Some(&token)).await;
     second
         .say(&v1(
@@ -166,13 +172,13 @@ async fn a_version_1_connection_takes_over_only_from_a_dead_one() {
         () = heartbeats => {}
     }
     let output = json!({"stream": "stdout", "data": "mine\n", "seq": 0});
-    let answer = ask(&mut first, v1(&run, "output", &output)).await;
+    let answer = ask(&mut first, &v1(&run, "output", &output)).await;
     assert_eq!(answer["ack_type"], "output", "{answer}");
     // Once it says nothing more, though its connection stands, the next one speaks for the machine.
     let mut third = world.connect_v1(Some(&token)).await;
     let answer = ask(
         &mut third,
-        v1(&run, "complete", &json!({"retcode": 3, "seq": 1})),
+        &v1(&run, "complete", &json!({"retcode": 3, "seq": 1})),
     )
     .await;
     assert_eq!(answer["ack_type"], "complete", "{answer}");
@@ -192,14 +198,14 @@ async fn a_version_1_connection_that_is_closed_gives_way_at_once() {
     for _ in 0..3 {
         // Before the next one is made this one is dropped, and the server may not have noticed.
         let mut client = world.connect_v1(Some(&token)).await;
-        let answer = ask(&mut client, v1(&run, "connect", &json!({}))).await;
+        let answer = ask(&mut client, &v1(&run, "connect", &json!({}))).await;
         assert_eq!(answer["ack_type"], "connect", "{answer}");
     }
 }
 
 #[tokio::test]
 async fn it_is_kept_nowhere() {
-    let world = hurried().await;
+    let world = World::new().await;
     let run = world.start_run().await;
     let (mut wrapper, _) = world.hello(&run, 1, Progress::New).await;
     wrapper.say_bytes(frame(0, b"something\n")).await;

@@ -3,6 +3,7 @@
 use saltpeter_protocol::{MachineOutcome, MachineState};
 use saltpeter_testkit::{FakeWrapper, Site};
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt as _;
 use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -120,5 +121,52 @@ async fn the_command_is_not_told_the_token() {
     assert!(!output.contains("SP_TOKEN"), "{output}");
     assert!(!output.contains("SP_TLS_PIN"), "{output}");
     assert!(!output.contains(site.token(&run).unwrap().expose()));
+    server.stop().await.unwrap();
+}
+
+/// Makes a certificate for localhost, vouched for by itself, in use and known to the site's wrappers from now on.
+fn renew(site: &Site) {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    for (name, pem) in [
+        ("key.pem", made.signing_key.serialize_pem()),
+        ("cert.pem", made.cert.pem()),
+    ] {
+        std::fs::write(site.path("new"), pem).unwrap();
+        std::fs::rename(site.path("new"), site.path(name)).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn with_an_authoritys_certificate_machines_verify_it_as_everybody_does() {
+    let site = Site::new(&["a"], &jobs("tls_vouched", "")).unwrap();
+    renew(&site);
+    // As on a machine of Salt's: no pin, the server's name, and an authority that the machine knows.
+    let test = std::env::current_exe().unwrap();
+    let wrapper = test.ancestors().nth(2).unwrap().join("saltpeter-wrapper");
+    let script = format!(
+        "#!/bin/sh\nunset SP_TLS_PIN\nSP_WEBSOCKET_URL=wss://localhost:${{SP_WEBSOCKET_URL##*:}}\n\
+         SSL_CERT_FILE={}\nexport SP_WEBSOCKET_URL SSL_CERT_FILE\nexec {}\n",
+        site.path("cert.pem").display(),
+        wrapper.display()
+    );
+    let launcher = site.path("launcher");
+    std::fs::write(&launcher, script).unwrap();
+    std::fs::set_permissions(&launcher, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let settings = format!(
+        "saltpeter_config: {{machines_tls_cert: {}, machines_tls_key: {}, default_wrapper_path: {}}}\n",
+        site.path("cert.pem").display(),
+        site.path("key.pem").display(),
+        launcher.display()
+    );
+    // The last file wins.
+    site.write("tls.yaml", &settings).unwrap();
+    let server = site.serve().await.unwrap();
+    for _ in 0..2 {
+        let run = server.client.run_now("tls_vouched").await.unwrap();
+        server.client.until_over(&run).await.unwrap();
+        assert_eq!(server.client.output(&run, "a").await.unwrap(), b"safe\n");
+        // The next one meets another certificate, without a restart.
+        renew(&site);
+    }
     server.stop().await.unwrap();
 }
