@@ -47,8 +47,9 @@ impl Server {
         let scratch = tempfile::tempdir()?;
         let config = scratch.path().join("config");
         std::fs::create_dir(&config)?;
-        let mut text =
-            format!("saltpeter_config:\n  executor: local\n  local_machines: [{machines}]\n");
+        let mut text = format!(
+            "saltpeter_config:\n  executor: local\n  machines_ws_plaintext: allow\n  local_machines: [{machines}]\n"
+        );
         let launched = launcher.map_or_else(|| wrapper.display().to_string(), str::to_owned);
         writeln!(text, "  default_wrapper_path: {launched}")?;
         std::fs::write(config.join("saltpeter.yaml"), text + yaml)?;

@@ -18,7 +18,7 @@ pub struct Wrapper {
 
 /// The detached wrappers that were told to connect to `port` of this host.
 pub fn wrappers(port: u16) -> Vec<Wrapper> {
-    let url = format!("ws://127.0.0.1:{port}");
+    let url = format!("wss://127.0.0.1:{port}");
     let mut found: Vec<Wrapper> = pids()
         .filter(|pid| has_argument(*pid, DETACHED))
         .filter_map(|pid| {

@@ -16,7 +16,7 @@ pub mod schedule;
 pub mod secret;
 pub mod targeting;
 
-pub use config::{JobSet, Loader, Problem, Settings, Severity};
+pub use config::{JobSet, Loader, Plaintext, Problem, Settings, Severity};
 pub use job::{Job, RunSpec};
 pub use maintenance::Maintenance;
 pub use planner::Planner;

@@ -409,6 +409,18 @@ fn messages_say_where_what_and_how_to_mend_it() {
             "saltpeter_config:\n  salt_api_user: anna\n  executor: salt-api\n",
         ),
         (
+            "half a certificate",
+            "saltpeter_config:\n  tls_cert: /etc/ssl/sp.pem\n  machines_tls_key: /etc/ssl/sp.key\n  machines_ws_plaintext: maybe\n",
+        ),
+        (
+            "wrappers that speak no TLS",
+            "a: {schedule: '@daily', command: x, targets: '*', wrapper_protocol: 1}\nb: {schedule: '@daily', command: x, targets: '*', wrapper_path: /opt/sp_wrapper.py}\nc: {schedule: '@daily', command: x, targets: '*', wrapper_path: /opt/sp_wrapper.py, wrapper_protocol: 2}\nd: {schedule: '@daily', command: x, targets: '*', wrapper_protocol: 1, use_wrapper: false}\nsaltpeter_config: {default_wrapper_path: /usr/local/bin/sp_wrapper.py}\n",
+        ),
+        (
+            "wrappers that need not speak TLS",
+            "saltpeter_config: {machines_ws_plaintext: allow}\na: {schedule: '@daily', command: x, targets: '*', wrapper_protocol: 1}\n",
+        ),
+        (
             "where Salt is",
             "saltpeter_config:\n  salt_api_url: https://anna:secret@salt:8000\n  salt_command: ''\n",
         ),

@@ -24,7 +24,8 @@ pub mod var {
     pub const MACHINE: &str = "SP_MACHINE_ID";
     /// The run's token (version 2).
     pub const TOKEN: &str = "SP_TOKEN";
-    /// SHA-256 of the server's certificate, hexadecimal (version 2).
+    /// SHA-256 of the server's certificate in DER form, hexadecimal (version 2): no other is accepted. Absent with `wss://`:
+    /// the machine's authorities vouch for the server.
     pub const TLS_PIN: &str = "SP_TLS_PIN";
     /// `normal`, `debug` or `off`.
     pub const LOG_LEVEL: &str = "SP_WRAPPER_LOGLEVEL";
@@ -163,7 +164,7 @@ pub struct Launch {
     pub machine: MachineId,
     /// The run's token; `None` only for a wrapper started by hand against a server without tokens.
     pub token: Option<Token>,
-    /// SHA-256 of the server's certificate, hexadecimal.
+    /// SHA-256 of the server's certificate in DER form, hexadecimal.
     pub tls_pin: Option<String>,
     /// The wrapper's own log.
     pub log_level: WrapperLogLevel,
@@ -254,8 +255,13 @@ impl Launch {
     }
 
     /// The same for a version 1 wrapper: the command goes along, and the token stands in the address too, which is
-    /// where such a wrapper takes it from without knowing. A version 2 wrapper works with this as well.
+    /// where such a wrapper takes it from without knowing. It goes without TLS, which such a wrapper does not speak. A
+    /// version 2 wrapper works with this as well.
     pub fn for_version_1(mut self, command: CommandSpec) -> Self {
+        if let Some(rest) = self.url.strip_prefix("wss://") {
+            self.url = format!("ws://{rest}");
+        }
+        self.tls_pin = None;
         if let Some(token) = &self.token {
             self.url = format!("{}/?token={}", self.url, token.expose());
         }

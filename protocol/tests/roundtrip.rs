@@ -159,12 +159,12 @@ proptest! {
 fn a_version_1_wrapper_finds_all_it_needs_in_its_environment() {
     let job = JobName::new("backup").unwrap();
     let launch = Launch {
-        url: "ws://server:8889".into(),
+        url: "wss://server:8889".into(),
         run: RunId::compose(&job, UnixMillis(0), 1),
         job,
         machine: MachineId::new("db1").unwrap(),
         token: Some(Token::from_bytes([7; 32])),
-        tls_pin: None,
+        tls_pin: Some("00".repeat(32)),
         log_level: WrapperLogLevel::Normal,
         log_dir: None,
         retain: DEFAULT_RETAIN,
@@ -183,7 +183,9 @@ fn a_version_1_wrapper_finds_all_it_needs_in_its_environment() {
         .into_iter()
         .collect();
     let url = format!("ws://server:8889/?token={}", "07".repeat(32));
+    // It speaks no TLS.
     assert_eq!(env[var::URL], url);
+    assert!(!env.contains_key(var::TLS_PIN));
     assert_eq!(env[var::COMMAND], "dump");
     assert_eq!(env["DEPTH"], "3");
     // Its own defaults would be no lock, and an end at once.

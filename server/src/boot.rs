@@ -17,7 +17,7 @@ use crate::pauses::Pauses;
 use crate::retention::Retention;
 use crate::runs::{History, Runs};
 use crate::scheduler::Scheduler;
-use crate::serve::{HEAD_LIMIT, serve};
+use crate::serve::{HEAD_LIMIT, Port, serve};
 use crate::settings::{Flags, InForce, host_zone};
 use crate::sinks::{SinkTasks, Sinks};
 use crate::store::Store;
@@ -25,6 +25,7 @@ use crate::store::faults::Faults;
 use crate::store::health::Health;
 use crate::store::output::OutputLog;
 use crate::telemetry;
+use crate::tls::{CertificateFiles, Gate, MachinesTls};
 use crate::ws::live::Live;
 use crate::ws::machines;
 use anyhow::{Context as _, Result, bail};
@@ -138,6 +139,7 @@ pub async fn boot(options: Options, clock: Arc<dyn Clock>) -> Result<Running> {
     let lock = claim(&data_dir)?;
     let key = RunKey::load_or_create(&data_dir.join("run.key"))?;
     let health = Health::default();
+    let (api_gate, machines_tls) = gates(&settings, &data_dir)?;
     let (store, output) = open(&data_dir, &health, options.faults).await?;
     let pauses = Pauses::load(store.clone()).await?;
 
@@ -160,6 +162,7 @@ pub async fn boot(options: Options, clock: Arc<dyn Clock>) -> Result<Running> {
         executor: Arc::clone(&executor),
         key: key.clone(),
         machines_port: machines_addr.port(),
+        tls: machines_tls.clone(),
         clock: Arc::clone(&clock),
         journal: Arc::clone(&journal),
         output: output.clone(),
@@ -244,8 +247,12 @@ pub async fn boot(options: Options, clock: Arc<dyn Clock>) -> Result<Running> {
     lifecycle.spawn(
         "the machines' port",
         serve(
-            machines_listener,
-            machines::router(hub),
+            Port {
+                listener: machines_listener,
+                gate: machines_tls.gate().clone(),
+                routes: machines::router(hub),
+                refusal: machines::refusal(),
+            },
             HEAD_LIMIT,
             hard.clone(),
         ),
@@ -262,11 +269,15 @@ pub async fn boot(options: Options, clock: Arc<dyn Clock>) -> Result<Running> {
     );
     if let Some(listener) = api_listener {
         let live = Live::new(ops.clone(), lifecycle.clone());
-        let routes = http::router(&ops, live);
-        lifecycle.spawn("the API", serve(listener, routes, HEAD_LIMIT, hard.clone()));
-    }
-    if let Some(addr) = api_addr {
-        tracing::info!("the dashboard is on http://{addr}");
+        let scheme = if api_gate.is_tls() { "https" } else { "http" };
+        tracing::info!("the dashboard is on {scheme}://{}", listener.local_addr()?);
+        let port = Port {
+            listener,
+            gate: api_gate,
+            routes: http::router(&ops, live),
+            refusal: http::refusal(),
+        };
+        lifecycle.spawn("the API", serve(port, HEAD_LIMIT, hard.clone()));
     }
     tracing::info!("wrappers connect to {machines_addr}");
     Ok(Running {
@@ -281,6 +292,23 @@ pub async fn boot(options: Options, clock: Arc<dyn Clock>) -> Result<Running> {
         sinks: sink_tasks,
         _lock: lock,
     })
+}
+
+/// How the API's port and the machines' port let connections in.
+fn gates(settings: &Settings, data_dir: &Path) -> Result<(Gate, MachinesTls)> {
+    let api = CertificateFiles::named(
+        ("tls_cert", settings.tls_cert.as_deref()),
+        ("tls_key", settings.tls_key.as_deref()),
+    )?;
+    let machines = CertificateFiles::named(
+        ("machines_tls_cert", settings.machines_tls_cert.as_deref()),
+        ("machines_tls_key", settings.machines_tls_key.as_deref()),
+    )?;
+    let plaintext = settings.machines_ws_plaintext;
+    Ok((
+        Gate::of_api(api)?,
+        MachinesTls::load(data_dir, machines, plaintext)?,
+    ))
 }
 
 /// Who starts wrappers, as the settings and this host have it, and a sentence on which and why.

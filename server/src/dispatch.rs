@@ -14,6 +14,7 @@ use crate::executor::Executor;
 use crate::machines::RunKey;
 use crate::runs::{Dispatch, LaunchOrder, ResolveOrder, RunHandle};
 use crate::store::output::OutputLog;
+use crate::tls::MachinesTls;
 use saltpeter_domain::job::LaunchWay;
 use saltpeter_domain::run::LogEntry;
 use std::sync::Arc;
@@ -39,6 +40,7 @@ struct Inner {
     key: RunKey,
     /// Port that wrappers report to.
     machines_port: u16,
+    tls: MachinesTls,
     clock: Arc<dyn Clock>,
     journal: Journal,
     output: OutputLog,
@@ -57,6 +59,8 @@ pub struct DispatchParts {
     pub key: RunKey,
     /// Port that wrappers report to.
     pub machines_port: u16,
+    /// How they know that it is this server's.
+    pub tls: MachinesTls,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// The jobs' logs.
@@ -76,6 +80,7 @@ impl Dispatcher {
             executor,
             key,
             machines_port,
+            tls,
             clock,
             journal,
             output,
@@ -87,6 +92,7 @@ impl Dispatcher {
                 executor,
                 key,
                 machines_port,
+                tls,
                 clock,
                 journal,
                 output,

@@ -18,6 +18,7 @@ pub mod ops;
 pub mod outbound;
 pub mod outputs;
 pub mod pauses;
+pub mod private_file;
 pub mod retention;
 pub mod runs;
 pub mod salt;
@@ -27,6 +28,7 @@ pub mod settings;
 pub mod sinks;
 pub mod store;
 pub mod telemetry;
+pub mod tls;
 pub mod view;
 pub mod ws;
 

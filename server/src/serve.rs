@@ -2,6 +2,7 @@
 //!
 //! `axum::serve` has no such bound: whoever connects and stays silent keeps a connection for ever.
 
+use crate::tls::{Entered, Gate, Transport};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request};
@@ -15,6 +16,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -44,51 +46,138 @@ pub fn raise_open_files() {
     }
 }
 
-/// Serves `routes` until `stop` is cancelled; then answers what is under way and returns. Connections that were
-/// upgraded are their handlers' affair. A client has `head_limit` for the head of each request.
+/// A listener, and what those who come to it find.
+pub struct Port {
+    /// Where they come.
+    pub listener: TcpListener,
+    /// How they are let in.
+    pub gate: Gate,
+    /// What is served.
+    pub routes: Router,
+    /// What is said to those who come in plain text where that is refused.
+    pub refusal: Router,
+}
+
+impl Port {
+    /// A port without TLS.
+    pub fn open(listener: TcpListener, routes: Router) -> Self {
+        Self {
+            listener,
+            gate: Gate::open(),
+            routes,
+            refusal: Router::new(),
+        }
+    }
+}
+
+/// Serves a port until `stop` is cancelled; then answers what is under way and returns. Connections that were
+/// upgraded are their handlers' affair. A client has `head_limit` for the TLS handshake, and for the head of each request.
 pub async fn serve(
-    listener: TcpListener,
-    routes: Router,
+    port: Port,
     head_limit: Duration,
     stop: CancellationToken,
 ) -> Result<(), Infallible> {
-    let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new())
-        .header_read_timeout(head_limit);
+    let Port {
+        listener,
+        gate,
+        routes,
+        refusal,
+    } = port;
+    let talk = Talk::new(head_limit, &stop);
+    each(&listener, &stop, |stream, peer| {
+        let (talk, gate) = (talk.clone(), gate.clone());
+        let (routes, refusal) = (routes.clone(), refusal.clone());
+        async move {
+            let entered = tokio::select! {
+                entered = tokio::time::timeout(head_limit, gate.enter(stream)) => entered,
+                () = talk.stop.cancelled() => return,
+            };
+            match entered {
+                Ok(Ok(Entered::Tls(stream))) => {
+                    talk.go_on(stream, Transport::Tls, routes, peer).await;
+                }
+                Ok(Ok(Entered::Plain(stream))) => {
+                    talk.go_on(stream, Transport::Plain, routes, peer).await;
+                }
+                Ok(Ok(Entered::Refused(stream))) => {
+                    talk.go_on(stream, Transport::Plain, refusal, peer).await;
+                }
+                Ok(Err(error)) => {
+                    tracing::debug!(%peer, %error, "a connection did not get through TLS");
+                }
+                Err(_) => tracing::debug!(%peer, "a connection did not get through TLS in time"),
+            }
+        }
+    })
+    .await;
+    Ok(())
+}
+
+/// Lets each connection be dealt with in a task of its own, until `stop` is cancelled; returns when all have ended.
+async fn each<F>(
+    listener: &TcpListener,
+    stop: &CancellationToken,
+    mut deal: impl FnMut(TcpStream, SocketAddr) -> F,
+) where
+    F: Future<Output = ()> + Send + 'static,
+{
     let open = TaskTracker::new();
     loop {
         let (stream, peer) = tokio::select! {
             () = stop.cancelled() => break,
-            accepted = accept(&listener) => accepted,
+            accepted = accept(listener) => accepted,
         };
         // Acks are small and awaited; without this they wait for company. It is no loss if it fails.
         let _ = stream.set_nodelay(true);
-        let routes = routes.clone();
-        let service = service_fn(move |mut request: Request<Incoming>| {
-            request.extensions_mut().insert(ConnectInfo(peer));
-            routes.clone().oneshot(request.map(Body::new))
-        });
-        let connection = http
-            .serve_connection(TokioIo::new(stream), service)
-            .with_upgrades();
-        let stop = stop.clone();
-        open.spawn(async move {
-            let mut connection = pin!(connection);
-            let outcome = tokio::select! {
-                outcome = connection.as_mut() => outcome,
-                () = stop.cancelled() => {
-                    connection.as_mut().graceful_shutdown();
-                    connection.await
-                }
-            };
-            if let Err(error) = outcome {
-                tracing::debug!(%peer, %error, "a connection ended early");
-            }
-        });
+        open.spawn(deal(stream, peer));
     }
     open.close();
     open.wait().await;
-    Ok(())
+}
+
+/// How connections are talked to.
+#[derive(Clone)]
+struct Talk {
+    http: http1::Builder,
+    stop: CancellationToken,
+}
+
+impl Talk {
+    fn new(head_limit: Duration, stop: &CancellationToken) -> Self {
+        let mut http = http1::Builder::new();
+        http.timer(TokioTimer::new())
+            .header_read_timeout(head_limit);
+        Self {
+            http,
+            stop: stop.clone(),
+        }
+    }
+
+    async fn go_on<S>(self, stream: S, over: Transport, routes: Router, peer: SocketAddr)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(ConnectInfo(peer));
+            request.extensions_mut().insert(over);
+            routes.clone().oneshot(request.map(Body::new))
+        });
+        let connection = self
+            .http
+            .serve_connection(TokioIo::new(stream), service)
+            .with_upgrades();
+        let mut connection = pin!(connection);
+        let outcome = tokio::select! {
+            outcome = connection.as_mut() => outcome,
+            () = self.stop.cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        if let Err(error) = outcome {
+            tracing::debug!(%peer, %error, "a connection ended early");
+        }
+    }
 }
 
 async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
@@ -106,5 +195,47 @@ async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tls::MachinesTls;
+    use saltpeter_domain::Plaintext;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    /// How long what must happen may take.
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    #[tokio::test]
+    async fn a_handshake_that_does_not_go_on_is_ended() {
+        let dir = tempfile::tempdir().unwrap();
+        let tls = MachinesTls::load(dir.path(), None, Plaintext::Refuse).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let port = Port {
+            listener,
+            gate: tls.gate().clone(),
+            routes: Router::new(),
+            refusal: Router::new(),
+        };
+        let stop = CancellationToken::new();
+        let limit = Duration::from_millis(100);
+        let serving = tokio::spawn(serve(port, limit, stop.clone()));
+        // Nothing, the first byte of a handshake, and the first bytes of a long record.
+        for beginning in [&b""[..], &[0x16], &[0x16, 3, 1, 0x3f, 0xff, 1]] {
+            let mut client = TcpStream::connect(address).await.unwrap();
+            client.write_all(beginning).await.unwrap();
+            let mut said = Vec::new();
+            let ended = tokio::time::timeout(PATIENCE, client.read_to_end(&mut said)).await;
+            assert!(ended.is_ok(), "{beginning:?}");
+        }
+        // One that is under way does not hold up the end.
+        let mut client = TcpStream::connect(address).await.unwrap();
+        client.write_all(&[0x16]).await.unwrap();
+        stop.cancel();
+        let served = tokio::time::timeout(PATIENCE, serving).await;
+        assert!(matches!(served, Ok(Ok(Ok(())))));
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::core::backoff::Backoff;
 use crate::settings::{Endpoint, random};
+use crate::tls::{self, BoxedWire};
 use futures_util::{Sink, Stream};
 use saltpeter_protocol::Token;
 use saltpeter_protocol::machine::SUBPROTOCOL_V2;
@@ -25,7 +26,7 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 /// The server's messages are short; a larger buffer is memory for nothing.
 const READ_BUFFER: usize = 16 * 1024;
 
-type Socket = WebSocketStream<TcpStream>;
+type Socket = WebSocketStream<BoxedWire>;
 type Attempt = Pin<Box<dyn Future<Output = Result<Socket, String>>>>;
 
 /// What happened on the link.
@@ -232,12 +233,15 @@ fn attempt(endpoint: Endpoint, token: Option<Token>) -> Attempt {
 
 /// The host's name is looked up anew each time, since a server may have moved.
 async fn connect(endpoint: &Endpoint, token: Option<Token>) -> Result<Socket, String> {
-    let Endpoint { uri, host, port } = endpoint;
+    let Endpoint {
+        uri, host, port, ..
+    } = endpoint;
     let stream = TcpStream::connect((host.as_str(), *port))
         .await
         .map_err(|e| format!("cannot connect to {host}:{port}: {e}"))?;
     // Without it small messages wait for the ack of the ones before.
     let _ = stream.set_nodelay(true);
+    let stream = tls::secure(endpoint, stream).await?;
     let refused = |e: WsError| refusal(&e);
     let mut request = uri.clone().into_client_request().map_err(refused)?;
     let headers = request.headers_mut();
@@ -270,6 +274,9 @@ fn refusal(error: &WsError) -> String {
             ) =>
         {
             format!("the server refused the token ({})", response.status())
+        }
+        WsError::Http(response) if response.status() == StatusCode::UPGRADE_REQUIRED => {
+            "the server wants TLS: use wss://".to_owned()
         }
         WsError::Http(response) => format!(
             "the server answered {}; is it the machines port of a Saltpeter server?",

@@ -12,6 +12,7 @@ mod process;
 mod runner;
 mod settings;
 mod spool;
+mod tls;
 
 use crate::log::Log;
 use lock::{Lock, LockError};
@@ -32,7 +33,7 @@ Options:
   --help         print this text
 
 By hand:
-  SP_WEBSOCKET_URL=ws://server:8889 SP_JOB_NAME=test SP_JOB_INSTANCE=test_1 SP_TOKEN=... \\
+  SP_WEBSOCKET_URL=wss://server:8889 SP_TLS_PIN=... SP_JOB_NAME=test SP_JOB_INSTANCE=test_1 SP_TOKEN=... \\
   SP_COMMAND='echo hello' saltpeter-wrapper --foreground
 
 Exit status: 0 started, or done; 1 it could not be started; 2 wrong arguments or environment.

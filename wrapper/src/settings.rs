@@ -8,6 +8,7 @@ use tokio_tungstenite::tungstenite::http::Uri;
 
 use crate::core::buffer::SPOOL_LIMIT;
 use crate::core::kill::KILL_GRACE;
+use crate::tls::Pin;
 
 /// This very binary, also when the file at its path has been replaced meanwhile.
 pub(crate) const OWN_BINARY: &str = "/proc/self/exe";
@@ -17,6 +18,7 @@ pub(crate) const DETACHED_MODE: &str = "--detached";
 pub(crate) const EXEC_MODE: &str = "--exec";
 
 const PORT: u16 = 80;
+const TLS_PORT: u16 = 443;
 
 /// What to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,35 +65,54 @@ impl Mode {
     }
 }
 
+/// How the server shows that it is the one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Security {
+    /// Not at all: anybody on the way can read and change what is said.
+    Plain,
+    /// By this certificate.
+    Pinned(Pin),
+    /// By a certificate that one of this machine's authorities has given to its host.
+    Authorities,
+}
+
 /// Where the server is.
 #[derive(Debug, Clone)]
 pub(crate) struct Endpoint {
     pub(crate) uri: Uri,
+    pub(crate) security: Security,
     pub(crate) host: String,
     pub(crate) port: u16,
 }
 
 impl Endpoint {
-    /// Reads `ws://host[:port][/path]`.
-    pub(crate) fn parse(url: &str) -> Result<Self, String> {
+    /// Reads `ws://host[:port][/path]`, or `wss://…`; `pin` is what [`var::TLS_PIN`] says.
+    pub(crate) fn parse(url: &str, pin: Option<&str>) -> Result<Self, String> {
         // The address of version 1 carries the token, so a problem is told without the text.
-        let name = var::URL;
+        let (name, pin_name) = (var::URL, var::TLS_PIN);
         let uri: Uri = url.parse().map_err(|e| {
-            format!("{name} is not an address: {e}; it looks like ws://server:8889")
+            format!("{name} is not an address: {e}; it looks like wss://server:8889")
         })?;
-        match uri.scheme_str() {
-            Some("ws") => {}
-            Some("wss") => {
+        let security = match (uri.scheme_str(), pin) {
+            (Some("ws"), None) => Security::Plain,
+            // Whoever pins a certificate does not mean to do without one.
+            (Some("ws"), Some(_)) => {
                 return Err(format!(
-                    "{name} asks for TLS (wss://), which this version of the wrapper does not speak; use ws://"
+                    "{pin_name} names a certificate, and {name} asks for none (ws://); use wss://"
                 ));
             }
+            (Some("wss"), Some(pin)) => Pin::parse(pin).map(Security::Pinned).ok_or_else(|| {
+                format!(
+                    "{pin_name} is not the SHA-256 of a certificate, which has 64 hexadecimal digits"
+                )
+            })?,
+            (Some("wss"), None) => Security::Authorities,
             _ => {
                 return Err(format!(
-                    "{name} must begin with ws://, as in ws://server:8889"
+                    "{name} must begin with wss:// or ws://, as in wss://server:8889"
                 ));
             }
-        }
+        };
         let host = uri
             .host()
             .map(|host| {
@@ -100,9 +121,19 @@ impl Endpoint {
                     .to_owned()
             })
             .filter(|host| !host.is_empty())
-            .ok_or_else(|| format!("{name} names no host; it looks like ws://server:8889"))?;
-        let port = uri.port_u16().unwrap_or(PORT);
-        Ok(Self { uri, host, port })
+            .ok_or_else(|| format!("{name} names no host; it looks like wss://server:8889"))?;
+        let usual = if security == Security::Plain {
+            PORT
+        } else {
+            TLS_PORT
+        };
+        let port = uri.port_u16().unwrap_or(usual);
+        Ok(Self {
+            uri,
+            security,
+            host,
+            port,
+        })
     }
 }
 
@@ -122,7 +153,7 @@ impl Settings {
         let host = host.nodename().to_string_lossy();
         let get = |name: &str| std::env::var(name).ok();
         let launch = Launch::from_env(get, &host, KILL_GRACE).map_err(|e| e.to_string())?;
-        let endpoint = Endpoint::parse(&launch.url)?;
+        let endpoint = Endpoint::parse(&launch.url, launch.tls_pin.as_deref())?;
         let spool_limit = match get(var::SPOOL_MAX).filter(|text| !text.is_empty()) {
             None => SPOOL_LIMIT,
             Some(text) => text
@@ -165,15 +196,33 @@ mod tests {
 
     #[test]
     fn an_address_has_a_host_and_perhaps_a_port() {
-        let endpoint = Endpoint::parse("ws://server:8889").unwrap();
+        let parse = |url| Endpoint::parse(url, None);
+        let endpoint = parse("ws://server:8889").unwrap();
         assert_eq!((&*endpoint.host, endpoint.port), ("server", 8889));
-        let endpoint = Endpoint::parse("ws://[::1]/x?token=1").unwrap();
+        let endpoint = parse("ws://[::1]/x?token=1").unwrap();
         assert_eq!((&*endpoint.host, endpoint.port), ("::1", 80));
         for bad in ["http://server", "server:8889", "ws://", "", "ws://a b"] {
-            let error = Endpoint::parse(bad).unwrap_err();
+            let error = parse(bad).unwrap_err();
             assert!(error.contains(var::URL), "{error}");
         }
-        assert!(Endpoint::parse("wss://server").unwrap_err().contains("TLS"));
+    }
+
+    #[test]
+    fn the_address_and_the_pin_say_how_the_server_is_known() {
+        let pin = "0aB1".repeat(16);
+        let security = |url, pin| Endpoint::parse(url, pin).map(|endpoint| endpoint.security);
+        assert_eq!(security("ws://server", None), Ok(Security::Plain));
+        assert_eq!(security("wss://server", None), Ok(Security::Authorities));
+        let pinned = Security::Pinned(Pin::parse(&pin).unwrap());
+        assert_eq!(security("wss://server", Some(&pin)), Ok(pinned));
+        assert_eq!(Endpoint::parse("wss://server", None).unwrap().port, 443);
+        let (letters, accents) = ("x".repeat(64), "é".repeat(32));
+        for bad in ["", "00", &pin[1..], &letters, &accents] {
+            let error = security("wss://server", Some(bad)).unwrap_err();
+            assert!(error.contains(var::TLS_PIN), "{error}");
+        }
+        let error = security("ws://server", Some(&pin)).unwrap_err();
+        assert!(error.contains("wss://"), "{error}");
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod maintenance;
 mod plain;
 mod salt;
 mod settings;
+mod tls;
 
 pub(crate) use draft::{At, JobDraft, WrittenTargets};
 pub(crate) use job::JOB_KEYS;

@@ -1,9 +1,10 @@
 //! What each file of the configuration directory said last, and what of it is in force.
 
+use super::across;
 use super::keys::{MAINTENANCE_KEYS, SETTINGS_KEYS};
 use super::raw::{self, Place};
 use super::validate::{FileContent, FileContext, apply_special, read_file};
-use super::{Executor, FileInfo, FileState, InvalidJob, JobSet, Problem, Settings, Severity};
+use super::{FileInfo, FileState, InvalidJob, JobSet, Problem, Settings, Severity};
 use crate::job::{Job, SourceRef};
 use crate::maintenance::Maintenance;
 use chrono_tz::Tz;
@@ -239,7 +240,7 @@ impl Loader {
             problems.extend(found);
         }
         let settings_sources = self.settings_sources();
-        note_executor(&settings, &settings_sources, &mut problems);
+        problems.extend(across::problems(&settings, &settings_sources, &jobs));
         JobSet {
             settings_sources,
             default_zone: settings.timezone.unwrap_or(self.server_zone),
@@ -269,35 +270,6 @@ impl Loader {
             }
         }
         sources
-    }
-}
-
-/// What is wrong with the executor that was chosen, where it was chosen.
-fn note_executor(
-    settings: &Settings,
-    sources: &BTreeMap<&'static str, SourceRef>,
-    problems: &mut Vec<Problem>,
-) {
-    let (severity, message) = match settings.executor {
-        Executor::Local if settings.local_machines.is_empty() => (
-            Severity::Warning,
-            "executor: local has no machines; list them under local_machines",
-        ),
-        Executor::SaltApi if settings.salt_api_url.is_none() => (
-            Severity::Error,
-            "executor: salt-api needs salt_api_url, such as https://salt.example.org:8000",
-        ),
-        Executor::Local | Executor::Auto | Executor::SaltApi | Executor::SaltCli => return,
-    };
-    if let Some(source) = sources.get("executor") {
-        problems.push(Problem {
-            file: Arc::clone(&source.file),
-            line: source.line,
-            column: source.column,
-            severity,
-            message: message.to_owned(),
-            job: None,
-        });
     }
 }
 

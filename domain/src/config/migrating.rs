@@ -171,6 +171,12 @@ impl Notes<'_> {
                     .to_owned(),
             );
         }
+        if !is_set("machines_ws_plaintext") {
+            absent.push(
+                "machines_ws_plaintext is not set: wrappers of the earlier implementation speak no TLS and are refused. 'machines_ws_plaintext: allow' lets them in"
+                    .to_owned(),
+            );
+        }
         if !is_set("default_wrapper_path") {
             absent.push(format!(
                 "default_wrapper_path is not set: the wrapper is {default_wrapper_path}; it was /usr/local/bin/sp_wrapper.py. Name that one to go on with the wrappers that are there"
@@ -185,7 +191,7 @@ impl Notes<'_> {
         if text(value).is_some_and(|path| has_extension(path, "py")) {
             self.add(
                 place,
-                "wrappers of the earlier implementation go on working; Saltpeter's own loses no output and is told its command in secret. Take the line out once it is on the machines",
+                "wrappers of the earlier implementation go on working with machines_ws_plaintext: allow; Saltpeter's own loses no output and is told its command in secret. Take the line out once it is on the machines",
             );
         }
     }
@@ -273,7 +279,7 @@ impl Notes<'_> {
     }
 }
 
-fn has_extension(path: &str, extension: &str) -> bool {
+pub(super) fn has_extension(path: &str, extension: &str) -> bool {
     Path::new(path)
         .extension()
         .is_some_and(|found| found == extension)

@@ -3,6 +3,7 @@
 //! The server reads files; [`Loader`] remembers for each what it said last, parses only what changed, and
 //! keeps the last good version of a file in force while its new one is wrong.
 
+mod across;
 mod assemble;
 mod check;
 mod diff;
@@ -25,7 +26,7 @@ pub use edit::{EditError, edit_maintenance};
 pub use loader::{FileChange, Loader, MAX_FILE_BYTES, is_config_file};
 pub use migrating::{MigrationNote, migration_notes};
 pub use reference::reference;
-pub use settings::{Executor, Grains, Settings};
+pub use settings::{Executor, Grains, Plaintext, Settings};
 pub use show::ShownSetting;
 pub use sinks::SinkAccess;
 

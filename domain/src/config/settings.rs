@@ -30,6 +30,17 @@ pub struct Settings {
     pub machines_ws_bind_addr: IpAddr,
     /// Port under which wrappers find it, where something stands in between; `None`: the port that it listens on.
     pub advertised_machines_port: Option<u16>,
+    /// PEM file with the certificate of the API's port; `None`: it speaks no TLS.
+    pub tls_cert: Option<String>,
+    /// PEM file with the key of that certificate.
+    pub tls_key: Option<String>,
+    /// Whether the machines' port takes connections without TLS.
+    pub machines_ws_plaintext: Plaintext,
+    /// PEM file with a certificate of the machines' port that an authority has given; `None`: machines know it by the one
+    /// that the server made itself.
+    pub machines_tls_cert: Option<String>,
+    /// PEM file with the key of that certificate.
+    pub machines_tls_key: Option<String>,
     /// The host name under which wrappers find this server; `None`: this host's name.
     pub default_server_host: Option<String>,
     /// Path of the wrapper on the machines.
@@ -115,6 +126,11 @@ impl Default for Settings {
             machines_ws_port: 8889,
             machines_ws_bind_addr: IpAddr::from([0, 0, 0, 0]),
             advertised_machines_port: None,
+            tls_cert: None,
+            tls_key: None,
+            machines_ws_plaintext: Plaintext::Refuse,
+            machines_tls_cert: None,
+            machines_tls_key: None,
             default_server_host: None,
             default_wrapper_path: "/usr/local/bin/saltpeter-wrapper".to_owned(),
             default_wrapper_loglevel: WrapperLogLevel::Normal,
@@ -148,6 +164,26 @@ impl Default for Settings {
             logfile_count: 5,
             start_window: Duration::from_mins(1),
             run_now_confirm_above: 20,
+        }
+    }
+}
+
+/// Whether wrappers may connect without TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Plaintext {
+    /// They are told to use it.
+    #[default]
+    Refuse,
+    /// They may, for those of the earlier implementation cannot do otherwise.
+    Allow,
+}
+
+impl Plaintext {
+    /// The word that stands for it in a file.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Refuse => "refuse",
+            Self::Allow => "allow",
         }
     }
 }

@@ -2,12 +2,29 @@
 
 use super::{Bound, Effect, LogEvent, MachineRun, Refused, Run, Speaker, Step};
 use saltpeter_protocol::api::ReplacedOutcome;
+use saltpeter_protocol::launch::DEFAULT_RETAIN;
 use saltpeter_protocol::machine::v2::{LeaveReason, Progress};
 use saltpeter_protocol::{
     LaunchErrorKind, MachineId, MachineOutcome, MachineState, RunState, UnixMillis,
 };
+use std::time::Duration;
+
+/// For how long after a machine's end an answer is given to a version 1 wrapper, which needs one to everything that it has
+/// said: as long as wrappers keep what they could not deliver, and an hour for clocks. After that the run's token is good
+/// for nothing more, but for machines that were given up in silence.
+pub const ANSWERED_AFTER_END: Duration = DEFAULT_RETAIN.saturating_add(Duration::from_hours(1));
 
 impl MachineRun {
+    /// What a wrapper is told that has nothing more to say here.
+    fn over(&self, now: UnixMillis) -> LeaveReason {
+        match &self.state {
+            MachineState::Ended { at, .. } if now.since(*at) > ANSWERED_AFTER_END => {
+                LeaveReason::NotKnown
+            }
+            _ => LeaveReason::AlreadyEnded,
+        }
+    }
+
     /// Whether the outcome was a guess made in silence, which the wrapper's own report replaces.
     pub(super) fn may_return(&self) -> bool {
         matches!(
@@ -78,7 +95,7 @@ impl Run {
             })
         };
         if known.is_of_earlier(speaker) {
-            return leave(LeaveReason::AlreadyEnded);
+            return leave(known.over(now));
         }
         if known.bound.is_some_and(|bound| bound.speaker != speaker) {
             return leave(LeaveReason::NotTheOne);
@@ -150,7 +167,7 @@ impl Run {
                     });
                     return Ok(step);
                 }
-                leave(LeaveReason::AlreadyEnded)
+                leave(known.over(now))
             }
         }
     }

@@ -25,6 +25,7 @@ mod tests;
 
 pub use attempts::Earlier;
 pub use effect::{Changed, Effect, LogEntry, LogEvent, MaintenanceScope, Refused, Step};
+pub use hello::ANSWERED_AFTER_END;
 pub use input::{Input, Late, MachineExit, Resolution};
 pub use late::AWAITED_LIMIT;
 pub use state::{Bound, MachineRun, Run, RunHead, Speaker};

@@ -12,6 +12,10 @@ use std::time::Duration;
 /// The WebSocket subprotocol that selects version 2.
 pub const SUBPROTOCOL_V2: &str = "saltpeter.v2";
 
+/// The name that a wrapper asks for in TLS when it knows the server by the digest of its certificate: whatever other
+/// certificates the server has, it answers this name with the one that it made itself. No host has it (RFC 2606).
+pub const PINNED_NAME: &str = "pinned.saltpeter.invalid";
+
 /// How often a wrapper sends a heartbeat.
 pub const HEARTBEAT_EVERY: Duration = Duration::from_secs(5);
 

@@ -6,6 +6,7 @@ use crate::executor::LaunchNews;
 use crate::runs::{Dispatched, LaunchOrder, RunHandle};
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
+use saltpeter_domain::Plaintext;
 use saltpeter_domain::job::WrapperProtocol;
 use saltpeter_protocol::launch::{DEFAULT_RETAIN, Launch};
 use saltpeter_protocol::{MachineId, RunId};
@@ -20,6 +21,9 @@ const NEWS: usize = 256;
 /// For how long machines whose wrappers ask for the command are gathered.
 const GATHER: Duration = Duration::from_millis(150);
 
+/// Why a wrapper of the earlier implementation is not started.
+const NO_TLS: &str = "Wrappers of the earlier implementation speak no TLS, and this server refuses connections without: set machines_ws_plaintext: allow under saltpeter_config and start the server anew, or have the job use Saltpeter's own wrapper.";
+
 impl Inner {
     /// Starts the wrappers of `order.machines`. Returns when nothing more will be heard of their starts.
     pub(super) async fn start_wrappers(&self, order: LaunchOrder, reply: &RunHandle) {
@@ -27,14 +31,17 @@ impl Inner {
         let host = self.executor.server_host(spec.server_host.as_deref());
         let advertised = self.config.current().settings.advertised_machines_port;
         let port = advertised.unwrap_or(self.machines_port);
-        let url = format!("ws://{host}:{port}");
+        let url = format!("wss://{host}:{port}");
+        let is_pinned = self.executor.is_this_host() || !self.tls.is_vouched();
+        let pin = is_pinned.then(|| self.tls.pin().to_owned());
+        let takes_old = self.tls.plaintext() == Plaintext::Allow;
         let launch = |machine| Launch {
             url: url.clone(),
             job: order.job.clone(),
             run: order.run.clone(),
             machine,
             token: Some(self.key.token(&order.run)),
-            tls_pin: None,
+            tls_pin: pin.clone(),
             log_level: spec.wrapper.loglevel,
             log_dir: Some(spec.wrapper.logdir.clone()),
             retain: DEFAULT_RETAIN,
@@ -49,6 +56,13 @@ impl Inner {
             }
             launch.for_version_1(spec.command())
         };
+        if spec.wrapper.protocol == WrapperProtocol::V1 && !takes_old {
+            for machine in order.machines {
+                self.failed(&order.run, machine, NO_TLS.to_owned(), reply)
+                    .await;
+            }
+            return;
+        }
         let first: Vec<Launch> = match spec.wrapper.protocol {
             WrapperProtocol::V1 => order.machines.iter().cloned().map(of_old).collect(),
             WrapperProtocol::Auto | WrapperProtocol::V2 => {
@@ -68,6 +82,12 @@ impl Inner {
                 Some(news) = heard.recv() => match news {
                     LaunchNews::GoesOn(machines) => {
                         reply.report(Dispatched::LaunchGoesOn { machines }).await;
+                    }
+                    LaunchNews::WantsCommand(machine, error)
+                        if spec.wrapper.protocol == WrapperProtocol::Auto && !takes_old =>
+                    {
+                        let message = format!("{error}. {NO_TLS}");
+                        self.failed(&order.run, machine, message, reply).await;
                     }
                     LaunchNews::WantsCommand(machine, _)
                         if spec.wrapper.protocol == WrapperProtocol::Auto

@@ -74,6 +74,10 @@ impl Executor for LocalExecutor {
         }
     }
 
+    fn is_this_host(&self) -> bool {
+        true
+    }
+
     fn resolve<'a>(
         &'a self,
         targets: &'a TargetExpr,

@@ -128,6 +128,11 @@ pub trait Executor: Send + Sync + 'static {
     /// The host under which wrappers find this server; `configured` is what the job or the settings say.
     fn server_host(&self, configured: Option<&str>) -> String;
 
+    /// Whether wrappers run on this very host, and so find the server under a name that no authority vouches for.
+    fn is_this_host(&self) -> bool {
+        false
+    }
+
     /// The machines that `targets` matches, whatever is under maintenance.
     fn resolve<'a>(
         &'a self,

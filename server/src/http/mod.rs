@@ -3,10 +3,13 @@
 mod api;
 pub mod assets;
 mod error;
+mod https;
 mod legacy;
 mod pages;
 mod request;
 mod security;
+
+pub use https::refusal;
 
 use crate::ops::Ops;
 use crate::ws::live::{self, Live};

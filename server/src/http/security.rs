@@ -1,5 +1,6 @@
 //! What keeps other web sites out of the dashboard.
 
+use crate::tls::Transport;
 use axum::Router;
 use axum::extract::Request;
 use axum::http::header::{
@@ -30,7 +31,9 @@ pub(super) fn guard(router: Router) -> Router {
 }
 
 async fn apply(request: Request, next: Next) -> Response {
-    let mut response = if is_foreign(request.method(), request.headers()) {
+    let over = request.extensions().get().copied();
+    let over = over.unwrap_or(Transport::Plain);
+    let mut response = if is_foreign(request.method(), request.headers(), over) {
         let message = "the request comes from a page of another site; open the dashboard itself";
         super::error::Refusal(ApiError::new(ErrorCode::BadRequest, message)).into_response()
     } else {
@@ -48,8 +51,9 @@ async fn apply(request: Request, next: Next) -> Response {
 }
 
 /// Whether a browser sends this on behalf of another site. Reading needs no check (the browser keeps
-/// the answer from that site), but for the socket, to which that rule does not apply.
-fn is_foreign(method: &Method, headers: &HeaderMap) -> bool {
+/// the answer from that site), but for the socket, to which that rule does not apply. What comes over TLS must not come
+/// from a page in plain text, even of this host: anybody on the way can have written that.
+fn is_foreign(method: &Method, headers: &HeaderMap, over: Transport) -> bool {
     let reads = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
     if reads && !headers.contains_key("sec-websocket-key") {
         return false;
@@ -60,13 +64,15 @@ fn is_foreign(method: &Method, headers: &HeaderMap) -> bool {
             .get("sec-fetch-site")
             .is_some_and(|site| site == "cross-site");
     };
-    let authority = origin
-        .to_str()
-        .ok()
-        .and_then(|origin| origin.split_once("://"))
-        .map(|(_, authority)| authority);
+    let origin = origin.to_str().ok();
+    let Some((scheme, authority)) = origin.and_then(|origin| origin.split_once("://")) else {
+        return true;
+    };
+    if over == Transport::Tls && scheme != "https" {
+        return true;
+    }
     let host = headers.get(HOST).and_then(|host| host.to_str().ok());
-    authority.is_none() || authority != host
+    Some(authority) != host
 }
 
 #[cfg(test)]
@@ -97,11 +103,25 @@ mod tests {
             (&other, true),
             (&opaque, true),
         ] {
-            assert_eq!(is_foreign(&Method::POST, headers), foreign, "{headers:?}");
-            assert!(!is_foreign(&Method::GET, headers));
+            assert_eq!(
+                is_foreign(&Method::POST, headers, Transport::Plain),
+                foreign,
+                "{headers:?}"
+            );
+            assert!(!is_foreign(&Method::GET, headers, Transport::Plain));
         }
         let mut socket = other;
         socket.insert("sec-websocket-key", HeaderValue::from_static("x"));
-        assert!(is_foreign(&Method::GET, &socket));
+        assert!(is_foreign(&Method::GET, &socket, Transport::Plain));
+    }
+
+    #[test]
+    fn what_comes_over_tls_does_not_come_from_a_page_in_plain_text() {
+        let plain = headers(&[("host", "sp:8888"), ("origin", "http://sp:8888")]);
+        let secure = headers(&[("host", "sp:8888"), ("origin", "https://sp:8888")]);
+        assert!(is_foreign(&Method::POST, &plain, Transport::Tls));
+        assert!(!is_foreign(&Method::POST, &secure, Transport::Tls));
+        // A proxy in between speaks TLS for this server.
+        assert!(!is_foreign(&Method::POST, &secure, Transport::Plain));
     }
 }

@@ -1,12 +1,12 @@
 //! Who may speak for a run: a token per run, made from the server's one key.
 
+use crate::private_file;
 use hmac::digest::common::Key;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use saltpeter_protocol::{RunId, Token};
 use sha2::Sha256;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// Length of the key in bytes.
@@ -61,8 +61,7 @@ impl RunKey {
         };
         match File::open(path) {
             Ok(file) => {
-                let mode = file.metadata().map_err(failed)?.permissions().mode();
-                if mode & 0o077 != 0 {
+                if private_file::is_exposed(&file.metadata().map_err(failed)?) {
                     return Err(KeyError::Exposed {
                         path: path.to_owned(),
                     });
@@ -76,7 +75,7 @@ impl RunKey {
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let key: [u8; KEY_LEN] = rand::random();
-                write_whole(path, &key).map_err(failed)?;
+                private_file::write(path, &key).map_err(failed)?;
                 Ok(Self(key))
             }
             Err(error) => Err(failed(error)),
@@ -104,24 +103,6 @@ impl RunKey {
     }
 }
 
-/// Writes the file so that it is there whole or not at all.
-fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let new = path.with_extension("new");
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&new)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(&new, path)?;
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => File::open(parent)?.sync_all(),
-        _ => Ok(()),
-    }
-}
-
 fn decode(token: &str) -> Option<[u8; KEY_LEN]> {
     let mut tag = [0; KEY_LEN];
     let (pairs, rest) = token.as_bytes().as_chunks::<2>();
@@ -138,6 +119,7 @@ fn decode(token: &str) -> Option<[u8; KEY_LEN]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::fs::PermissionsExt as _;
 
     fn run(name: &str) -> RunId {
         RunId::new(name).unwrap()

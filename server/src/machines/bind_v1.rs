@@ -11,6 +11,7 @@ use saltpeter_protocol::machine::v1::{Envelope, ErrorCode, FromServer, FromWrapp
 use saltpeter_protocol::machine::v2::{LeaveReason, Progress};
 use saltpeter_protocol::{Attempt, MachineId, RunId};
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 impl Reader<'_> {
     /// Makes sure that the connection speaks for whom the message names. False when it may not; the wrapper has its
@@ -49,14 +50,17 @@ impl Reader<'_> {
             return self.unknown(envelope, message).await;
         };
         let (orders_in, orders) = mpsc::channel(QUEUED_ORDERS);
-        let answer = line
-            .hello(
-                machine.clone(),
-                Speaker::v1(attempt),
-                Progress::New,
-                orders_in,
-            )
-            .await?;
+        let hello = || {
+            let speaker = Speaker::v1(attempt);
+            line.hello(machine.clone(), speaker, Progress::New, orders_in.clone())
+        };
+        let mut answer = hello().await?;
+        if let HelloAnswer::Occupied(occupant) = answer {
+            // It is alive as long as something is heard on it, and is closed otherwise.
+            let _ = tokio::time::timeout(self.limits().silence, occupant.left()).await;
+            answer = hello().await?;
+        }
+        drop(orders_in);
         let (over, kill) = match answer {
             HelloAnswer::Welcome { kill, .. } => (false, kill),
             HelloAnswer::Leave {
@@ -67,6 +71,11 @@ impl Reader<'_> {
                 reason: LeaveReason::NotKnown,
                 ..
             } => return self.unknown(envelope, message).await,
+            HelloAnswer::Occupied(_) => {
+                self.counters().refused_leave.add_one();
+                let reason = "another connection speaks for this machine, and is alive";
+                return Err(End::Close(Closing::Policy, reason));
+            }
             HelloAnswer::Leave { message, .. } => {
                 self.counters().refused_leave.add_one();
                 self.error(ErrorCode::JobNotFound, message).await?;
@@ -103,6 +112,7 @@ impl Reader<'_> {
             line,
             output,
             over,
+            since: Instant::now(),
         });
         Ok(true)
     }

@@ -24,6 +24,11 @@ pub struct Limits {
     pub write_within: Duration,
     /// Time without any message, heartbeats included, after which a connection counts as dead.
     pub silence: Duration,
+    /// Time that a wrapper may take to hang up once its machine's outcome is durable; its connection is closed then.
+    pub goodbye_within: Duration,
+    /// Time that a connection lasts of a version 1 wrapper whose machine had its outcome before. One that has more to
+    /// say connects again, as long as it is heard.
+    pub over_within: Duration,
     /// How often a version 1 wrapper is told to kill until its command has ended.
     pub kill_every: Duration,
     /// Bad messages in a row that end a connection.
@@ -37,6 +42,8 @@ impl Default for Limits {
             hello_within: Duration::from_secs(10),
             write_within: Duration::from_secs(10),
             silence: Duration::from_secs(30),
+            goodbye_within: Duration::from_secs(10),
+            over_within: Duration::from_mins(10),
             kill_every: Duration::from_secs(2),
             bad_in_a_row: 10,
         }

@@ -6,6 +6,7 @@ use axum::extract::ws::{CloseFrame, Message};
 use futures::SinkExt as _;
 use serde::Serialize;
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// Messages that may wait for the writing half of a connection; the reading half waits when it is reached, and so the
 /// wrapper is slowed down.
@@ -80,5 +81,13 @@ impl Outgoing {
             Ok(Err(_)) => Err(Over::Gone),
             Err(_) => Err(Over::Slow),
         }
+    }
+}
+
+/// Waits until then; for ever when there is no such time.
+pub(super) async fn at(time: Option<Instant>) {
+    match time {
+        Some(time) => tokio::time::sleep_until(time).await,
+        None => std::future::pending().await,
     }
 }

@@ -6,7 +6,7 @@
 use super::counters::Counters;
 use super::hub::{Limits, Shared};
 use super::incoming::{End, Frame, Incoming};
-use super::outgoing::{Closing, Outgoing, QUEUED_ANSWERS};
+use super::outgoing::{Closing, Outgoing, QUEUED_ANSWERS, at};
 use super::output::MachineOutput;
 use super::wire::{From as Way, To};
 use super::writer_v1::{Answer, Completion, PendingAck, Writer};
@@ -73,6 +73,8 @@ pub(super) struct Bound {
     pub(super) output: Arc<dyn MachineOutput>,
     /// The machine has its outcome already: what still comes is taken and acknowledged, so that the wrapper can leave.
     pub(super) over: bool,
+    /// When it was bound.
+    pub(super) since: Instant,
 }
 
 /// The last word of a wrapper, reported when everything before it is durable.
@@ -108,7 +110,7 @@ impl Reader<'_> {
         }
     }
 
-    fn limits(&self) -> &Limits {
+    pub(super) fn limits(&self) -> &Limits {
         &self.hub.limits
     }
 
@@ -123,10 +125,13 @@ impl Reader<'_> {
     async fn step(&mut self, bind_by: Instant) -> Result<(), End> {
         self.report_end().await;
         let unbound = self.bound.is_none();
+        let over = self.bound.as_ref().filter(|bound| bound.over);
+        let over_by = over.map(|bound| bound.since + self.limits().over_within);
         let mut durable = self.bound.as_ref().map(|bound| bound.output.watch());
         let frame = tokio::select! {
             frame = self.incoming.next() => frame?,
             () = changed(durable.as_mut(), self.ending.as_ref()) => return Ok(()),
+            () = at(over_by) => return Err(End::Close(Closing::Normal, "this machine's part is over")),
             () = tokio::time::sleep_until(bind_by), if unbound => {
                 self.counters().refused_silent.add_one();
                 return Err(End::Close(Closing::Policy, "no message of a known run in time"));

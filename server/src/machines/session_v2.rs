@@ -117,6 +117,8 @@ async fn welcome(
             }
             return leave(outgoing, reason, message).await;
         }
+        // Said to version 1 alone.
+        HelloAnswer::Occupied(_) => return Err(End::Gone),
     };
     let output = hub
         .log
@@ -225,6 +227,7 @@ impl Session {
             durable: self.output.watch(),
             output: self.output.clone(),
             outgoing,
+            goodbye_within: hub.limits.goodbye_within,
         };
         let reader = Reader {
             hub,

@@ -2,7 +2,7 @@
 
 use super::hub::Limits;
 use super::incoming::End;
-use super::outgoing::{Closing, Outgoing, Over};
+use super::outgoing::{Closing, Outgoing, Over, at};
 use super::session_v1::reached;
 use crate::clock::Clock;
 use crate::runs::ToMachine;
@@ -60,6 +60,7 @@ pub(super) struct Writer<'o> {
     outgoing: &'o mut Outgoing,
     clock: &'o dyn Clock,
     kill_every: Duration,
+    goodbye_within: Duration,
     binding: Option<Box<Binding>>,
     /// Acks in the order of their messages. Bounded by what the log queues.
     pending: VecDeque<PendingAck>,
@@ -67,6 +68,8 @@ pub(super) struct Writer<'o> {
     completing: Option<Completion>,
     /// When the kill is said again.
     kill_at: Option<Instant>,
+    /// When the connection is closed because nothing is left to be said.
+    leaves_by: Option<Instant>,
 }
 
 enum Event {
@@ -74,6 +77,7 @@ enum Event {
     Order(Option<ToMachine>),
     Durable(bool),
     KillAgain,
+    GoodbyeDue,
 }
 
 impl<'o> Writer<'o> {
@@ -88,10 +92,12 @@ impl<'o> Writer<'o> {
             outgoing,
             clock,
             kill_every: limits.kill_every,
+            goodbye_within: limits.goodbye_within,
             binding: None,
             pending: VecDeque::new(),
             completing: None,
             kill_at: None,
+            leaves_by: None,
         }
     }
 
@@ -118,6 +124,7 @@ impl<'o> Writer<'o> {
             order = order(orders) => Event::Order(order),
             open = changed(durable) => Event::Durable(open),
             () = at(self.kill_at) => Event::KillAgain,
+            () = at(self.leaves_by) => Event::GoodbyeDue,
         }
     }
 
@@ -128,6 +135,8 @@ impl<'o> Writer<'o> {
             Event::Order(Some(ToMachine::Kill)) | Event::KillAgain => self.kill().await?,
             Event::Order(Some(ToMachine::Done)) => {
                 self.kill_at = None;
+                let by = Instant::now() + self.goodbye_within;
+                self.leaves_by.get_or_insert(by);
                 if let Some(completion) = self.completing.take() {
                     self.ack(AckType::Complete, completion.seq).await?;
                 }
@@ -142,6 +151,9 @@ impl<'o> Writer<'o> {
                 if let Some(binding) = &mut self.binding {
                     binding.orders = None;
                 }
+            }
+            Event::GoodbyeDue => {
+                return Ok(Some(End::Close(Closing::Normal, "all is said")));
             }
             Event::Durable(true) => self.ack_durable().await?,
             Event::Durable(false) => {
@@ -170,6 +182,7 @@ impl<'o> Writer<'o> {
             Answer::Bound(binding) => {
                 self.pending.clear();
                 self.completing = None;
+                self.leaves_by = None;
                 self.kill_at = binding.kill.then(Instant::now);
                 self.binding = Some(binding);
                 Ok(())
@@ -233,13 +246,6 @@ async fn order(orders: Option<&mut mpsc::Receiver<ToMachine>>) -> Option<ToMachi
 async fn changed(durable: Option<&mut watch::Receiver<Durable>>) -> bool {
     match durable {
         Some(durable) => durable.changed().await.is_ok(),
-        None => std::future::pending().await,
-    }
-}
-
-async fn at(time: Option<Instant>) {
-    match time {
-        Some(time) => tokio::time::sleep_until(time).await,
         None => std::future::pending().await,
     }
 }

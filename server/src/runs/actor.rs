@@ -168,6 +168,9 @@ impl Actor {
         let mut applied = Vec::with_capacity(messages.len());
         let mut only_heard = true;
         for Message { input, answer } in messages {
+            let Some(answer) = self.ask_occupant(&input, answer, &applied) else {
+                continue;
+            };
             only_heard &= matches!(input, Input::Heard { .. });
             let machine = match &input {
                 Input::Hello { machine, .. } => Some(machine.clone()),
@@ -324,7 +327,9 @@ fn leave(reason: LeaveReason) -> HelloAnswer {
     let message = match reason {
         LeaveReason::NotTheOne => "Another wrapper speaks for this machine of the run.",
         LeaveReason::AlreadyEnded => "This machine's part of the run is over.",
-        LeaveReason::NotKnown => "The run has no such machine.",
+        LeaveReason::NotKnown => {
+            "The run has no such machine, or its part is over for so long that nothing more is taken."
+        }
     };
     HelloAnswer::Leave {
         reason,

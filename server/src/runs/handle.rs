@@ -1,6 +1,6 @@
 //! How others talk to a run.
 
-use super::Runs;
+use super::{Occupant, Runs};
 use saltpeter_domain::run::{Input, Late, MachineExit, Refused, Resolution, Speaker};
 use saltpeter_protocol::launch::CommandSpec;
 use saltpeter_protocol::machine::v2::{LeaveReason, Progress};
@@ -96,6 +96,9 @@ pub enum HelloAnswer {
         /// Whether a kill is pending.
         kill: bool,
     },
+    /// An older connection speaks for the machine, and by nothing but its end can it be told that the new one is of the
+    /// same wrapper: those of version 1 have no name of their own. To be asked again once the older one has left.
+    Occupied(Occupant),
     /// The wrapper has nothing to do here.
     Leave {
         /// Why.

@@ -8,6 +8,7 @@ mod actor;
 mod effects;
 mod handle;
 mod history;
+mod occupant;
 mod overlap;
 mod port;
 mod recovery;
@@ -18,6 +19,7 @@ mod view;
 
 pub use handle::{Dispatched, Gone, HelloAnswer, MachineInput, RunHandle, ToMachine};
 pub use history::{History, RunHistory};
+pub use occupant::Occupant;
 pub use port::{
     CreateError, Dispatch, Earlier, LaunchOrder, NewRun, ResolveOrder, RunStore, RunWrite,
     StoreError,

@@ -4,16 +4,22 @@ use crate::machines::{Door, Hub};
 use axum::Router;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::ws::{WebSocketUpgrade, rejection::WebSocketUpgradeRejection};
-use axum::extract::{Query, State};
+use axum::extract::{ConnectInfo, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use saltpeter_protocol::machine::SUBPROTOCOL_V2;
 use saltpeter_protocol::machine::v2::MAX_FRAME;
 use serde::Deserialize;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Bytes read from a socket at a time. Every connection has such a buffer, also the thousands that are idle, and it is cleared
 /// for each reading.
 const READ_BUFFER: usize = 4 * 1024;
+
+/// Said to whoever comes in plain text where that is refused.
+const WANTS_TLS: &str = "This port wants TLS. Wrappers of the earlier implementation, which speak none, need machines_ws_plaintext: allow in Saltpeter's configuration.\n";
 
 /// What the address may carry.
 #[derive(Deserialize)]
@@ -25,6 +31,20 @@ struct Address {
 /// The routes of the machines port.
 pub fn router(hub: Hub) -> Router {
     Router::new().fallback(upgrade).with_state(hub)
+}
+
+/// What the machines' port says to whoever comes in plain text where that is refused. The log hears of the first.
+pub fn refusal() -> Router {
+    let told = Arc::new(AtomicBool::new(false));
+    Router::new().fallback(async move |ConnectInfo(peer): ConnectInfo<SocketAddr>| {
+        if !told.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                "{} came to the machines' port without TLS and was refused, as others will be without a further line. Wrappers of the earlier implementation need machines_ws_plaintext: allow",
+                peer.ip()
+            );
+        }
+        (StatusCode::UPGRADE_REQUIRED, WANTS_TLS)
+    })
 }
 
 async fn upgrade(

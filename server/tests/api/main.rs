@@ -12,4 +12,5 @@ mod restart;
 mod retention;
 mod slow;
 mod storage;
+mod tls;
 mod world;

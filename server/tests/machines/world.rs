@@ -18,7 +18,7 @@ use saltpeter_server::machines::{Hub, Limits, RunKey};
 use saltpeter_server::runs::{
     Dispatch, Dispatched, LaunchOrder, ResolveOrder, RunHandle, Runs, StartRun,
 };
-use saltpeter_server::serve::serve;
+use saltpeter_server::serve::{Port, serve};
 use saltpeter_server::store::Store;
 use saltpeter_server::store::faults::Faults;
 use saltpeter_server::store::health::Health;
@@ -26,6 +26,7 @@ use saltpeter_server::store::output::{OutputLog, Part};
 use saltpeter_server::ws::machines::router;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -88,6 +89,7 @@ struct Up {
     faults: Faults,
     key: RunKey,
     hub: Hub,
+    clock: Arc<TestClock>,
     address: SocketAddr,
     closing: CancellationToken,
 }
@@ -118,6 +120,16 @@ impl World {
 
     pub(crate) fn hub(&self) -> &Hub {
         &self.up.hub
+    }
+
+    /// Lets the server's clock run ahead.
+    pub(crate) fn pass(&self, time: Duration) {
+        self.up.clock.step(time);
+    }
+
+    /// Where the server keeps everything.
+    pub(crate) fn dir(&self) -> &Path {
+        self.dir.path()
     }
 
     /// Makes the output log's disk fail.
@@ -276,20 +288,25 @@ impl Up {
             runs.clone(),
             log.clone(),
             key.clone(),
-            clock,
+            clock.clone(),
             limits,
             closing.clone(),
         );
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let routes = router(hub.clone());
-        tokio::spawn(serve(listener, routes, head_limit, closing.clone()));
+        tokio::spawn(serve(
+            Port::open(listener, routes),
+            head_limit,
+            closing.clone(),
+        ));
         Self {
             runs,
             log,
             faults,
             key,
             hub,
+            clock,
             address,
             closing,
         }

@@ -8,3 +8,4 @@ mod restarts;
 mod returned;
 mod rolling;
 mod strangers;
+mod tls;

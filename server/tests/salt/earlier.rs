@@ -19,7 +19,8 @@ fn old_with(keys: &str, settings: &[Setting]) -> SaltSite {
         "old~:\n  schedule: '@yearly'\n  target_type: list\n  wrapper_path: {}\n{keys}\n",
         wrapper.display()
     );
-    site(&job, settings)
+    let settings = [settings, &[Setting::PlainText]].concat();
+    site(&job, &settings)
 }
 
 fn outcome<'d>(detail: &'d RunDetail, machine: &str) -> &'d MachineOutcome {
@@ -216,7 +217,7 @@ async fn at_the_default_place_it_is_left_alone() {
     let before = std::fs::read(&wrapper).unwrap();
     let site = site(
         "new~: {schedule: '@yearly', targets: web2, target_type: list, command: echo as ever}",
-        &[Setting::WrapperAt(wrapper.clone())],
+        &[Setting::PlainText, Setting::WrapperAt(wrapper.clone())],
     );
     let server = site.serve().await;
     let (run, detail) = server.run("new~").await;

@@ -19,6 +19,8 @@ pub(crate) enum Setting {
     NoFileRoot,
     /// Nothing is brought to machines.
     NotDistributed,
+    /// Wrappers may come without TLS, as those of the earlier implementation do.
+    PlainText,
     /// The wrapper's place on machines.
     WrapperAt(PathBuf),
     /// Another address of salt-api, and the file of the authority that it is known by.
@@ -99,6 +101,7 @@ pub(crate) fn site(jobs: &str, settings: &[Setting]) -> SaltSite {
         match setting {
             Setting::NoFileRoot => {}
             Setting::NotDistributed => more += "  distribute_wrapper: false\n",
+            Setting::PlainText => more += "  machines_ws_plaintext: allow\n",
             Setting::WrapperAt(path) => place.clone_from(path),
             Setting::ApiAt(other, ca) => {
                 url.clone_from(other);

@@ -152,10 +152,16 @@ async fn an_environment_that_does_not_do_is_told_to_the_launcher() {
     assert!(said.contains("SP_WEBSOCKET_URL is not set"), "{said}");
     let server = Server::start().await;
     let mut command = wrapper(&server, "tls");
-    command.env(var::URL, "wss://server:8889");
+    command
+        .env(var::URL, "wss://server:8889")
+        .env(var::TLS_PIN, "12");
     let output = command.output().unwrap();
     assert_eq!(output.status.code(), Some(2));
-    assert!(String::from_utf8(output.stderr).unwrap().contains("TLS"));
+    assert!(
+        String::from_utf8(output.stderr)
+            .unwrap()
+            .contains("SP_TLS_PIN")
+    );
 }
 
 #[test]

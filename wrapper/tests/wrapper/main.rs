@@ -10,4 +10,5 @@ mod launch;
 mod output;
 mod server;
 mod start;
+mod tls;
 mod tools;

@@ -3,7 +3,7 @@
 use super::Effect::{AtOnce, Restart};
 use super::job::{LOG_LEVELS, read_zone};
 use super::plain::{flag, optional_word, port, seconds, set, setting, word};
-use super::{Key, documents, machines, salt};
+use super::{Key, documents, machines, salt, tls};
 use crate::config::raw::Node;
 use crate::config::reader::Reader;
 use crate::config::settings::{Executor, MIB, Settings};
@@ -112,6 +112,8 @@ pub(crate) const SETTINGS_KEYS: &[Key<Settings>] = &[
         },
         |settings| settings.api_ws_bind_addr.to_string(),
     ),
+    tls::API_CERT,
+    tls::API_KEY,
     port!(
         "machines_ws_port",
         "port",
@@ -134,6 +136,9 @@ pub(crate) const SETTINGS_KEYS: &[Key<Settings>] = &[
         },
         |settings| settings.machines_ws_bind_addr.to_string(),
     ),
+    tls::PLAINTEXT,
+    tls::CERT,
+    tls::KEY,
     setting(
         "advertised_machines_port",
         "port",

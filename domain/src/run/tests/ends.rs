@@ -4,10 +4,13 @@ use super::{leave, machine_outcome, outcome, welcome};
 use crate::run::samples::{
     STARTED, T0, at, exited, head, hello, kill, machine, resolved, running, started, v1_exit, v2,
 };
-use crate::run::{Effect, Input, MachineExit, Refused, Resolution, Run, Speaker};
+use crate::run::{
+    ANSWERED_AFTER_END, Effect, Input, MachineExit, Refused, Resolution, Run, Speaker,
+};
 use saltpeter_protocol::machine::v2::{Exit, LeaveReason, Progress};
-use saltpeter_protocol::{LaunchErrorKind, MachineOutcome, RunOutcome, RunState};
+use saltpeter_protocol::{Attempt, LaunchErrorKind, MachineOutcome, RunOutcome, RunState};
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 #[test]
 fn a_kill_takes_each_machine_as_it_stands() {
@@ -158,6 +161,23 @@ fn what_is_said_twice_counts_once() {
     assert_eq!(machine_outcome(&run, "a"), MachineOutcome::Succeeded);
     let step = run.apply(hello("a", v2(1), STARTED), at(3)).unwrap();
     assert_eq!(step.effects, leave(LeaveReason::AlreadyEnded));
+}
+
+#[test]
+fn a_version_1_wrapper_is_answered_for_as_long_as_it_may_have_something_to_say() {
+    let mut run = resolved(&["a"], 0);
+    run.apply(hello("a", Speaker::V1, Progress::New), T0)
+        .unwrap();
+    run.apply(v1_exit("a", 0), at(1)).unwrap();
+    let last = at(1) + ANSWERED_AFTER_END;
+    let after = last + Duration::from_millis(1);
+    for speaker in [Speaker::V1, Speaker::V1Retry(Attempt::after(1))] {
+        let again = || hello("a", speaker, Progress::New);
+        let step = run.apply(again(), last).unwrap();
+        assert_eq!(step.effects, leave(LeaveReason::AlreadyEnded));
+        let step = run.apply(again(), after).unwrap();
+        assert_eq!(step.effects, leave(LeaveReason::NotKnown));
+    }
 }
 
 #[test]

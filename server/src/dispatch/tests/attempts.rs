@@ -8,10 +8,11 @@ use crate::machines::RunKey;
 use crate::runs::{Runs, StartRun};
 use crate::store::Store;
 use crate::store::output::OutputLog;
+use crate::tls::MachinesTls;
 use futures::StreamExt as _;
 use futures::future::BoxFuture;
 use saltpeter_domain::retry::{Backoff, Retry};
-use saltpeter_domain::{Maintenance, RunSpec, TargetExpr};
+use saltpeter_domain::{Maintenance, Plaintext, RunSpec, TargetExpr};
 use saltpeter_protocol::api::{RunDetail, TargetRow};
 use saltpeter_protocol::launch::Launch;
 use saltpeter_protocol::machine::v2::Exit;
@@ -107,6 +108,10 @@ struct Bed {
 }
 
 async fn bed(more: &str) -> Bed {
+    bed_with(more, Plaintext::Allow).await
+}
+
+async fn bed_with(more: &str, plaintext: Plaintext) -> Bed {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("config");
     std::fs::create_dir(&path).unwrap();
@@ -123,6 +128,7 @@ async fn bed(more: &str) -> Bed {
         executor: executor.clone(),
         key: RunKey::from_bytes([7; 32]),
         machines_port: 1,
+        tls: MachinesTls::load(dir.path(), None, plaintext).unwrap(),
         clock: Arc::clone(&clock),
         journal: Arc::new(|_| {}),
         output: output.clone(),
@@ -208,5 +214,27 @@ async fn a_version_1_wrapper_is_told_its_attempt_in_the_name_of_the_run() {
         let names: Vec<&str> = launches.iter().map(|launch| launch.run.as_str()).collect();
         assert_eq!(names, [run.as_str(), &format!("{run}{second}")]);
         assert_eq!(launches[0].token, launches[1].token, "it is the run's");
+    }
+}
+
+#[tokio::test]
+async fn a_wrapper_that_speaks_no_tls_is_started_where_it_may_come_and_nowhere_else() {
+    let bed = bed_with(", wrapper_protocol: 1", Plaintext::Refuse).await;
+    let (_, detail) = bed.run().await;
+    assert!(bed.executor.launches.lock().unwrap().is_empty());
+    let last = detail.machines[0].state.outcome().unwrap();
+    let MachineOutcome::StartFailed { message, .. } = last else {
+        panic!("{last:?}");
+    };
+    assert!(
+        message.contains("machines_ws_plaintext: allow"),
+        "{message}"
+    );
+    for (protocol, scheme, has_pin) in [("1", "ws://", false), ("2", "wss://", true)] {
+        let bed = bed_with(&format!(", wrapper_protocol: {protocol}"), Plaintext::Allow).await;
+        bed.run().await;
+        let launches = bed.executor.launches.lock().unwrap();
+        assert!(launches[0].url.starts_with(scheme), "{}", launches[0].url);
+        assert_eq!(launches[0].tls_pin.is_some(), has_pin);
     }
 }

@@ -142,12 +142,12 @@ async fn launched(
     });
     let executor = SaltExecutor::new(config(&dir), salt.clone());
     let launch = |machine| Launch {
-        url: "ws://server:1".to_owned(),
+        url: "wss://server:1".to_owned(),
         job: JobName::new("all").unwrap(),
         run: RunId::new("all_1").unwrap(),
         machine,
         token: Some(RunKey::from_bytes([7; 32]).token(&RunId::new("all_1").unwrap())),
-        tls_pin: None,
+        tls_pin: Some("ab".repeat(32)),
         log_level: WrapperLogLevel::Normal,
         log_dir: None,
         retain: DEFAULT_RETAIN,
@@ -169,6 +169,8 @@ async fn launched(
     let calls = salt.calls.lock().unwrap();
     let sent = format!("{:?}", calls[0].kwargs);
     assert!(sent.contains("SP_TOKEN") && !sent.contains("hidden-value"));
+    let env = &calls[0].kwargs["env"];
+    assert_eq!(env["SP_TLS_PIN"], "ab".repeat(32), "{sent}");
     let cmd = calls[0].kwargs["cmd"].as_str().unwrap();
     assert!(
         !cmd.contains("all_1") && !cmd.contains("/opt/wrapper"),

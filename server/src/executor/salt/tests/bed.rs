@@ -9,7 +9,9 @@ use crate::runs::{HelloAnswer, MachineInput, Runs, StartRun};
 use crate::salt::{Call, Called, Heard, Jid, Return, Salt, SaltError};
 use crate::store::Store;
 use crate::store::output::OutputLog;
+use crate::tls::MachinesTls;
 use futures::future::BoxFuture;
+use saltpeter_domain::Plaintext;
 use saltpeter_domain::run::{MachineExit, Speaker};
 use saltpeter_protocol::api::RunDetail;
 use saltpeter_protocol::machine::v2::{Exit, Progress, WrapperId};
@@ -121,6 +123,7 @@ pub(super) async fn bed(
         executor: Arc::new(SaltExecutor::new(config.clone(), salt.clone())),
         key: RunKey::from_bytes([7; 32]),
         machines_port: 1,
+        tls: MachinesTls::load(dir.path(), None, Plaintext::Allow).unwrap(),
         clock: clock.clone(),
         journal: Arc::new(|_| {}),
         output: OutputLog::open(&dir.path().join("output")).await.unwrap(),
