@@ -21,6 +21,7 @@ pub mod retention;
 pub mod runs;
 pub mod salt;
 pub mod scheduler;
+pub mod secrets;
 pub mod serve;
 pub mod settings;
 pub mod sinks;

@@ -1,10 +1,12 @@
 //! From the keys of a job, read one by one, to a [`Job`]: what is missing, what contradicts what.
 
-use super::keys::{At, JobDraft, WrittenTargets};
+use super::keys::{At, JOB_KEYS, JobDraft, WrittenTargets};
 use super::raw::{Entry, Node, Value};
 use super::reader::Reader;
 use super::validate::FileContext;
-use crate::job::{DEFAULT_MISSED_WINDOW, Job, LaunchWay, Overlap, SourceRef, Timeout};
+use crate::job::{
+    DEFAULT_MISSED_WINDOW, Job, LaunchWay, Overlap, SourceRef, Timeout, WrapperProtocol,
+};
 use crate::retry::{DEFAULT_DELAY, Retry};
 use crate::schedule::{Field, Schedule, ScheduleError, Zone};
 use crate::secret::MASK;
@@ -33,12 +35,7 @@ pub(crate) fn assemble(
     let overlap = overlap(&draft, reader);
     let retry = retry(&draft);
     note_without_effect(&draft, reader);
-    if draft.launch == LaunchWay::Executor && !draft.env.is_empty() {
-        reader.warn(
-            &entry.key_place,
-            "with use_wrapper: false the values of env go through Salt, which keeps them in its job cache for anyone there to read; a wrapper fetches them from this server alone",
-        );
-    }
+    note_exposed(&draft, entry, reader);
     Some(Job {
         name: name?,
         group: context.group.clone(),
@@ -54,6 +51,7 @@ pub(crate) fn assemble(
         cwd: draft.cwd,
         user: draft.user,
         env: draft.env,
+        secrets: draft.secrets,
         overlap: overlap?,
         missed: draft.missed,
         missed_window: draft.missed_window.unwrap_or(DEFAULT_MISSED_WINDOW),
@@ -362,14 +360,55 @@ fn note_without_effect(draft: &JobDraft, reader: &mut Reader) {
     }
 }
 
-/// The job's keys and values as text; the values of `env` are masked.
+/// Notes values that would not stay between this server and its wrappers.
+fn note_exposed(draft: &JobDraft, entry: &Entry, reader: &mut Reader) {
+    let place = |key: &str| {
+        let found = written(entry).find(|entry| entry.key == key);
+        found.map_or(&entry.key_place, |entry| &entry.key_place)
+    };
+    if let Some(twice) = draft
+        .secrets
+        .keys()
+        .find(|name| draft.env.contains_key(*name))
+    {
+        reader.error(
+            place("secrets"),
+            format!("secrets: {twice} is also in env; keep it in one of them"),
+        );
+    }
+    let why = if draft.launch == LaunchWay::Executor {
+        "with use_wrapper: false"
+    } else if draft.wrapper_protocol == WrapperProtocol::V1 {
+        "with wrapper_protocol: 1"
+    } else {
+        return;
+    };
+    if !draft.env.is_empty() {
+        reader.warn(
+            place("env"),
+            format!(
+                "{why} the values of env go through Salt, which keeps them in its job cache for anyone there to read, and are not masked in output; this server's wrapper fetches them from it alone"
+            ),
+        );
+    }
+    if !draft.secrets.is_empty() {
+        reader.error(
+            place("secrets"),
+            format!(
+                "secrets: {why} their values would go through Salt, which keeps them in its job cache for anyone there to read; let this server's own wrapper run the command, which fetches them from it alone"
+            ),
+        );
+    }
+}
+
+/// The job's keys and values as text; the values of `env` are masked, and so is what may be a misspelt `env`.
 fn as_written(entry: &Entry) -> Vec<(String, String)> {
     written(entry)
         .map(|entry| {
-            let text = if entry.key == "env" {
-                masked_env(&entry.value)
-            } else {
-                plain_text(&entry.value)
+            let known = JOB_KEYS.iter().any(|key| key.info.name == entry.key);
+            let text = match &entry.value.value {
+                Value::Map(_) if entry.key == "env" || !known => masked_env(&entry.value),
+                _ => plain_text(&entry.value),
             };
             (entry.key.clone(), text)
         })

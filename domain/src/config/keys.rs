@@ -10,6 +10,7 @@ mod machines;
 mod maintenance;
 mod plain;
 mod salt;
+mod secrets;
 mod settings;
 
 pub(crate) use draft::{At, JobDraft, WrittenTargets};

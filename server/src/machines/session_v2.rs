@@ -16,12 +16,14 @@ use crate::runs::{HelloAnswer, MachineInput, RunHandle, ToMachine};
 use crate::store::output::{AppendError, Chunk, Durable};
 use bytes::Bytes;
 use saltpeter_domain::run::{MachineExit, Speaker};
+use saltpeter_domain::secret::SecretSource;
 use saltpeter_protocol::machine::v2::{
-    Exit, FrameError, FromServer, FromWrapper, HEADER_LEN, LeaveReason, OutputFrame, Progress,
-    RefusedCode, WrapperId,
+    Exit, Feature, FrameError, FromServer, FromWrapper, HEADER_LEN, LeaveReason, OutputFrame,
+    Progress, RefusedCode, WrapperId,
 };
 use saltpeter_protocol::machine::{HEARTBEAT_EVERY, SUBPROTOCOL_V2};
 use saltpeter_protocol::{MachineId, RunId};
+use std::collections::BTreeMap;
 use std::pin::pin;
 use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
@@ -36,6 +38,8 @@ struct Hello {
     machine: MachineId,
     wrapper: WrapperId,
     progress: Progress,
+    version: String,
+    features: Vec<Feature>,
 }
 
 /// Talks with a wrapper to the end.
@@ -102,12 +106,13 @@ async fn welcome(
     let answer = run
         .hello(hello.machine.clone(), speaker, hello.progress, orders_in)
         .await?;
-    let (command, attempt, kill) = match answer {
+    let (mut command, sources, attempt, kill) = match answer {
         HelloAnswer::Welcome {
             command,
+            secrets,
             attempt,
             kill,
-        } => (command, attempt, kill),
+        } => (command, secrets, attempt, kill),
         HelloAnswer::Leave { reason, message } => {
             match reason {
                 LeaveReason::NotKnown => hub.counters.refused_unknown.add_one(),
@@ -126,6 +131,20 @@ async fn welcome(
             tracing::error!(run = %hello.run, machine = %hello.machine, %error, "a wrapper cannot be welcomed");
             End::Close(Closing::Restart, "the output log cannot be read")
         })?;
+    if let Some(command) = &mut command {
+        match secrets(hello, &sources).await {
+            Ok(secrets) => command.secrets = secrets,
+            Err(message) => {
+                tracing::warn!(run = %hello.run, machine = %hello.machine, "the command is not started: {message}");
+                let input = MachineInput::CannotStart {
+                    machine: hello.machine.clone(),
+                    message: message.clone(),
+                };
+                run.send(input).await;
+                return leave(outgoing, LeaveReason::AlreadyEnded, message).await;
+            }
+        }
+    }
     let welcome = FromServer::Welcome {
         command,
         durable: output.durable().length.bytes,
@@ -139,6 +158,25 @@ async fn welcome(
         output,
         orders,
     }))
+}
+
+/// The secrets that the command of this wrapper has. The error is a sentence for the operator.
+async fn secrets(
+    hello: &Hello,
+    sources: &BTreeMap<String, SecretSource>,
+) -> Result<BTreeMap<String, String>, String> {
+    if !sources.is_empty() && !hello.features.contains(&Feature::Secrets) {
+        return Err(format!(
+            "the wrapper on {} (version {}) does not know how to keep secrets out of the output, and the job has some; replace it by the one of this server",
+            hello.machine, hello.version
+        ));
+    }
+    let secrets = crate::secrets::read(sources).await;
+    let secrets = secrets.map_err(|error| error.to_string())?;
+    let exposed = secrets
+        .into_iter()
+        .map(|(name, secret)| (name, secret.expose().to_owned()));
+    Ok(exposed.collect())
 }
 
 async fn leave<R>(
@@ -182,6 +220,7 @@ async fn hello(
                 wrapper,
                 progress,
                 version,
+                features,
                 ..
             }) => {
                 incoming.good();
@@ -191,6 +230,8 @@ async fn hello(
                     machine,
                     wrapper,
                     progress,
+                    version,
+                    features,
                 });
             }
             Said::Control(FromWrapper::Unknown) => {

@@ -2,7 +2,7 @@
 
 use super::{Ops, internal};
 use saltpeter_domain::Maintenance;
-use saltpeter_domain::config::edit_maintenance;
+use saltpeter_domain::config::{edit_maintenance, maintenance_section};
 use saltpeter_protocol::api::{
     ApiError, DiffChange, DiffLine, ErrorCode, FieldProblem, MaintenanceDiff, MaintenanceEdit,
     MaintenancePage,
@@ -65,7 +65,11 @@ impl Ops {
         let text = edited(&target, &wanted)?;
         Ok(MaintenanceDiff {
             file: target.name,
-            lines: lines(&target.text, &text),
+            // Of the rest of the file nothing changes, and it may have secrets in it.
+            lines: lines(
+                maintenance_section(&target.text),
+                maintenance_section(&text),
+            ),
             problems,
         })
     }

@@ -69,6 +69,7 @@ fn spec() -> RunSpec {
         cwd: None,
         user: None,
         env: BTreeMap::from([("PASSWORD".to_owned(), Secret::new("hunter2"))]),
+        secrets: BTreeMap::new(),
         overlap: Overlap::Queue,
         launch: LaunchWay::Wrapper,
         wrapper: WrapperSettings {

@@ -10,6 +10,7 @@ mod maintenance;
 mod rest;
 mod restart;
 mod retention;
+mod secrets;
 mod slow;
 mod storage;
 mod world;
