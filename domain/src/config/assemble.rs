@@ -1,15 +1,15 @@
 //! From the keys of a job, read one by one, to a [`Job`]: what is missing, what contradicts what.
 
-use super::keys::{At, JOB_KEYS, JobDraft, WrittenTargets};
-use super::raw::{Entry, Node, Value};
+use super::keys::{At, JobDraft, WrittenTargets};
+use super::raw::Entry;
 use super::reader::Reader;
 use super::validate::FileContext;
+use super::written::{as_written, written};
 use crate::job::{
     DEFAULT_MISSED_WINDOW, Job, LaunchWay, Overlap, SourceRef, Timeout, WrapperProtocol,
 };
 use crate::retry::{DEFAULT_DELAY, Retry};
 use crate::schedule::{Field, Schedule, ScheduleError, Zone};
-use crate::secret::MASK;
 use crate::targeting::{TargetExpr, TargetType};
 use chrono_tz::Tz;
 use saltpeter_protocol::JobName;
@@ -66,17 +66,6 @@ pub(crate) fn assemble(
         source,
         raw: as_written(entry),
     })
-}
-
-/// The entries of a mapping that have a value.
-pub(super) fn written(entry: &Entry) -> impl Iterator<Item = &Entry> {
-    let entries = match &entry.value.value {
-        Value::Map(entries) => entries.as_slice(),
-        _ => &[],
-    };
-    entries
-        .iter()
-        .filter(|entry| entry.value.value != Value::Null)
 }
 
 fn note_missing(draft: &JobDraft, entry: &Entry, reader: &mut Reader) {
@@ -398,44 +387,5 @@ fn note_exposed(draft: &JobDraft, entry: &Entry, reader: &mut Reader) {
                 "secrets: {why} their values would go through Salt, which keeps them in its job cache for anyone there to read; let this server's own wrapper run the command, which fetches them from it alone"
             ),
         );
-    }
-}
-
-/// The job's keys and values as text; the values of `env` are masked, and so is what may be a misspelt `env`.
-fn as_written(entry: &Entry) -> Vec<(String, String)> {
-    written(entry)
-        .map(|entry| {
-            let known = JOB_KEYS.iter().any(|key| key.info.name == entry.key);
-            let text = match &entry.value.value {
-                Value::Map(_) if entry.key == "env" || !known => masked_env(&entry.value),
-                _ => plain_text(&entry.value),
-            };
-            (entry.key.clone(), text)
-        })
-        .collect()
-}
-
-fn masked_env(node: &Node) -> String {
-    match &node.value {
-        Value::Map(entries) => entries
-            .iter()
-            .map(|entry| format!("{}={MASK}", entry.key))
-            .collect::<Vec<_>>()
-            .join(" "),
-        _ => MASK.to_owned(),
-    }
-}
-
-fn plain_text(node: &Node) -> String {
-    match &node.value {
-        Value::Null => String::new(),
-        Value::Scalar(scalar) => scalar.text.clone(),
-        Value::List(items) => items.iter().map(plain_text).collect::<Vec<_>>().join(", "),
-        Value::Map(entries) => {
-            let pairs = entries
-                .iter()
-                .map(|entry| format!("{}: {}", entry.key, plain_text(&entry.value)));
-            pairs.collect::<Vec<_>>().join(", ")
-        }
     }
 }

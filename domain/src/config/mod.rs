@@ -18,6 +18,7 @@ mod settings;
 mod show;
 mod sinks;
 mod validate;
+mod written;
 
 pub use check::{CheckReport, JobSecret};
 pub use diff::{JobSetDiff, SettingChange, changed_settings};

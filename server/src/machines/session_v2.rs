@@ -5,6 +5,7 @@
 
 use super::counters::Counters;
 use super::find::find;
+use super::handout;
 use super::hub::Shared;
 use super::incoming::{End, Frame, Incoming};
 use super::outgoing::{Closing, Outgoing, QUEUED_ANSWERS, QUEUED_ORDERS};
@@ -16,14 +17,12 @@ use crate::runs::{HelloAnswer, MachineInput, RunHandle, ToMachine};
 use crate::store::output::{AppendError, Chunk, Durable};
 use bytes::Bytes;
 use saltpeter_domain::run::{MachineExit, Speaker};
-use saltpeter_domain::secret::SecretSource;
 use saltpeter_protocol::machine::v2::{
     Exit, Feature, FrameError, FromServer, FromWrapper, HEADER_LEN, LeaveReason, OutputFrame,
     Progress, RefusedCode, WrapperId,
 };
 use saltpeter_protocol::machine::{HEARTBEAT_EVERY, SUBPROTOCOL_V2};
 use saltpeter_protocol::{MachineId, RunId};
-use std::collections::BTreeMap;
 use std::pin::pin;
 use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
@@ -33,13 +32,13 @@ use tokio::sync::{mpsc, watch};
 const COPIED: usize = 4 * 1024;
 
 /// What the wrapper said in its hello.
-struct Hello {
-    run: RunId,
-    machine: MachineId,
+pub(super) struct Hello {
+    pub(super) run: RunId,
+    pub(super) machine: MachineId,
     wrapper: WrapperId,
     progress: Progress,
-    version: String,
-    features: Vec<Feature>,
+    pub(super) version: String,
+    pub(super) features: Vec<Feature>,
 }
 
 /// Talks with a wrapper to the end.
@@ -131,19 +130,10 @@ async fn welcome(
             tracing::error!(run = %hello.run, machine = %hello.machine, %error, "a wrapper cannot be welcomed");
             End::Close(Closing::Restart, "the output log cannot be read")
         })?;
-    if let Some(command) = &mut command {
-        match secrets(hello, &sources).await {
-            Ok(secrets) => command.secrets = secrets,
-            Err(message) => {
-                tracing::warn!(run = %hello.run, machine = %hello.machine, "the command is not started: {message}");
-                let input = MachineInput::CannotStart {
-                    machine: hello.machine.clone(),
-                    message: message.clone(),
-                };
-                run.send(input).await;
-                return leave(outgoing, LeaveReason::AlreadyEnded, message).await;
-            }
-        }
+    if let Some(command) = &mut command
+        && let Err(reason) = handout::complete(command, &sources, hello, &run).await
+    {
+        return leave(outgoing, LeaveReason::AlreadyEnded, reason).await;
     }
     let welcome = FromServer::Welcome {
         command,
@@ -158,25 +148,6 @@ async fn welcome(
         output,
         orders,
     }))
-}
-
-/// The secrets that the command of this wrapper has. The error is a sentence for the operator.
-async fn secrets(
-    hello: &Hello,
-    sources: &BTreeMap<String, SecretSource>,
-) -> Result<BTreeMap<String, String>, String> {
-    if !sources.is_empty() && !hello.features.contains(&Feature::Secrets) {
-        return Err(format!(
-            "the wrapper on {} (version {}) does not know how to keep secrets out of the output, and the job has some; replace it by the one of this server",
-            hello.machine, hello.version
-        ));
-    }
-    let secrets = crate::secrets::read(sources).await;
-    let secrets = secrets.map_err(|error| error.to_string())?;
-    let exposed = secrets
-        .into_iter()
-        .map(|(name, secret)| (name, secret.expose().to_owned()));
-    Ok(exposed.collect())
 }
 
 async fn leave<R>(
