@@ -4,6 +4,7 @@
 //! Everything here is pure. No IO, no clock, no async: bytes and the time come in as arguments, values
 //! go out. That is what makes every rule testable without waiting for anything.
 
+pub mod audit;
 pub mod config;
 pub mod failures;
 pub mod job;

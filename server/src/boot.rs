@@ -1,5 +1,6 @@
 //! The composition root: the only file that knows every part.
 
+use crate::audit::Trail;
 use crate::clock::Clock;
 use crate::config_watch::{Config, ConfigWatch};
 use crate::dispatch::{DispatchParts, Dispatcher, Journal};
@@ -188,6 +189,7 @@ pub async fn boot(options: Options, clock: Arc<dyn Clock>) -> Result<Running> {
         store: store.clone(),
         clock: Arc::clone(&clock),
     };
+    let trail = Trail::new(store.clone(), Arc::clone(&clock));
     let retention = Retention {
         config: config.clone(),
         runs: runs.clone(),
@@ -222,8 +224,10 @@ pub async fn boot(options: Options, clock: Arc<dyn Clock>) -> Result<Running> {
         .as_ref()
         .map(TcpListener::local_addr)
         .transpose()?;
+    let watched = config.clone();
     let ops = Ops::new(ops::Parts {
         config,
+        trail: trail.clone(),
         settings: in_force,
         runs: runs.clone(),
         health,
@@ -252,6 +256,7 @@ pub async fn boot(options: Options, clock: Arc<dyn Clock>) -> Result<Running> {
     );
     lifecycle.spawn("the configuration's watch", watch.run(hard.clone()));
     lifecycle.spawn("the dashboard's state", fanout.run(hard.clone()));
+    lifecycle.spawn("the audit trail", trail.run(watched, hard.clone()));
     lifecycle.spawn(
         "the deletion of old runs",
         retention.run(lifecycle.soft().clone()),

@@ -1,9 +1,11 @@
 //! What people and programs can ask of the server. The edges turn requests into these calls and nothing else.
 
 mod actions;
+mod audit;
 mod maintenance;
 mod pages;
 
+use crate::audit::Trail;
 use crate::clock::Clock;
 use crate::config_watch::Config;
 use crate::executor::Executor;
@@ -45,6 +47,8 @@ pub struct Parts {
     pub sinks: SinkBoard,
     /// Paused jobs.
     pub pauses: Pauses,
+    /// Who did what.
+    pub trail: Trail,
     /// The machines.
     pub executor: Arc<dyn Executor>,
     /// How they are reached, and why so, in a sentence.

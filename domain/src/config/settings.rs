@@ -84,6 +84,8 @@ pub struct Settings {
     pub reconnect_grace: Duration,
     /// Days for which ended runs are kept; 0: for ever.
     pub retention_days: u32,
+    /// How many days entries of the audit trail are kept; 0: for ever.
+    pub audit_days: u32,
     /// Ended runs that are kept of each job; 0: all.
     pub retention_runs: u32,
     /// Bytes of output that are kept, of all jobs together; `None`: all.
@@ -142,6 +144,7 @@ impl Default for Settings {
             data_dir: None,
             reconnect_grace: Duration::from_mins(10),
             retention_days: 90,
+            audit_days: 400,
             retention_runs: 10_000,
             retention_output: Some(10 * 1024 * MIB),
             logfile_size: Some(64 * MIB),

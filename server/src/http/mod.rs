@@ -2,9 +2,11 @@
 
 mod api;
 pub mod assets;
+mod audit;
 mod error;
 mod legacy;
 mod pages;
+mod plain;
 mod request;
 mod security;
 
@@ -22,6 +24,7 @@ pub fn router(ops: &Ops, live: Live) -> Router {
     let programs = middleware::from_fn_with_state(ops.clone(), legacy::negotiate);
     let routes = pages::router(backend)
         .layer(programs)
+        .merge(audit::router(ops.clone()))
         .merge(legacy::router(ops.clone()))
         .merge(api::router(ops.clone()))
         .route("/api/{*rest}", axum::routing::any(api::no_route))

@@ -1,5 +1,6 @@
 //! What outlives the process.
 
+pub mod audit;
 pub mod faults;
 pub mod health;
 mod open;

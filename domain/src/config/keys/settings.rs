@@ -261,6 +261,17 @@ pub(crate) const SETTINGS_KEYS: &[Key<Settings>] = &[
         |settings| show_mib(settings.retention_output),
     ),
     setting(
+        "audit_days",
+        "days",
+        "`400`",
+        AtOnce,
+        "How long it is kept who did what; `0`: for ever.",
+        |settings, node, reader| {
+            set(&mut settings.audit_days, reader.count(node));
+        },
+        |settings| settings.audit_days.to_string(),
+    ),
+    setting(
         "logfile_size",
         "MiB",
         "`64`",
