@@ -6,8 +6,9 @@
 use super::StoreError;
 use super::health::Commits;
 use super::read::query;
-use super::retention;
 use super::row::{to_json, to_json_if};
+use super::{people, retention};
+use crate::people::PeopleWrite;
 use crate::runs::{CreateError, NewRun, RunWrite};
 use saltpeter_domain::run::{MachineRun, Run, RunHead};
 use saltpeter_protocol::api::Pause;
@@ -44,6 +45,8 @@ pub(super) enum Order {
     DeleteSome(i64, Done<bool>),
     /// A value to remember.
     SetMeta(String, String, Done<()>),
+    /// A change of people, sessions or tokens; the rows that it changed are told.
+    People(Box<PeopleWrite>, Done<u64>),
 }
 
 /// What an order has come to, to be told once it is durable.
@@ -52,6 +55,8 @@ enum Outcome {
     Written,
     /// Whether there is more to delete.
     Deleted(bool),
+    /// How many rows are not as they were.
+    Changed(u64),
 }
 
 pub(super) struct Writer {
@@ -159,7 +164,13 @@ impl Order {
             (Self::DeleteSome(_, done), Err(error)) => {
                 let _ = done.send(Err(error));
             }
-            (Self::Create(..) | Self::DeleteSome(..), Ok(_)) => {}
+            (Self::People(_, done), Ok(Outcome::Changed(rows))) => {
+                let _ = done.send(Ok(rows));
+            }
+            (Self::People(_, done), Err(error)) => {
+                let _ = done.send(Err(error));
+            }
+            (Self::Create(..) | Self::DeleteSome(..) | Self::People(..), Ok(_)) => {}
             (
                 Self::Save(_, done)
                 | Self::PassOver(_, _, done)
@@ -213,6 +224,10 @@ async fn carry_out(
         Order::DeleteSome(seq, _) => {
             let more = retention::delete_some(connection, *seq).await?;
             return Ok(Outcome::Deleted(more));
+        }
+        Order::People(write, _) => {
+            let rows = people::carry_out(connection, write).await?;
+            return Ok(Outcome::Changed(rows));
         }
         Order::SetMeta(name, value, _) => {
             sqlx::query(
