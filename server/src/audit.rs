@@ -1,6 +1,7 @@
 //! The audit trail: who did what, when, from where, with the old and the new value. What is put down here stays until
 //! its time is over.
 
+mod people;
 mod reloads;
 
 use crate::VERSION;

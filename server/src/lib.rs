@@ -18,6 +18,7 @@ pub mod ops;
 pub mod outbound;
 pub mod outputs;
 pub mod pauses;
+pub mod people;
 pub mod retention;
 pub mod runs;
 pub mod salt;

@@ -29,6 +29,10 @@ const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 /// Open files for every wrapper and browser that may be connected, and some for the server itself.
 const OPEN_FILES: u64 = 20_000;
 
+/// In the extensions of a request that came over TLS.
+#[derive(Debug, Clone, Copy)]
+pub struct Encrypted;
+
 /// Lets this process have as many files open as it may, since each connection is one: what a shell or an init system gives
 /// at first is mostly 1,024.
 pub fn raise_open_files() {

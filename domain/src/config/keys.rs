@@ -9,6 +9,7 @@ mod job;
 mod machines;
 mod maintenance;
 mod plain;
+mod proxy;
 mod salt;
 mod secrets;
 mod settings;

@@ -26,7 +26,7 @@ pub use edit::{EditError, edit_maintenance, maintenance_section};
 pub use loader::{FileChange, Loader, MAX_FILE_BYTES, is_config_file};
 pub use migrating::{MigrationNote, migration_notes};
 pub use reference::reference;
-pub use settings::{Executor, Grains, Settings};
+pub use settings::{AuthProxy, Executor, Grains, Settings};
 pub use show::ShownSetting;
 pub use sinks::SinkAccess;
 

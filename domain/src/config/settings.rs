@@ -2,6 +2,7 @@
 
 use super::sinks::SinkAccess;
 use crate::job::WrapperLogLevel;
+use crate::network::Network;
 use crate::secret::Secret;
 use chrono_tz::Tz;
 use saltpeter_protocol::MachineId;
@@ -24,6 +25,8 @@ pub struct Settings {
     pub api_ws_port: u16,
     /// Address they listen on.
     pub api_ws_bind_addr: IpAddr,
+    /// The proxy that vouches for people; `None`: there is none.
+    pub auth_proxy: Option<AuthProxy>,
     /// Port that wrappers connect to.
     pub machines_ws_port: u16,
     /// Address it listens on.
@@ -100,6 +103,15 @@ pub struct Settings {
     pub run_now_confirm_above: u32,
 }
 
+/// A proxy that logs people in and names them in a header.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuthProxy {
+    /// Where its requests come from. Whoever else sends the header is not believed.
+    pub from: Vec<Network>,
+    /// The header with the user's name, in lower case.
+    pub header: String,
+}
+
 /// What is known of a machine: Salt's grains, or those written under `local_machines`. Always a JSON object.
 pub type Grains = serde_json::Map<String, serde_json::Value>;
 
@@ -114,6 +126,7 @@ impl Default for Settings {
             api_ws: true,
             api_ws_port: 8888,
             api_ws_bind_addr: IpAddr::from([127, 0, 0, 1]),
+            auth_proxy: None,
             machines_ws_port: 8889,
             machines_ws_bind_addr: IpAddr::from([0, 0, 0, 0]),
             advertised_machines_port: None,

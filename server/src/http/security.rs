@@ -11,6 +11,9 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use saltpeter_protocol::api::{ApiError, ErrorCode};
 
+/// Where a browser says how a request's page is related to this server.
+const SEC_FETCH_SITE: &str = "sec-fetch-site";
+
 /// For answers that are no pages: nothing in them may run or be framed.
 const STRICT: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
 
@@ -23,6 +26,12 @@ pub(super) fn page_policy(nonce: &str) -> String {
          base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
     )
 }
+
+/// The policy of the pages that are plain forms. Their only script is the one that chooses the theme.
+pub(super) const FORM_POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; form-action 'self'; \
+     base-uri 'none'; frame-ancestors 'none'",
+);
 
 /// Adds the headers to every answer, and refuses what another site makes a visitor's browser send.
 pub(super) fn guard(router: Router) -> Router {
@@ -47,18 +56,30 @@ async fn apply(request: Request, next: Next) -> Response {
     response
 }
 
-/// Whether a browser sends this on behalf of another site. Reading needs no check (the browser keeps
-/// the answer from that site), but for the socket, to which that rule does not apply.
-fn is_foreign(method: &Method, headers: &HeaderMap) -> bool {
+/// Whether it matters who makes a browser send this. Reading does not (the browser keeps the answer from other
+/// sites), but for the socket, to which that rule does not apply.
+pub(super) fn matters(method: &Method, headers: &HeaderMap) -> bool {
     let reads = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
-    if reads && !headers.contains_key("sec-websocket-key") {
-        return false;
-    }
+    !reads || headers.contains_key("sec-websocket-key")
+}
+
+/// Whether a browser sends this on behalf of another site. Programs say nothing of where they come from.
+fn is_foreign(method: &Method, headers: &HeaderMap) -> bool {
+    matters(method, headers)
+        && !is_own(headers)
+        && (headers.contains_key(ORIGIN)
+            || headers
+                .get(SEC_FETCH_SITE)
+                .is_some_and(|site| site == "cross-site"))
+}
+
+/// Whether this says that it comes from a page of this very server, as browsers do with every form and every call of a
+/// script. No page of another site can make one say so.
+pub(super) fn is_own(headers: &HeaderMap) -> bool {
     let Some(origin) = headers.get(ORIGIN) else {
-        // Programs send none; a browser says where it comes from in this header too.
         return headers
-            .get("sec-fetch-site")
-            .is_some_and(|site| site == "cross-site");
+            .get(SEC_FETCH_SITE)
+            .is_some_and(|site| site == "same-origin");
     };
     let authority = origin
         .to_str()
@@ -66,7 +87,7 @@ fn is_foreign(method: &Method, headers: &HeaderMap) -> bool {
         .and_then(|origin| origin.split_once("://"))
         .map(|(_, authority)| authority);
     let host = headers.get(HOST).and_then(|host| host.to_str().ok());
-    authority.is_none() || authority != host
+    authority.is_some() && authority == host
 }
 
 #[cfg(test)]
@@ -99,6 +120,22 @@ mod tests {
         ] {
             assert_eq!(is_foreign(&Method::POST, headers), foreign, "{headers:?}");
             assert!(!is_foreign(&Method::GET, headers));
+        }
+        let fetched = headers(&[("host", "sp:8888"), ("sec-fetch-site", "same-origin")]);
+        let crossed = headers(&[("host", "sp:8888"), ("sec-fetch-site", "cross-site")]);
+        let neighbour = headers(&[("host", "sp:8888"), ("origin", "http://sp:9999")]);
+        assert!(is_foreign(&Method::POST, &crossed) && is_foreign(&Method::POST, &neighbour));
+        for (headers, is_ours) in [
+            (&own, true),
+            (&fetched, true),
+            // Cookies and names that a proxy vouches for are not enough of themselves.
+            (&program, false),
+            (&other, false),
+            (&opaque, false),
+            (&crossed, false),
+            (&neighbour, false),
+        ] {
+            assert_eq!(is_own(headers), is_ours, "{headers:?}");
         }
         let mut socket = other;
         socket.insert("sec-websocket-key", HeaderValue::from_static("x"));

@@ -5,9 +5,9 @@
 
 use super::health::Commits;
 use super::read::query;
-use super::retention;
 use super::row::{to_json, to_json_if};
-use super::{StoreError, audit};
+use super::{StoreError, audit, people, retention};
+use crate::people::PeopleWrite;
 use crate::runs::{CreateError, NewRun, RunWrite};
 use saltpeter_domain::audit::Entry;
 use saltpeter_domain::run::{MachineRun, Run, RunHead};
@@ -45,6 +45,8 @@ pub(super) enum Order {
     DeleteSome(i64, Done<bool>),
     /// A value to remember.
     SetMeta(String, String, Done<()>),
+    /// A change of people, sessions or tokens; the rows that it changed are told.
+    People(Box<PeopleWrite>, Done<u64>),
     /// An entry of the audit trail.
     Audit(Box<Entry>, Done<()>),
     /// Some entries of it from before this time go; how many is told.
@@ -57,8 +59,8 @@ enum Outcome {
     Written,
     /// Whether there is more to delete.
     Deleted(bool),
-    /// So many entries have gone.
-    Forgotten(u64),
+    /// How many rows are not as they were.
+    Changed(u64),
 }
 
 pub(super) struct Writer {
@@ -166,13 +168,16 @@ impl Order {
             (Self::DeleteSome(_, done), Err(error)) => {
                 let _ = done.send(Err(error));
             }
-            (Self::ForgetAudit(_, done), Ok(Outcome::Forgotten(count))) => {
-                let _ = done.send(Ok(count));
+            (Self::People(_, done) | Self::ForgetAudit(_, done), Ok(Outcome::Changed(rows))) => {
+                let _ = done.send(Ok(rows));
             }
-            (Self::ForgetAudit(_, done), Err(error)) => {
+            (Self::People(_, done) | Self::ForgetAudit(_, done), Err(error)) => {
                 let _ = done.send(Err(error));
             }
-            (Self::Create(..) | Self::DeleteSome(..) | Self::ForgetAudit(..), Ok(_)) => {}
+            (
+                Self::Create(..) | Self::DeleteSome(..) | Self::People(..) | Self::ForgetAudit(..),
+                Ok(_),
+            ) => {}
             (
                 Self::Save(_, done)
                 | Self::PassOver(_, _, done)
@@ -231,7 +236,11 @@ async fn carry_out(
         Order::Audit(entry, _) => audit::add(connection, entry).await?,
         Order::ForgetAudit(before, _) => {
             let gone = audit::forget(connection, *before).await?;
-            return Ok(Outcome::Forgotten(gone));
+            return Ok(Outcome::Changed(gone));
+        }
+        Order::People(write, _) => {
+            let rows = people::carry_out(connection, write).await?;
+            return Ok(Outcome::Changed(rows));
         }
         Order::SetMeta(name, value, _) => {
             sqlx::query(

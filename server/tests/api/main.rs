@@ -8,6 +8,7 @@ mod documents;
 mod http;
 mod live;
 mod maintenance;
+mod people;
 mod rest;
 mod restart;
 mod retention;

@@ -3,7 +3,7 @@
 use super::Effect::{AtOnce, Restart};
 use super::job::{LOG_LEVELS, read_zone};
 use super::plain::{flag, optional_word, port, seconds, set, setting, word};
-use super::{Key, documents, machines, salt};
+use super::{Key, documents, machines, proxy, salt};
 use crate::config::raw::Node;
 use crate::config::reader::Reader;
 use crate::config::settings::{Executor, MIB, Settings};
@@ -111,6 +111,15 @@ pub(crate) const SETTINGS_KEYS: &[Key<Settings>] = &[
             set(&mut settings.api_ws_bind_addr, read_address(node, reader));
         },
         |settings| settings.api_ws_bind_addr.to_string(),
+    ),
+    setting(
+        "auth_proxy",
+        "mapping",
+        "none",
+        Restart,
+        "A reverse proxy that logs people in: `from` is the list of addresses and networks that its requests come from, `header` the header in which it names the user, such as `X-Remote-User`. Only from there is the header believed, and only names that have an account here are let in (`saltpeter user add NAME --no-password`). Of such requests `X-Forwarded-For` is believed too. The proxy has to replace both headers, whatever it is sent.",
+        proxy::read_proxy,
+        proxy::show_proxy,
     ),
     port!(
         "machines_ws_port",

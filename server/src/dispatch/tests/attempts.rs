@@ -65,9 +65,10 @@ impl Executor for Reluctant {
         self.launches.lock().unwrap().extend(launches);
         Box::pin(async move {
             let error = ExecutorError::Failed("no".to_owned());
-            let heard = match asks {
-                true => LaunchNews::WantsCommand(web1(), error),
-                false => LaunchNews::Failed(web1(), error),
+            let heard = if asks {
+                LaunchNews::WantsCommand(web1(), error)
+            } else {
+                LaunchNews::Failed(web1(), error)
             };
             news.send(heard).await.unwrap();
         })

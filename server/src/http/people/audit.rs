@@ -1,9 +1,11 @@
 //! Who did what: the page, and the whole of it as a file.
 
-use super::error::{Answer, Refusal};
-use super::plain::{self, Html};
+use super::super::error::Refusal;
+use super::failure;
+use super::page::Page;
 use crate::audit::{Place, Wanted};
 use crate::ops::Ops;
+use crate::people::Caller;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{Query, State};
@@ -12,6 +14,7 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use chrono::{DateTime, NaiveDate, SecondsFormat};
 use futures::stream;
+use maud::{Markup, html};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use saltpeter_domain::audit::{Entry, Kind};
 use saltpeter_protocol::UnixMillis;
@@ -100,92 +103,81 @@ impl Asked {
     }
 }
 
-async fn page(State(ops): State<Ops>, Query(asked): Query<Asked>) -> Answer<Response> {
+async fn page(State(ops): State<Ops>, caller: Caller, Query(asked): Query<Asked>) -> Response {
+    match shown(&ops, &caller, &asked).await {
+        Ok(page) => page,
+        Err(error) => failure(&caller, error),
+    }
+}
+
+async fn shown(ops: &Ops, caller: &Caller, asked: &Asked) -> Result<Response, ApiError> {
     let wanted = asked.wanted()?;
     let place = asked.before.map_or(Place::NEWEST, Place::Before);
     // One more, to know whether there are older ones.
-    let mut entries = ops.audit(&wanted, place, ON_A_PAGE + 1).await?;
+    let mut entries = ops.audit(caller, &wanted, place, ON_A_PAGE + 1).await?;
     let more = entries.len() > ON_A_PAGE as usize;
     entries.truncate(ON_A_PAGE as usize);
     let older = entries.last().filter(|_| more).map(|(seq, _)| *seq);
-
-    let mut html = Html::default();
-    html.markup(
-        "<h1>Audit</h1><p class=\"weak\">Who did what, when and from where. Times are UTC.</p>",
-    );
-    filters(&mut html, &asked);
-    if entries.is_empty() {
-        html.markup("<p class=\"empty\">Nothing of that kind has been put down.</p>");
-    } else {
-        html.markup(
-            "<section class=\"card audit\"><table><thead><tr><th>When</th><th>Who</th><th>From</th><th>What</th>\
-             </tr></thead><tbody>",
-        );
-        for (_, entry) in &entries {
-            row(&mut html, entry);
+    let link = |before| format!("/audit?{}", asked.query(before));
+    Ok(Page::new("Audit", Some(caller)).render(html! {
+        h1 { "Audit" }
+        p class="weak" { "Who did what, when and from where. Times and days are UTC." }
+        (filters(asked))
+        section class="card audit" {
+            @if entries.is_empty() {
+                p class="weak" { "Nothing of that kind has been put down." }
+            } @else {
+                table {
+                    thead { tr { th { "When" } th { "Who" } th { "From" } th { "What" } } }
+                    tbody { @for (_, entry) in &entries { (row(entry)) } }
+                }
+            }
         }
-        html.markup("</tbody></table></section>");
-    }
-    html.markup("<p class=\"buttons\">");
-    if asked.before.is_some() {
-        html.markup("<a class=\"button\" href=\"/audit?")
-            .text(&asked.query(None))
-            .markup("\">Newest</a>");
-    }
-    if let Some(seq) = older {
-        html.markup("<a class=\"button\" rel=\"next\" href=\"/audit?")
-            .text(&asked.query(Some(seq)))
-            .markup("\">Older</a>");
-    }
-    html.markup("<a class=\"button\" href=\"/api/v1/audit?")
-        .text(&asked.query(None))
-        .markup("\" download>Download all of this (JSON lines)</a></p>");
-    Ok(plain::page("Audit", &html))
+        p class="buttons" {
+            @if asked.before.is_some() { a class="button" href=(link(None)) { "Newest" } }
+            @if older.is_some() { a class="button" rel="next" href=(link(older)) { "Older" } }
+            a class="button" href={ "/api/v1/audit?" (asked.query(None)) } download { "Download all of this (JSON lines)" }
+        }
+    }))
 }
 
-fn filters(html: &mut Html, asked: &Asked) {
-    html.markup(
-        "<form class=\"buttons\" action=\"/audit\"><label>Who <input name=\"who\" value=\"",
-    )
-    .text(&asked.who)
-    .markup("\"></label> <label>What <select name=\"what\"><option value=\"\">everything</option>");
-    for kind in Kind::ALL {
-        html.markup("<option value=\"").text(kind.as_str());
-        html.markup(if kind.as_str() == asked.what {
-            "\" selected>"
-        } else {
-            "\">"
-        });
-        html.text(words(kind)).markup("</option>");
-    }
-    html.markup("</select></label> <label>From <input type=\"date\" name=\"since\" value=\"")
-        .text(&asked.since)
-        .markup("\"></label> <label>to <input type=\"date\" name=\"until\" value=\"")
-        .text(&asked.until)
-        .markup("\"></label> <button class=\"primary\">Show</button></form>");
-}
-
-fn row(html: &mut Html, entry: &Entry) {
-    html.markup("<tr data-kind=\"")
-        .text(entry.kind.as_str())
-        .markup("\"><td>")
-        .text(&iso(entry.at))
-        .markup("</td><td>")
-        .text(&entry.who)
-        .markup("</td><td>")
-        .text(entry.from.as_deref().unwrap_or("this host"))
-        .markup("</td><td>")
-        .text(&entry.deed);
-    for (value, title) in [(&entry.old, "before"), (&entry.new, "after")] {
-        if let Some(value) = value.as_ref().filter(|value| !value.is_empty()) {
-            html.markup("<details><summary>")
-                .text(title)
-                .markup("</summary><pre>")
-                .text(value)
-                .markup("</pre></details>");
+fn filters(asked: &Asked) -> Markup {
+    html! {
+        form class="buttons" action="/audit" {
+            label { "Who" input name="who" value=(asked.who) autocomplete="off"; }
+            label {
+                "What"
+                select name="what" {
+                    option value="" { "everything" }
+                    @for kind in Kind::ALL {
+                        option value=(kind.as_str()) selected[kind.as_str() == asked.what] { (words(kind)) }
+                    }
+                }
+            }
+            label { "From" input type="date" name="since" value=(asked.since); }
+            label { "To" input type="date" name="until" value=(asked.until); }
+            button class="primary" { "Show" }
         }
     }
-    html.markup("</td></tr>");
+}
+
+fn row(entry: &Entry) -> Markup {
+    let values = [("before", &entry.old), ("after", &entry.new)];
+    html! {
+        tr data-testid="audit-row" data-kind=(entry.kind.as_str()) {
+            td { time datetime=(iso(entry.at)) { (iso(entry.at)) } }
+            td { (entry.who) }
+            td { (entry.from.as_deref().unwrap_or("this host")) }
+            td {
+                (entry.deed)
+                @for (title, value) in values {
+                    @if let Some(value) = value.as_ref().filter(|value| !value.is_empty()) {
+                        details { summary { (title) } pre { (value) } }
+                    }
+                }
+            }
+        }
+    }
 }
 
 fn words(kind: Kind) -> &'static str {
@@ -210,16 +202,20 @@ struct Line<'e> {
 }
 
 /// Everything that is asked for, the oldest first, a JSON object a line.
-async fn export(State(ops): State<Ops>, Query(asked): Query<Asked>) -> Result<Response, Refusal> {
+async fn export(
+    State(ops): State<Ops>,
+    caller: Caller,
+    Query(asked): Query<Asked>,
+) -> Result<Response, Refusal> {
     let wanted = asked.wanted()?;
     // The first piece now, so that what cannot be read is an error and not the end of a file.
-    let first = piece(&ops, &wanted, Place::OLDEST).await?;
-    let rest = stream::unfold(Some((ops, wanted, first)), |next| async move {
-        let (ops, wanted, (lines, last)) = next?;
+    let first = piece(&ops, &caller, &wanted, Place::OLDEST).await?;
+    let rest = stream::unfold(Some((ops, caller, wanted, first)), |next| async move {
+        let (ops, caller, wanted, (lines, last)) = next?;
         let following = match last {
             None => None,
-            Some(seq) => match piece(&ops, &wanted, Place::After(seq)).await {
-                Ok(following) => Some((ops, wanted, following)),
+            Some(seq) => match piece(&ops, &caller, &wanted, Place::After(seq)).await {
+                Ok(following) => Some((ops, caller, wanted, following)),
                 Err(error) => {
                     tracing::warn!(%error, "an export of the audit trail is cut off");
                     return Some((Err(std::io::Error::other(error.to_string())), None));
@@ -242,10 +238,11 @@ async fn export(State(ops): State<Ops>, Query(asked): Query<Asked>) -> Result<Re
 /// Some lines, and the number of the last one if there may be more.
 async fn piece(
     ops: &Ops,
+    caller: &Caller,
     wanted: &Wanted,
     place: Place,
 ) -> Result<(String, Option<i64>), ApiError> {
-    let entries = ops.audit(wanted, place, AT_ONCE).await?;
+    let entries = ops.audit(caller, wanted, place, AT_ONCE).await?;
     let mut lines = String::new();
     for (seq, entry) in &entries {
         let line = Line {
