@@ -1,6 +1,7 @@
 //! What every store of runs must do, and that this one answers by index.
 
 mod attempts;
+mod people;
 
 use super::read::query;
 use super::{Store, StoreError, retention};

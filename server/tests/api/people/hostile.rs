@@ -13,7 +13,7 @@ pub(super) const HOSTILE: &[&str] = &[
     "</textarea></title></style><img src=x onerror=window.hacked=1>",
     "\"><svg onload=window.hacked=1>",
     "' onmouseover='window.hacked=1",
-    "--><!-- ]]> <![CDATA[<b>",
+    "--><!-- ]]> <![CDATA[<hacked>",
     "&lt;script&gt; &amp; &#60;b&#62;",
     "{{7*7}} ${7*7} <%= 7*7 %>",
     "javascript:window.hacked=1",
@@ -27,7 +27,7 @@ fn is_clean(page: &str, of: &str) {
         "<script>window",
         "<img src=x",
         "<svg onload",
-        "<b>",
+        "<hacked",
         "<![CDATA[",
         "href=\"javascript:",
         "--><!-- ]]>",
@@ -192,7 +192,7 @@ async fn what_people_type_stays_text() {
         ana.go(&world, "/account")
             .await
             .text()
-            .contains("test &lt;b&gt;browser")
+            .contains("test &lt;hacked&gt;browser")
     );
     let page = world
         .request(
