@@ -7,7 +7,7 @@ use saltpeter_protocol::RunId;
 use serde_json::json;
 
 /// Markup, ends of elements that others are in, quotes, entities, what turns the direction of text, and more.
-pub(super) const HOSTILE: &[&str] = &[
+const HOSTILE: &[&str] = &[
     "<script>window.hacked=1</script>",
     "</script><script>window.hacked=1</script>",
     "</textarea></title></style><img src=x onerror=window.hacked=1>",
@@ -77,16 +77,12 @@ async fn jobs_outputs_and_errors_stay_text() {
     ])
     .await;
     let mut runs: Vec<RunId> = Vec::new();
-    for number in 0..HOSTILE.len() {
+    for (number, text) in HOSTILE.iter().enumerate() {
         let run = world.run(&format!("h{number}~")).await;
         let detail = world.ended(&run).await;
         assert_eq!(detail.summary.counts.failed, 1);
         let output = world.output(&run, "web1").await;
-        assert_eq!(
-            output,
-            format!("{}\n", HOSTILE[number]),
-            "it really is in the output"
-        );
+        assert_eq!(output, format!("{text}\n"), "it really is in the output");
         runs.push(run);
     }
     let mut paths = vec![
