@@ -230,6 +230,55 @@ fn local_machines_may_have_grains() {
     );
 }
 
+#[test]
+fn a_proxy_is_believed_when_it_is_said_which_and_by_what_header() {
+    let with = |value: &str| {
+        let text = format!("saltpeter_config:\n  auth_proxy: {value}\n");
+        let set = load(&[("s.yaml", &text)]);
+        let errors: Vec<String> = problems(&set)
+            .lines()
+            .filter(|line| line.contains(": error: "))
+            .map(str::to_owned)
+            .collect();
+        (set.settings.auth_proxy.clone(), errors.join("\n"))
+    };
+    let (proxy, errors) = with("{from: [10.0.0.5, 'fd00::/8'], header: X-Remote-User}");
+    let proxy = proxy.unwrap();
+    assert_eq!(
+        (proxy.header.as_str(), errors.as_str()),
+        ("x-remote-user", "")
+    );
+    let believed = |address: &str| {
+        let address = address.parse().unwrap();
+        proxy.from.iter().any(|network| network.contains(address))
+    };
+    assert!(believed("10.0.0.5") && believed("fd12::1"));
+    assert!(!believed("10.0.0.6") && !believed("::ffff:10.0.0.5") && !believed("fe80::1"));
+    for (value, said) in [
+        ("yes", "expected a mapping"),
+        ("{header: X-User}", "needs both `from`"),
+        ("{from: [10.0.0.5]}", "needs both `from`"),
+        ("{from: [], header: X-User}", "needs both `from`"),
+        (
+            "{from: [proxy], header: X-User}",
+            "\"proxy\" is no IP address",
+        ),
+        ("{from: [10.0.0.0/33], header: X-User}", "is no IP address"),
+        ("{from: [10.0.0.5], header: Cookie}", "cannot be the header"),
+        (
+            "{from: [10.0.0.5], header: 'X User'}",
+            "cannot be the header",
+        ),
+        (
+            "{from: [10.0.0.5], header: X-User, form: 1}",
+            "no key \"form\"",
+        ),
+    ] {
+        let (_, errors) = with(value);
+        assert!(errors.contains(said), "{value}: {errors}");
+    }
+}
+
 /// Thirty lines that stand for a thousand million values.
 fn alias_bomb() -> String {
     (1..30).fold("'.0': &a0 [x, x]\n".to_owned(), |text, n| {

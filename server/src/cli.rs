@@ -252,7 +252,7 @@ fn serve(mut options: Options, faults: Option<&Path>) -> ExitCode {
         let running = boot::boot(options, clock).await?;
         running.lifecycle().watch_signals()?;
         if let Some(link) = running.first_link() {
-            // Where people look, and not in the log, which others may keep.
+            // For whoever sits there. Should it be kept somewhere, it is good once and not for long.
             println!("\n{}\n", boot::about_first_link(link));
         }
         running.wait().await

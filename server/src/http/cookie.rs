@@ -55,11 +55,14 @@ pub(super) fn set_first(response: &mut Response, key: &Secret, encrypted: bool) 
     );
 }
 
-/// Takes both away.
-pub(super) fn clear(response: &mut Response, encrypted: bool) {
-    for name in [SESSION, FIRST] {
-        set(response, name, "", Duration::ZERO, encrypted);
-    }
+/// Takes the key of the session away.
+pub(super) fn clear_session(response: &mut Response, encrypted: bool) {
+    set(response, SESSION, "", Duration::ZERO, encrypted);
+}
+
+/// Takes the key behind the first link away.
+pub(super) fn clear_first(response: &mut Response, encrypted: bool) {
+    set(response, FIRST, "", Duration::ZERO, encrypted);
 }
 
 fn find(headers: &HeaderMap, name: &str) -> Option<String> {

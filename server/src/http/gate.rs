@@ -64,15 +64,19 @@ impl Gate {
             return Some(peer);
         };
         let forwarded = request.headers().get_all(FORWARDED_FOR).iter();
-        let forwarded: Vec<IpAddr> = forwarded
+        let forwarded: Vec<&str> = forwarded
             .filter_map(|value| value.to_str().ok())
             .flat_map(|value| value.split(','))
-            .filter_map(|address| address.trim().parse().ok())
-            .map(|address: IpAddr| address.to_canonical())
             .collect();
-        let mut before = forwarded.into_iter().rev();
-        before
-            .find(|address| !is_from(proxy, *address))
+        // The proxies' own words stand last. Before the first that is none of theirs, or is not understood, anybody may
+        // have written anything.
+        let mut addresses = forwarded.into_iter().rev().map(|text| {
+            let address: Option<IpAddr> = text.trim().parse().ok();
+            address.map(|address| address.to_canonical())
+        });
+        addresses
+            .find(|address| address.is_none_or(|address| !is_from(proxy, address)))
+            .flatten()
             .or(Some(peer))
     }
 

@@ -2,6 +2,7 @@
 
 mod attempts;
 mod audit;
+mod people;
 
 use super::read::query;
 use super::{Store, StoreError, retention};

@@ -141,7 +141,21 @@ fn next_prints_fire_times_or_one_clear_line() {
 
 #[test]
 fn every_command_explains_itself_with_an_example() {
-    for arguments in [&["--help"][..], &["check", "--help"], &["next", "--help"]] {
+    for arguments in [
+        &["--help"][..],
+        &["check", "--help"],
+        &["next", "--help"],
+        &["user", "--help"],
+        &["user", "add", "--help"],
+        &["user", "list", "--help"],
+        &["user", "remove", "--help"],
+        &["user", "password", "--help"],
+        &["user", "role", "--help"],
+        &["token", "--help"],
+        &["token", "add", "--help"],
+        &["token", "list", "--help"],
+        &["token", "remove", "--help"],
+    ] {
         let output = saltpeter(arguments);
         assert_eq!(output.status.code(), Some(0));
         assert!(text(&output.stdout).contains("Example"), "{arguments:?}");

@@ -1,7 +1,7 @@
 //! One's own account: who one is, one's password and sessions, and the way out.
 
+use super::super::cookie;
 use super::super::gate::see_other;
-use super::super::{cookie, error::Refusal};
 use super::page::{Page, time};
 use super::{Fields, failure};
 use crate::people::{Caller, People, PeopleError, Session, Who};
@@ -57,7 +57,7 @@ async fn log_out(State(people): State<People>, caller: Caller, request: Request)
         return failure(&caller, error);
     }
     let mut response = see_other("/login");
-    cookie::clear(&mut response, encrypted);
+    cookie::clear_session(&mut response, encrypted);
     response
 }
 
@@ -76,18 +76,16 @@ async fn change_password(
     State(people): State<People>,
     caller: Caller,
     Fields(passwords): Fields<Passwords>,
-) -> Result<Response, Refusal> {
+) -> Response {
     if passwords.new != passwords.again {
         let message = "the two new passwords are not the same".to_owned();
-        return Ok(failure(&caller, PeopleError::Invalid(message)));
+        return failure(&caller, PeopleError::Invalid(message));
     }
     let (present, new) = (Secret::new(passwords.present), Secret::new(passwords.new));
-    Ok(
-        match people.change_own_password(&caller, present, new).await {
-            Ok(()) => see_other("/account"),
-            Err(error) => failure(&caller, error),
-        },
-    )
+    match people.change_own_password(&caller, present, new).await {
+        Ok(()) => see_other("/account"),
+        Err(error) => failure(&caller, error),
+    }
 }
 
 fn page(caller: &Caller, sessions: &[Session]) -> Response {
@@ -154,5 +152,5 @@ fn page(caller: &Caller, sessions: &[Session]) -> Response {
             }
         }
     };
-    Page::new("Account", Some(caller)).render(content)
+    Page::new("Account", Some(caller)).render(&content)
 }

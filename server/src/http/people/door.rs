@@ -127,7 +127,11 @@ async fn make_first(State(gate): State<Gate>, request: Request) -> Response {
         .people()
         .make_first(&key, &form.name, password, &visitor);
     match made.await {
-        Ok(login) => begin(&login, "/", encrypted),
+        Ok(login) => {
+            let mut response = begin(&login, "/", encrypted);
+            cookie::clear_first(&mut response, encrypted);
+            response
+        }
         Err(refused @ Refused::NoLink) => no_link(&refused),
         Err(refused) => {
             let message = refused.to_string();
@@ -144,12 +148,11 @@ fn own_form(request: &Request) -> Result<(), Response> {
     }
     let message = "The form does not say that it comes from this page. Open the page itself and try again; programs use an API token.";
     let page = Page::new("Log in", None).status(StatusCode::FORBIDDEN);
-    Err(page.render(html! { section class="card" { p role="alert" { (message) } } }))
+    Err(page.render(&html! { section class="card" { p role="alert" { (message) } } }))
 }
 
 fn begin(login: &Login, next: &str, encrypted: bool) -> Response {
     let mut response = see_other(next);
-    cookie::clear(&mut response, encrypted);
     cookie::set_session(&mut response, &login.key, encrypted);
     response
 }
@@ -180,7 +183,7 @@ fn login_page(
     next: &str,
     somebody: bool,
 ) -> Response {
-    Page::new("Log in", None).status(status).render(html! {
+    Page::new("Log in", None).status(status).render(&html! {
         form class="card" method="post" action="/login" {
             h1 { "Log in" }
             (alert(message))
@@ -207,7 +210,7 @@ fn login_page(
 }
 
 fn first_page(status: StatusCode, message: Option<&str>, name: &str) -> Response {
-    Page::new("Welcome", None).status(status).render(html! {
+    Page::new("Welcome", None).status(status).render(&html! {
         form class="card" method="post" action="/welcome" {
             h1 { "Make the first admin" }
             p class="weak" { "Whoever you make here may do everything: run and kill jobs, and add other users." }
@@ -232,7 +235,7 @@ fn first_page(status: StatusCode, message: Option<&str>, name: &str) -> Response
 fn no_link(refused: &Refused) -> Response {
     Page::new("Welcome", None)
         .status(status(refused))
-        .render(html! {
+        .render(&html! {
             section class="card" {
                 h1 { "This link opens nothing" }
                 (alert(Some(&refused.to_string())))

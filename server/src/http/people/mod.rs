@@ -65,7 +65,7 @@ fn failure(caller: &Caller, error: impl Into<ApiError>) -> Response {
     let status = refusal.into_response().status();
     Page::new("Not done", Some(caller))
         .status(status)
-        .render(maud::html! {
+        .render(&maud::html! {
             section class="card" {
                 h1 { "Not done" }
                 p role="alert" data-testid="failure" { (sentence) }

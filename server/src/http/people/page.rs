@@ -30,7 +30,7 @@ impl<'a> Page<'a> {
         Self { status, ..self }
     }
 
-    pub(super) fn render(self, content: Markup) -> Response {
+    pub(super) fn render(self, content: &Markup) -> Response {
         let document = html! {
             (DOCTYPE)
             html lang="en" {
@@ -126,7 +126,7 @@ mod tests {
     #[tokio::test]
     async fn text_never_becomes_markup_and_nothing_is_kept_or_run() {
         let hostile = "\"><script>alert(1)</script><img src=x onerror=alert(1)>'\u{202e}&amp;";
-        let page = Page::new(hostile, None).render(html! {
+        let page = Page::new(hostile, None).render(&html! {
             p title=(hostile) { (hostile) }
             (access_fields(Role::Operator, &Groups::Only([hostile.to_owned()].into())))
         });

@@ -76,7 +76,7 @@ async fn remove(
 fn shown_once(caller: &Caller, name: &str, token: &Secret) -> Response {
     Page::new("New token", Some(caller))
         .status(StatusCode::CREATED)
-        .render(html! {
+        .render(&html! {
             section class="card" {
                 h1 { "The token " (name) }
                 p { "Copy it now: it is shown this once, and nobody can find it out again." }
@@ -88,7 +88,7 @@ fn shown_once(caller: &Caller, name: &str, token: &Secret) -> Response {
 }
 
 fn page(caller: &Caller, tokens: &[Token]) -> Response {
-    Page::new("Tokens", Some(caller)).render(html! {
+    Page::new("Tokens", Some(caller)).render(&html! {
         h1 { "API tokens" }
         section class="card" {
             @if tokens.is_empty() {

@@ -122,7 +122,7 @@ async fn remove(
 }
 
 fn page(caller: &Caller, users: &[User]) -> Response {
-    Page::new("Users", Some(caller)).render(html! {
+    Page::new("Users", Some(caller)).render(&html! {
         h1 { "Users" }
         section class="card" {
             div class="table-scroll" {

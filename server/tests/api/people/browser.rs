@@ -69,7 +69,7 @@ impl Browser {
             ("Cookie", cookie.as_str()),
             ("Origin", origin.as_str()),
             ("Accept", "text/html,*/*"),
-            ("User-Agent", "test <b>browser</b>"),
+            ("User-Agent", "test <hacked>browser</hacked>"),
             ("Content-Type", "application/x-www-form-urlencoded"),
         ];
         let body = encode(fields);

@@ -7,13 +7,13 @@ use saltpeter_protocol::RunId;
 use serde_json::json;
 
 /// Markup, ends of elements that others are in, quotes, entities, what turns the direction of text, and more.
-pub(super) const HOSTILE: &[&str] = &[
+const HOSTILE: &[&str] = &[
     "<script>window.hacked=1</script>",
     "</script><script>window.hacked=1</script>",
     "</textarea></title></style><img src=x onerror=window.hacked=1>",
     "\"><svg onload=window.hacked=1>",
     "' onmouseover='window.hacked=1",
-    "--><!-- ]]> <![CDATA[<b>",
+    "--><!-- ]]> <![CDATA[<hacked>",
     "&lt;script&gt; &amp; &#60;b&#62;",
     "{{7*7}} ${7*7} <%= 7*7 %>",
     "javascript:window.hacked=1",
@@ -27,7 +27,7 @@ fn is_clean(page: &str, of: &str) {
         "<script>window",
         "<img src=x",
         "<svg onload",
-        "<b>",
+        "<hacked",
         "<![CDATA[",
         "href=\"javascript:",
         "--><!-- ]]>",
@@ -40,7 +40,8 @@ fn is_clean(page: &str, of: &str) {
 fn jobs() -> String {
     let mut yaml = String::new();
     for (number, text) in HOSTILE.iter().enumerate() {
-        let quoted = serde_json::to_string(text).unwrap();
+        // Not the text alone: a value of the environment is masked in the output.
+        let quoted = serde_json::to_string(&format!("{text} there")).unwrap();
         let command = format!("cat <<'EOF'\n{text}\nEOF\nexit 3");
         let command = serde_json::to_string(&command).unwrap();
         yaml.push_str(&format!(
@@ -77,16 +78,12 @@ async fn jobs_outputs_and_errors_stay_text() {
     ])
     .await;
     let mut runs: Vec<RunId> = Vec::new();
-    for number in 0..HOSTILE.len() {
+    for (number, text) in HOSTILE.iter().enumerate() {
         let run = world.run(&format!("h{number}~")).await;
         let detail = world.ended(&run).await;
         assert_eq!(detail.summary.counts.failed, 1);
         let output = world.output(&run, "web1").await;
-        assert_eq!(
-            output,
-            format!("{}\n", HOSTILE[number]),
-            "it really is in the output"
-        );
+        assert_eq!(output, format!("{text}\n"), "it really is in the output");
         runs.push(run);
     }
     let mut paths = vec![
@@ -192,7 +189,7 @@ async fn what_people_type_stays_text() {
         ana.go(&world, "/account")
             .await
             .text()
-            .contains("test &lt;b&gt;browser")
+            .contains("test &lt;hacked&gt;browser")
     );
     let page = world
         .request(

@@ -101,4 +101,10 @@ async fn guesses_are_counted_by_the_address_before_the_proxy() {
     // What the visitor wrote into the header does not count; what the proxy added does.
     assert_eq!(guess("7.7.7.7, 203.0.113.7", PASSWORD).await, 429);
     assert_eq!(guess("203.0.113.8", PASSWORD).await, 303);
+    // Nor when what the proxy added cannot be read.
+    for number in 0..11 {
+        let forwarded = format!("10.1.1.{number}, 203.0.113.9:4711");
+        assert_eq!(guess(&forwarded, "wrong wrong").await, 401);
+    }
+    assert_eq!(guess("10.1.1.99, 203.0.113.9:4711", PASSWORD).await, 429);
 }
