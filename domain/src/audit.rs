@@ -94,16 +94,21 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// The entry with nothing in it that is too long.
+    /// The entry with nothing in it that is too long, and with a name and a sentence of one line each: they also go to the
+    /// server's log, where a name that somebody made up must not look like another line.
     pub fn clipped(self) -> Self {
         Self {
-            who: clip(self.who, MAX_WHO),
-            deed: clip(self.deed, MAX_DEED),
+            who: clip(one_line(&self.who), MAX_WHO),
+            deed: clip(one_line(&self.deed), MAX_DEED),
             old: self.old.map(|value| clip(value, MAX_VALUE)),
             new: self.new.map(|value| clip(value, MAX_VALUE)),
             ..self
         }
     }
+}
+
+fn one_line(text: &str) -> String {
+    text.replace(char::is_control, "\u{fffd}")
 }
 
 fn clip(mut text: String, most: usize) -> String {
@@ -161,6 +166,22 @@ mod tests {
         assert_eq!(cut.who, "ä".repeat(MAX_WHO) + "…");
         assert_eq!((cut.deed, cut.old), (entry.deed, entry.old));
         assert_eq!(cut.new, Some("x".repeat(MAX_VALUE) + "…"));
+    }
+
+    #[test]
+    fn a_name_makes_no_line_of_its_own() {
+        let entry = Entry {
+            at: UnixMillis(0),
+            who: "eva\n2026 INFO anna logged in\u{1b}[2J".to_owned(),
+            from: None,
+            kind: Kind::LoginRefused,
+            deed: "could not log in".to_owned(),
+            old: None,
+            new: Some("two\nlines".to_owned()),
+        };
+        let told = entry.clipped();
+        assert_eq!(told.who, "eva\u{fffd}2026 INFO anna logged in\u{fffd}[2J");
+        assert_eq!(told.new.as_deref(), Some("two\nlines"));
     }
 
     #[test]
