@@ -22,7 +22,7 @@ mod tests {
     #[test]
     fn a_session_ends_by_idleness_and_by_age() {
         let login = UnixMillis(1_700_000_000_000);
-        let almost = |limit: Duration| limit - Duration::from_millis(1);
+        let almost = |limit: Duration| limit.saturating_sub(Duration::from_millis(1));
         assert!(!is_over(login, login, login + almost(IDLE)));
         assert!(is_over(login, login, login + IDLE));
         let used = login + almost(LONGEST);

@@ -266,7 +266,7 @@ impl World {
             let name: HeaderName = name.parse().unwrap();
             request.headers_mut().insert(name, value.parse().unwrap());
         }
-        let (stream, _) = within(tokio_tungstenite::connect_async(request)).await?;
+        let (stream, _) = within(Box::pin(tokio_tungstenite::connect_async(request))).await?;
         Ok(Socket { stream })
     }
 }

@@ -62,8 +62,8 @@ async fn show_login(State(gate): State<Gate>, request: Request) -> Response {
 
 async fn log_in(State(gate): State<Gate>, request: Request) -> Response {
     let (visitor, encrypted) = (gate.visitor(&request), cookie::is_encrypted(&request));
-    if let Err(foreign) = own_form(&request) {
-        return foreign;
+    if let Some(refusal) = foreign_form(&request) {
+        return refusal;
     }
     let Fields(form) = match Fields::<Credentials>::from_request(request, &()).await {
         Ok(form) => form,
@@ -110,8 +110,8 @@ async fn open_first(State(gate): State<Gate>, request: Request) -> Response {
 async fn make_first(State(gate): State<Gate>, request: Request) -> Response {
     let visitor: Visitor = gate.visitor(&request);
     let encrypted = cookie::is_encrypted(&request);
-    if let Err(foreign) = own_form(&request) {
-        return foreign;
+    if let Some(refusal) = foreign_form(&request) {
+        return refusal;
     }
     let key = cookie::first(request.headers()).unwrap_or_default();
     let Fields(form) = match Fields::<FirstAdmin>::from_request(request, &()).await {
@@ -142,13 +142,13 @@ async fn make_first(State(gate): State<Gate>, request: Request) -> Response {
 
 /// Refuses a form that does not say that it comes from a page of this server: another site could log a visitor in as
 /// somebody else.
-fn own_form(request: &Request) -> Result<(), Response> {
+fn foreign_form(request: &Request) -> Option<Response> {
     if security::is_own(request.headers()) {
-        return Ok(());
+        return None;
     }
     let message = "The form does not say that it comes from this page. Open the page itself and try again; programs use an API token.";
     let page = Page::new("Log in", None).status(StatusCode::FORBIDDEN);
-    Err(page.render(&html! { section class="card" { p role="alert" { (message) } } }))
+    Some(page.render(&html! { section class="card" { p role="alert" { (message) } } }))
 }
 
 fn begin(login: &Login, next: &str, encrypted: bool) -> Response {

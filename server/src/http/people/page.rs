@@ -138,6 +138,6 @@ mod tests {
         // The one script is the theme's.
         assert_eq!(body.matches("<script").count(), 1, "{body}");
         assert_eq!(body.matches("<img").count(), 1, "{body}");
-        assert!(!body.contains("=\"\"><"), "{body}");
+        assert!(!body.contains("<script>alert"), "{body}");
     }
 }

@@ -70,7 +70,10 @@ async fn people_sessions_and_tokens_come_back_as_they_were() {
     let found = bed.store.session(&KeyHash::of("k")).await.unwrap();
     let (session, of) = found.unwrap();
     assert_eq!((session.created, of), (NOW, bor));
-    assert_eq!(bed.store.tokens().await.unwrap(), [token.clone()]);
+    assert_eq!(
+        bed.store.tokens().await.unwrap(),
+        std::slice::from_ref(&token)
+    );
     assert_eq!(
         bed.store.token(&KeyHash::of("x")).await.unwrap(),
         Some(token)

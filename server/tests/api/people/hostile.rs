@@ -36,44 +36,58 @@ fn is_clean(page: &str, of: &str) {
     }
 }
 
-/// A job for each text, as command, environment, directory and target, whose output is that text too.
+/// A text of YAML for each hostile text, its number and the text in quotes.
+fn yaml(of: impl Fn(usize, &str, &str) -> String) -> String {
+    let texts = HOSTILE.iter().enumerate().map(|(number, text)| {
+        let quoted = serde_json::to_string(text).unwrap();
+        of(number, text, &quoted)
+    });
+    texts.collect::<Vec<_>>().concat()
+}
+
+/// Jobs with each text as command, environment and output.
 fn jobs() -> String {
-    let mut yaml = String::new();
-    for (number, text) in HOSTILE.iter().enumerate() {
+    yaml(|number, text, _| {
         // Not the text alone: a value of the environment is masked in the output.
-        let quoted = serde_json::to_string(&format!("{text} there")).unwrap();
+        let value = serde_json::to_string(&format!("{text} there")).unwrap();
         let command = format!("cat <<'EOF'\n{text}\nEOF\nexit 3");
         let command = serde_json::to_string(&command).unwrap();
-        yaml.push_str(&format!(
-            "h{number}~:\n  schedule: '@yearly'\n  command: {command}\n  targets: web1\n  env: {{TEXT: {quoted}}}\n"
-        ));
-    }
-    yaml
+        format!(
+            "h{number}~:\n  schedule: '@yearly'\n  command: {command}\n  targets: web1\n  env: {{TEXT: {value}}}\n"
+        )
+    })
+}
+
+/// Jobs that are wrong, in words that are repeated in what is said of them.
+fn broken() -> String {
+    yaml(|number, _, quoted| {
+        format!(
+            "b{number}~:\n  schedule: {quoted}\n  command: 'true'\n  targets: '*'\n  user: {quoted}\n"
+        )
+    })
+}
+
+/// Jobs with each text as name and target.
+fn names() -> String {
+    yaml(|_, _, quoted| {
+        format!("{quoted}:\n  schedule: '@yearly'\n  command: 'true'\n  targets: {quoted}\n")
+    })
+}
+
+/// Every byte of it escaped, for an address.
+fn escaped(text: &str) -> String {
+    let bytes: Vec<String> = text.bytes().map(|byte| format!("%{byte:02X}")).collect();
+    bytes.concat()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn jobs_outputs_and_errors_stay_text() {
-    let broken: String = HOSTILE
-        .iter()
-        .enumerate()
-        .map(|(number, text)| {
-            let quoted = serde_json::to_string(text).unwrap();
-            format!("b{number}~:\n  schedule: {quoted}\n  command: 'true'\n  targets: '*'\n  user: {quoted}\n")
-        })
-        .collect();
-    let names: String = HOSTILE
-        .iter()
-        .map(|text| {
-            let quoted = serde_json::to_string(text).unwrap();
-            format!("{quoted}:\n  schedule: '@yearly'\n  command: 'true'\n  targets: {quoted}\n")
-        })
-        .collect();
     let reason = serde_json::to_string(HOSTILE[1]).unwrap();
     let maintenance = format!("saltpeter_maintenance:\n  machines: [db1]\n  reason: {reason}\n");
     let world = World::new(&[
         ("jobs.yaml", &jobs()),
-        ("broken.yaml", &broken),
-        ("names.yaml", &names),
+        ("broken.yaml", &broken()),
+        ("names.yaml", &names()),
         ("maintenance.yaml", &maintenance),
     ])
     .await;
@@ -96,7 +110,7 @@ async fn jobs_outputs_and_errors_stay_text() {
         paths.push(format!("/runs/{run}?machine=web1"));
     }
     for text in HOSTILE {
-        let escaped: String = text.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        let escaped = escaped(text);
         paths.push(format!("/jobs/{escaped}"));
         paths.push(format!("/runs/{escaped}"));
         paths.push(format!(

@@ -83,28 +83,34 @@ async fn who_comes_through_the_proxy_has_their_role_and_is_safe_from_other_sites
 async fn guesses_are_counted_by_the_address_before_the_proxy() {
     let (world, _) = behind("127.0.0.1").await;
     let own = origin(&world);
-    let guess = async |forwarded: &str, password: &str| {
+    let guess = async |name: &str, forwarded: &str, password: &str| {
         let headers = [
             ("Origin", own.as_str()),
             ("X-Forwarded-For", forwarded),
             ("Content-Type", "application/x-www-form-urlencoded"),
         ];
-        let body = format!("name=ana&password={}", password.replace(' ', "+"));
+        let body = format!("name={name}&password={}", password.replace(' ', "+"));
         world
             .request("POST", "/login", &headers, &body)
             .await
             .status
     };
     for _ in 0..11 {
-        assert_eq!(guess("6.6.6.6, 203.0.113.7", "wrong wrong").await, 401);
+        assert_eq!(
+            guess("ana", "6.6.6.6, 203.0.113.7", "wrong wrong").await,
+            401
+        );
     }
     // What the visitor wrote into the header does not count; what the proxy added does.
-    assert_eq!(guess("7.7.7.7, 203.0.113.7", PASSWORD).await, 429);
-    assert_eq!(guess("203.0.113.8", PASSWORD).await, 303);
+    assert_eq!(guess("ana", "7.7.7.7, 203.0.113.7", PASSWORD).await, 429);
+    assert_eq!(guess("ana", "203.0.113.8", PASSWORD).await, 303);
     // Nor when what the proxy added cannot be read.
     for number in 0..11 {
         let forwarded = format!("10.1.1.{number}, 203.0.113.9:4711");
-        assert_eq!(guess(&forwarded, "wrong wrong").await, 401);
+        assert_eq!(guess("zoe", &forwarded, "wrong wrong").await, 401);
     }
-    assert_eq!(guess("10.1.1.99, 203.0.113.9:4711", PASSWORD).await, 429);
+    assert_eq!(
+        guess("ana", "10.1.1.99, 203.0.113.9:4711", PASSWORD).await,
+        429
+    );
 }
