@@ -12,6 +12,8 @@ export const SERVER_IS_DOWN = [/ERR_CONNECTION_REFUSED/, /ERR_CONNECTION_RESET/,
 interface Fixtures {
   /** The config files that the server starts with: `test.use({ config: { 'jobs.yaml': … } })`. */
   config: Config;
+  /** Whether people have to log in: `test.use({ auth: true })`. */
+  auth: boolean;
   /** A server of the test's own. */
   saltpeter: Saltpeter;
   /** Fails the test on any message of a page that nobody allowed. */
@@ -22,11 +24,12 @@ interface Fixtures {
 
 export const test = base.extend<Fixtures>({
   config: [{}, { option: true }],
+  auth: [false, { option: true }],
 
-  saltpeter: async ({ config }, use, testInfo) => {
+  saltpeter: async ({ config, auth }, use, testInfo) => {
     const log = testInfo.outputPath('server.log');
     try {
-      const server = await Saltpeter.start(config, log);
+      const server = await Saltpeter.start(config, log, auth);
       try {
         await use(server);
       } finally {

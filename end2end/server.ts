@@ -35,16 +35,18 @@ export class Saltpeter {
     private readonly machinesPort: number,
     /** Where the server's output goes. */
     readonly logFile: string,
+    /** Whether people have to log in. */
+    private readonly auth: boolean,
   ) {
     this.url = `http://127.0.0.1:${port}`;
     this.log = createWriteStream(logFile, { flags: 'a' });
   }
 
   /** Makes the directories, writes `config` beside the settings, and starts the server. */
-  static async start(config: Config, logFile: string): Promise<Saltpeter> {
+  static async start(config: Config, logFile: string, auth = false): Promise<Saltpeter> {
     const dir = await mkdtemp(path.join(tmpdir(), 'saltpeter-'));
     const [port, machinesPort] = await freePorts();
-    const server = new Saltpeter(dir, port, machinesPort, logFile);
+    const server = new Saltpeter(dir, port, machinesPort, logFile, auth);
     for (const part of ['config', 'data', 'log', 'wrapper-log']) await mkdir(path.join(dir, part));
     await server.setFaults({});
     await server.writeConfig('saltpeter.yaml', server.settings());
@@ -113,6 +115,7 @@ export class Saltpeter {
         ...['-c', dir('config'), '-l', dir('log'), '--data-dir', dir('data')],
         ...['--faults', dir('faults.json')],
         ...['-b', '127.0.0.1', '-p', String(this.port), '-w', String(this.machinesPort)],
+        ...(this.auth ? [] : ['--insecure-no-auth']),
       ],
       { cwd: this.dir, stdio: ['ignore', 'pipe', 'pipe'] },
     );

@@ -133,6 +133,7 @@ mod browser {
     use crate::actions::{Action, Done};
     use crate::routes;
     use gloo_net::http::{Request, RequestBuilder, Response};
+    use leptos::prelude::window;
     use saltpeter_protocol::api::{
         ErrorBody, ErrorCode, KillRequest, MaintenanceDiff, MaintenanceEdit, Overview,
         PauseRequest, RunStarted,
@@ -158,6 +159,10 @@ mod browser {
     async fn checked(response: Response) -> Result<Response, ApiError> {
         if response.ok() {
             return Ok(response);
+        }
+        // Whoever is not logged in any more is led to the login page, and back here from there.
+        if response.status() == 401 {
+            let _ = window().location().reload();
         }
         match response.json::<ErrorBody>().await {
             Ok(body) => Err(body.error),

@@ -46,11 +46,12 @@ use pages::maintenance::MaintenancePage;
 use pages::run::RunPage;
 use std::time::Duration;
 
-/// The HTML document around [`App`], as the server sends it.
-pub fn shell(options: LeptosOptions) -> impl IntoView {
+/// The HTML document around [`App`], as the server sends it. `visitor` is the role of whoever gets it, or `anybody` where
+/// nobody needs to log in; it is for the style sheet.
+pub fn shell(options: LeptosOptions, visitor: &'static str) -> impl IntoView {
     view! {
         <!DOCTYPE html>
-        <html lang="en">
+        <html lang="en" data-visitor=visitor>
             <head>
                 <meta charset="utf-8" />
                 <meta name="viewport" content="width=device-width, initial-scale=1" />

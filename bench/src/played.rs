@@ -85,6 +85,7 @@ impl Part {
             wrapper: WrapperId(self.number as u64),
             version: "bench".to_owned(),
             progress: Progress::New,
+            features: Vec::new(),
         };
         to.say(&hello).await?;
         let mut answer = None;

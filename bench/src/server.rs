@@ -69,6 +69,7 @@ impl Server {
                 &port.to_string(),
                 "-w",
                 &machines_port.to_string(),
+                "--insecure-no-auth",
             ])
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)

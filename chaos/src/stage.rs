@@ -202,6 +202,7 @@ impl Stage {
             .arg("--faults")
             .arg(self.directory.join("faults"))
             .args(["-b", "127.0.0.1", "--websocket-host", "127.0.0.1"])
+            .arg("--insecure-no-auth")
             .args(["-p", &self.api_port.to_string()])
             .args(["-w", &self.machines_port.to_string()])
             .stdin(Stdio::null())

@@ -6,7 +6,7 @@ use crate::retention::Overrides;
 use crate::retry::Retry;
 use crate::run::KILL_GRACE;
 use crate::schedule::Schedule;
-use crate::secret::{self, Secret};
+use crate::secret::{self, Secret, SecretSource};
 use crate::targeting::TargetExpr;
 pub use saltpeter_protocol::launch::WrapperLogLevel;
 use saltpeter_protocol::launch::{CommandSpec, LockRule, TimeLimit};
@@ -49,6 +49,8 @@ pub struct Job {
     pub user: Option<String>,
     /// Added to the command's environment.
     pub env: BTreeMap<String, Secret>,
+    /// Added to it as well, and read when a wrapper asks for the command.
+    pub secrets: BTreeMap<String, SecretSource>,
     /// What happens when it is due while an earlier run is still going.
     pub overlap: Overlap,
     /// What happens to fires that nobody could see to in time.
@@ -94,6 +96,7 @@ impl Job {
             cwd: self.cwd.clone(),
             user: self.user.clone(),
             env: self.env.clone(),
+            secrets: self.secrets.clone(),
             overlap: self.overlap,
             launch: self.launch,
             wrapper: WrapperSettings {
@@ -155,6 +158,9 @@ pub struct RunSpec {
     /// Added to the command's environment.
     #[serde(with = "secret::exposed_map")]
     pub env: BTreeMap<String, Secret>,
+    /// Where the secrets are read that are added to it as well. Their values are never part of a run.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub secrets: BTreeMap<String, SecretSource>,
     /// What happens when the job is due while this run is still going.
     pub overlap: Overlap,
     /// How the command is started on a machine.
@@ -171,7 +177,7 @@ impl RunSpec {
         self.retry.map_or(Attempt::FIRST, Retry::last)
     }
 
-    /// What a wrapper is told to run.
+    /// What a wrapper is told to run. The secrets are for who can read them to add.
     pub fn command(&self) -> CommandSpec {
         CommandSpec {
             command: self.command.clone(),
@@ -182,6 +188,7 @@ impl RunSpec {
                 .iter()
                 .map(|(name, value)| (name.clone(), value.expose().to_owned()))
                 .collect(),
+            secrets: BTreeMap::new(),
             time_limit: time_limit(self.timeout),
             overlap: match (self.overlap, &self.wrapper.lockfile) {
                 (Overlap::Allow, _) => LockRule::Shared,

@@ -4,10 +4,13 @@
 //! Everything here is pure. No IO, no clock, no async: bytes and the time come in as arguments, values
 //! go out. That is what makes every rule testable without waiting for anything.
 
+pub mod access;
+pub mod audit;
 pub mod config;
 pub mod failures;
 pub mod job;
 pub mod maintenance;
+pub mod network;
 pub mod planner;
 pub mod retention;
 pub mod retry;

@@ -1,5 +1,7 @@
 //! Text that must not show up in logs, dumps or answers.
 
+use saltpeter_protocol::launch::SHORTEST_MASKED;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -39,6 +41,66 @@ impl fmt::Display for Secret {
 impl serde::Serialize for Secret {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(MASK)
+    }
+}
+
+/// Most secrets of a job.
+pub const MAX_SECRETS: usize = 64;
+/// Longest secret, in bytes.
+pub const MAX_SECRET_BYTES: usize = 64 * 1024;
+/// Longest secrets of a job together, in bytes. Escaped in JSON they still fit into one message to a wrapper.
+pub const MAX_SECRETS_BYTES: usize = 128 * 1024;
+
+/// Where the server reads a secret.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SecretSource {
+    /// A file, by its whole path.
+    File(String),
+    /// A variable of the server's own environment, by its name.
+    Env(String),
+}
+
+impl fmt::Display for SecretSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => write!(f, "file {path}"),
+            Self::Env(name) => write!(f, "variable {name} of the server"),
+        }
+    }
+}
+
+/// Why what was read is no secret. Says nothing of it but its length.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NoSecret {
+    /// Nothing is in it.
+    #[error("is empty")]
+    Empty,
+    /// It would be found, and masked, everywhere in the output.
+    #[error(
+        "has {0} bytes, and a secret of less than {SHORTEST_MASKED} cannot be kept out of the output"
+    )]
+    Short(usize),
+    /// It is no password or key.
+    #[error("is longer than {MAX_SECRET_BYTES} bytes")]
+    Long,
+    /// No environment could be sure to hold it.
+    #[error("is not text (UTF-8 without NUL bytes)")]
+    NotText,
+}
+
+impl Secret {
+    /// What was read from a source, without the line ends at its end.
+    pub fn from_read(bytes: Vec<u8>) -> Result<Self, NoSecret> {
+        let mut text = String::from_utf8(bytes).map_err(|_| NoSecret::NotText)?;
+        text.truncate(text.trim_end_matches(['\n', '\r']).len());
+        match text.len() {
+            0 => Err(NoSecret::Empty),
+            short if short < SHORTEST_MASKED => Err(NoSecret::Short(short)),
+            long if long > MAX_SECRET_BYTES => Err(NoSecret::Long),
+            _ if text.contains('\0') => Err(NoSecret::NotText),
+            _ => Ok(Self(text)),
+        }
     }
 }
 
@@ -96,6 +158,22 @@ mod tests {
             serde_json::to_string(&secret).unwrap()
         );
         assert!(!shown.contains("hunter2"), "{shown}");
+    }
+
+    #[test]
+    fn what_is_read_is_text_of_some_length() {
+        let read = |text: &[u8]| Secret::from_read(text.to_vec());
+        assert_eq!(read(b"hunter2\n").unwrap().expose(), "hunter2");
+        assert_eq!(read(b" a\nb \r\n\n").unwrap().expose(), " a\nb ");
+        for (bytes, why) in [
+            (&b"\n"[..], NoSecret::Empty),
+            (b"abc\n", NoSecret::Short(3)),
+            (&vec![b'x'; MAX_SECRET_BYTES + 1], NoSecret::Long),
+            (b"ab\xffcd", NoSecret::NotText),
+            (b"ab\0cd", NoSecret::NotText),
+        ] {
+            assert_eq!(read(bytes), Err(why));
+        }
     }
 
     #[test]

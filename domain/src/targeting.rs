@@ -9,7 +9,8 @@ mod grain;
 
 use crate::config::Grains;
 use crate::maintenance::Maintenance;
-use grain::{GrainTest, Network, Pattern};
+use crate::network::Network;
+use grain::{GrainTest, Pattern, is_within};
 use regex::Regex;
 use saltpeter_protocol::{MachineId, UnixMillis};
 use serde::{Deserialize, Serialize};
@@ -265,7 +266,7 @@ impl Matcher {
             Self::Pcre(regex) => regex.is_match(id),
             Self::List(names) => names.contains(id),
             Self::Grain(test) => test.matches(grains),
-            Self::Network(network) => network.matches(grains),
+            Self::Network(network) => is_within(grains, network),
             Self::SaltOnly(_) => false,
             Self::Not(inner) => !inner.matches(id, grains),
             Self::All(parts) => parts.iter().all(|part| part.matches(id, grains)),

@@ -230,6 +230,55 @@ fn local_machines_may_have_grains() {
     );
 }
 
+#[test]
+fn a_proxy_is_believed_when_it_is_said_which_and_by_what_header() {
+    let with = |value: &str| {
+        let text = format!("saltpeter_config:\n  auth_proxy: {value}\n");
+        let set = load(&[("s.yaml", &text)]);
+        let errors: Vec<String> = problems(&set)
+            .lines()
+            .filter(|line| line.contains(": error: "))
+            .map(str::to_owned)
+            .collect();
+        (set.settings.auth_proxy.clone(), errors.join("\n"))
+    };
+    let (proxy, errors) = with("{from: [10.0.0.5, 'fd00::/8'], header: X-Remote-User}");
+    let proxy = proxy.unwrap();
+    assert_eq!(
+        (proxy.header.as_str(), errors.as_str()),
+        ("x-remote-user", "")
+    );
+    let believed = |address: &str| {
+        let address = address.parse().unwrap();
+        proxy.from.iter().any(|network| network.contains(address))
+    };
+    assert!(believed("10.0.0.5") && believed("fd12::1"));
+    assert!(!believed("10.0.0.6") && !believed("::ffff:10.0.0.5") && !believed("fe80::1"));
+    for (value, said) in [
+        ("yes", "expected a mapping"),
+        ("{header: X-User}", "needs both `from`"),
+        ("{from: [10.0.0.5]}", "needs both `from`"),
+        ("{from: [], header: X-User}", "needs both `from`"),
+        (
+            "{from: [proxy], header: X-User}",
+            "\"proxy\" is no IP address",
+        ),
+        ("{from: [10.0.0.0/33], header: X-User}", "is no IP address"),
+        ("{from: [10.0.0.5], header: Cookie}", "cannot be the header"),
+        (
+            "{from: [10.0.0.5], header: 'X User'}",
+            "cannot be the header",
+        ),
+        (
+            "{from: [10.0.0.5], header: X-User, form: 1}",
+            "no key \"form\"",
+        ),
+    ] {
+        let (_, errors) = with(value);
+        assert!(errors.contains(said), "{value}: {errors}");
+    }
+}
+
 /// Thirty lines that stand for a thousand million values.
 fn alias_bomb() -> String {
     (1..30).fold("'.0': &a0 [x, x]\n".to_owned(), |text, n| {
@@ -433,6 +482,78 @@ fn messages_say_where_what_and_how_to_mend_it() {
     for (title, text) in cases {
         let set = load(&[("x.yaml", text)]);
         let _ = writeln!(report, "# {title}\n{}", problems(&set));
+    }
+    insta::assert_snapshot!(report);
+}
+
+#[test]
+fn secrets_are_named_by_where_they_are_read_and_shown_so() {
+    let text = job(
+        "a",
+        "  secrets:\n    DB: {file: /run/secrets/db}\n    KEY:\n      env: API_KEY\n  env: {LEVEL: high}\n  enviroment: {PASSWORD: hunter2}\n",
+    );
+    let set = load(&[("x.yaml", &text)]);
+    let job = &set.jobs["a"];
+    let shown: Vec<String> = job
+        .secrets
+        .iter()
+        .map(|(name, source)| format!("{name}: {source}"))
+        .collect();
+    assert_eq!(
+        shown,
+        [
+            "DB: file /run/secrets/db",
+            "KEY: variable API_KEY of the server"
+        ]
+    );
+    let raw = format!("{:?}", job.raw);
+    assert!(raw.contains("DB: file: /run/secrets/db"), "{raw}");
+    // Neither what is misspelt.
+    assert!(!raw.contains("high") && !raw.contains("hunter2"), "{raw}");
+    let spec = job.freeze(&set.settings);
+    assert_eq!(spec.secrets, job.secrets);
+    assert!(spec.command().secrets.is_empty());
+    let stored = serde_json::to_value(&spec).unwrap();
+    assert_eq!(stored["secrets"]["DB"]["file"], "/run/secrets/db");
+    let back: RunSpec = serde_json::from_value(stored).unwrap();
+    assert_eq!(back, spec);
+    let report = CheckReport::new(&set);
+    assert_eq!(
+        report.secret_lines(),
+        "a: DB from file /run/secrets/db\na: KEY from variable API_KEY of the server\n"
+    );
+}
+
+#[test]
+fn a_value_in_place_of_a_source_is_an_error_that_does_not_repeat_it() {
+    let wrong = [
+        "hunter2",
+        "{DB: hunter2}",
+        "{DB: [hunter2]}",
+        "{DB: {value: hunter2}}",
+        "{DB: {hunter2: x}}",
+        "{DB: {file: hunter2}}",
+        "{DB: {file: [hunter2]}}",
+        "{DB: {file: /x, env: hunter2}}",
+        "{DB: {env: 'hunter2!'}}",
+        "{DB: }",
+        "{'hunter2!': {env: X}}",
+    ];
+    let mut report = String::new();
+    for secrets in wrong {
+        let set = load(&[("x.yaml", &job("a", &format!("  secrets: {secrets}\n")))]);
+        assert!(set.jobs.is_empty(), "{secrets}");
+        let noted = problems(&set);
+        assert!(!noted.contains("hunter2"), "{noted}");
+        report.push_str(&noted);
+    }
+    for more in [
+        "  use_wrapper: false\n  env: {A: 1}\n",
+        "  wrapper_protocol: 1\n  env: {A: 1}\n",
+        "  env: {DB: 1}\n",
+    ] {
+        let text = job("a", &format!("  secrets: {{DB: {{env: X}}}}\n{more}"));
+        report.push_str(&problems(&load(&[("x.yaml", &text)])));
     }
     insta::assert_snapshot!(report);
 }

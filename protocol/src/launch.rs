@@ -113,6 +113,10 @@ pub struct CommandSpec {
     /// Added to the environment.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub env: BTreeMap<String, String>,
+    /// Added to the environment as well. They are sent only to a wrapper with [`crate::machine::v2::Feature::Secrets`],
+    /// and never put into a wrapper's environment.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub secrets: BTreeMap<String, String>,
     /// `None`: the command may run for ever.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time_limit: Option<TimeLimit>,
@@ -121,7 +125,7 @@ pub struct CommandSpec {
     pub overlap: LockRule,
 }
 
-/// Values of `env` may be secrets: only their names are shown.
+/// Only the names of `env` and `secrets` are shown.
 impl std::fmt::Debug for CommandSpec {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("CommandSpec")
@@ -129,11 +133,18 @@ impl std::fmt::Debug for CommandSpec {
             .field("cwd", &self.cwd)
             .field("user", &self.user)
             .field("env", &self.env.keys().collect::<Vec<_>>())
+            .field("secrets", &self.secrets.keys().collect::<Vec<_>>())
             .field("time_limit", &self.time_limit)
             .field("overlap", &self.overlap)
             .finish()
     }
 }
+
+/// What stands in place of a secret in the output of a command.
+pub const OUTPUT_MASK: &str = "***";
+
+/// Values of fewer bytes are not masked in output: they would be found everywhere. A secret must be at least this long.
+pub const SHORTEST_MASKED: usize = 4;
 
 /// The machine-side lock against two active runs of one job.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -303,6 +314,7 @@ impl Launch {
                     cwd: optional(var::CWD),
                     user: optional(var::USER),
                     env: BTreeMap::new(),
+                    secrets: BTreeMap::new(),
                     time_limit: seconds(var::TIMEOUT)?.filter(|limit| !limit.is_zero()).map(
                         |soft| TimeLimit {
                             soft,

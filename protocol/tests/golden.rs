@@ -77,6 +77,7 @@ fn command() -> CommandSpec {
         cwd: Some("/var/backups".to_owned()),
         user: Some("postgres".to_owned()),
         env: BTreeMap::from([("PGPASSWORD".to_owned(), "s3cret".to_owned())]),
+        secrets: BTreeMap::new(),
         time_limit: Some(TimeLimit {
             soft: Duration::from_hours(1),
             hard: Duration::from_secs(3605),
@@ -96,6 +97,7 @@ fn version_2_from_wrappers() {
         wrapper: v2::WrapperId(17_000_000_000_000_000_001),
         version: "0.1.0".to_owned(),
         progress,
+        features: Vec::new(),
     };
     let ended = |exit| FromWrapper::Ended {
         exit,
@@ -108,6 +110,11 @@ fn version_2_from_wrappers() {
         "wrapper-hello-started",
         &hello(Progress::Started { pid: 4242, at }),
     );
+    let mut with_features = hello(Progress::New);
+    if let FromWrapper::Hello { features, .. } = &mut with_features {
+        features.push(v2::Feature::Secrets);
+    }
+    golden.json("wrapper-hello-features", &with_features);
     golden.json("wrapper-started", &FromWrapper::Started { pid: 4242, at });
     golden.json("wrapper-heartbeat", &FromWrapper::Heartbeat);
     golden.json("wrapper-ended-exited", &ended(Exit::Exited { code: 3 }));
@@ -123,6 +130,9 @@ fn version_2_from_wrappers() {
         &FromWrapper::CannotStart { message },
     );
     golden.finish(&["wrapper-"]);
+    let later = r#"["secrets","of_a_later_version"]"#;
+    let features: Vec<v2::Feature> = serde_json::from_str(later).unwrap();
+    assert_eq!(features, [v2::Feature::Secrets, v2::Feature::Unknown]);
 }
 
 #[test]
@@ -147,6 +157,7 @@ fn version_2_from_the_server() {
         cwd: None,
         user: None,
         env: BTreeMap::new(),
+        secrets: BTreeMap::new(),
         time_limit: None,
         overlap,
     };
@@ -162,6 +173,14 @@ fn version_2_from_the_server() {
     golden.json(
         "server-welcome-start-lockfile",
         &welcome(Some(with_rule(file)), 0, false),
+    );
+    let with_secrets = CommandSpec {
+        secrets: BTreeMap::from([("PGPASSWORD".to_owned(), "s3cret".to_owned())]),
+        ..with_rule(LockRule::Exclusive)
+    };
+    golden.json(
+        "server-welcome-start-secrets",
+        &welcome(Some(with_secrets), 0, false),
     );
     golden.json("server-welcome-resume", &welcome(None, 5_000_000_000, true));
     golden.json("server-leave-not-the-one", &leave(LeaveReason::NotTheOne));

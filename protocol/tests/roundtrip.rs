@@ -41,6 +41,7 @@ prop_compose! {
             cwd,
             user,
             env: BTreeMap::new(),
+            secrets: BTreeMap::new(),
             time_limit: soft.map(|soft| TimeLimit {
                 soft: Duration::from_secs(soft),
                 hard: Duration::from_secs(soft) + GRACE,
@@ -176,6 +177,7 @@ fn a_version_1_wrapper_finds_all_it_needs_in_its_environment() {
             cwd: None,
             user: None,
             env: BTreeMap::from([("DEPTH".to_owned(), "3".to_owned())]),
+            secrets: BTreeMap::new(),
             time_limit: None,
             overlap: LockRule::Exclusive,
         })
@@ -214,6 +216,7 @@ fn a_version_1_wrapper_of_a_later_attempt_has_a_name_of_its_own_for_the_run() {
         cwd: None,
         user: None,
         env: BTreeMap::new(),
+        secrets: BTreeMap::new(),
         time_limit: None,
         overlap: LockRule::Exclusive,
     };

@@ -1,5 +1,6 @@
 //! The composition root: the only file that knows every part.
 
+use crate::audit::Trail;
 use crate::clock::Clock;
 use crate::config_watch::{Config, ConfigWatch};
 use crate::dispatch::{DispatchParts, Dispatcher, Journal};
@@ -14,6 +15,7 @@ use crate::machines::{Hub, Limits, RunKey};
 use crate::ops::{self, Ops};
 use crate::outputs::Outputs;
 use crate::pauses::Pauses;
+use crate::people::{Auth, People};
 use crate::retention::Retention;
 use crate::runs::{History, Runs};
 use crate::scheduler::Scheduler;
@@ -25,13 +27,13 @@ use crate::store::faults::Faults;
 use crate::store::health::Health;
 use crate::store::output::OutputLog;
 use crate::telemetry;
-use crate::tls::{CertificateFiles, Gate, MachinesTls};
+use crate::tls::{CertificateFiles, Gate, MachinesTls, Transport};
 use crate::ws::live::Live;
 use crate::ws::machines;
 use anyhow::{Context as _, Result, bail};
-use saltpeter_domain::Settings;
+use saltpeter_domain::{Secret, Settings};
 use std::fs::{DirBuilder, File, TryLockError};
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -51,6 +53,8 @@ pub struct Options {
     pub config_dir: PathBuf,
     /// The command line's flags.
     pub flags: Flags,
+    /// Whether people have to log in.
+    pub auth: Auth,
     /// What is to go wrong with the disk; nothing but in tests.
     pub faults: Faults,
 }
@@ -59,6 +63,7 @@ pub struct Options {
 pub struct Running {
     lifecycle: Lifecycle,
     api_addr: Option<SocketAddr>,
+    first_link: Option<Secret>,
     machines_addr: SocketAddr,
     dispatcher: Dispatcher,
     runs: Runs,
@@ -74,6 +79,11 @@ impl Running {
     /// Where the dashboard and the API listen; `None` when they are not served.
     pub fn api_addr(&self) -> Option<SocketAddr> {
         self.api_addr
+    }
+
+    /// The address that makes the first admin, when nobody has an account. It is good once, and for half an hour.
+    pub fn first_link(&self) -> Option<&str> {
+        self.first_link.as_ref().map(Secret::expose)
     }
 
     /// Where wrappers connect.
@@ -142,6 +152,13 @@ pub async fn boot(options: Options, clock: Arc<dyn Clock>) -> Result<Running> {
     let (api_gate, machines_tls) = gates(&settings, &data_dir)?;
     let (store, output) = open(&data_dir, &health, options.faults).await?;
     let pauses = Pauses::load(store.clone()).await?;
+    let trail = Trail::new(store.clone(), Arc::clone(&clock));
+    let people = People::new(
+        options.auth,
+        Arc::new(store.clone()),
+        Arc::new(trail.clone()),
+        Arc::clone(&clock),
+    );
 
     let machines_listener = listen(
         SocketAddr::new(settings.machines_ws_bind_addr, settings.machines_ws_port),
@@ -216,7 +233,7 @@ pub async fn boot(options: Options, clock: Arc<dyn Clock>) -> Result<Running> {
         lifecycle.hard().clone(),
     );
     let api_listener = if settings.api_ws {
-        let addr = SocketAddr::new(settings.api_ws_bind_addr, settings.api_ws_port);
+        let addr = api_address(&people, &settings).await?;
         Some(listen(addr, "the dashboard and the API", "--port")?)
     } else {
         None
@@ -225,8 +242,20 @@ pub async fn boot(options: Options, clock: Arc<dyn Clock>) -> Result<Running> {
         .as_ref()
         .map(TcpListener::local_addr)
         .transpose()?;
+    let watched = config.clone();
+    let first_link = match api_addr {
+        Some(addr) => {
+            let over = match &settings.tls_cert {
+                Some(_) => Transport::Tls,
+                None => Transport::Plain,
+            };
+            first_link(&people, addr, over).await?
+        }
+        None => None,
+    };
     let ops = Ops::new(ops::Parts {
         config,
+        trail: trail.clone(),
         settings: in_force,
         runs: runs.clone(),
         health,
@@ -235,6 +264,7 @@ pub async fn boot(options: Options, clock: Arc<dyn Clock>) -> Result<Running> {
         board,
         sinks: sink_board,
         pauses,
+        people,
         executor,
         executor_is: described,
         clock,
@@ -259,6 +289,7 @@ pub async fn boot(options: Options, clock: Arc<dyn Clock>) -> Result<Running> {
     );
     lifecycle.spawn("the configuration's watch", watch.run(hard.clone()));
     lifecycle.spawn("the dashboard's state", fanout.run(hard.clone()));
+    lifecycle.spawn("the audit trail", trail.run(watched, hard.clone()));
     lifecycle.spawn(
         "the deletion of old runs",
         retention.run(lifecycle.soft().clone()),
@@ -283,6 +314,7 @@ pub async fn boot(options: Options, clock: Arc<dyn Clock>) -> Result<Running> {
     Ok(Running {
         lifecycle,
         api_addr,
+        first_link,
         machines_addr,
         dispatcher,
         runs,
@@ -309,6 +341,53 @@ fn gates(settings: &Settings, data_dir: &Path) -> Result<(Gate, MachinesTls)> {
         Gate::of_api(api)?,
         MachinesTls::load(data_dir, machines, plaintext)?,
     ))
+}
+
+/// Where the dashboard and the API listen: on loopback alone for as long as nobody has an account. The jobs run all the same.
+async fn api_address(people: &People, settings: &Settings) -> Result<SocketAddr> {
+    let wanted = SocketAddr::new(settings.api_ws_bind_addr, settings.api_ws_port);
+    if people.auth() == Auth::InsecureNone {
+        tracing::warn!(
+            "nobody needs to log in (--insecure-no-auth): whoever reaches {wanted} may run and kill jobs"
+        );
+        return Ok(wanted);
+    }
+    if wanted.ip().is_loopback() || people.has_users().await? {
+        return Ok(wanted);
+    }
+    let loopback = match wanted.ip() {
+        IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::LOCALHOST),
+    };
+    let instead = SocketAddr::new(loopback, wanted.port());
+    tracing::error!(
+        "nobody has an account, so the dashboard and the API listen on {instead} and not on {wanted}: make an admin, by the link or with `saltpeter user add NAME --role admin`, and restart. --insecure-no-auth lets in everybody instead"
+    );
+    Ok(instead)
+}
+
+/// The link that makes the first admin, when there is none.
+async fn first_link(people: &People, addr: SocketAddr, over: Transport) -> Result<Option<Secret>> {
+    let Some(code) = people.first_admin_code().await? else {
+        return Ok(None);
+    };
+    tracing::info!(
+        "nobody has an account yet; the dashboard listens on {addr} alone until an admin has been made"
+    );
+    let scheme = match over {
+        Transport::Plain => "http",
+        Transport::Tls => "https",
+    };
+    let link = format!("{scheme}://{addr}/welcome?code={}", code.expose());
+    Ok(Some(Secret::new(link)))
+}
+
+/// What whoever starts the server is told of the link.
+pub fn about_first_link(link: &str) -> String {
+    format!(
+        "Nobody has an account yet. This link makes the first admin; it is good once, and for half an hour:\n\n  {link}\n\n\
+         Or run `saltpeter user add NAME --role admin`, with the same --configdir or --data-dir."
+    )
 }
 
 /// Who starts wrappers, as the settings and this host have it, and a sentence on which and why.
@@ -366,8 +445,8 @@ async fn open(data_dir: &Path, health: &Health, faults: Faults) -> Result<(Store
     opening.await?
 }
 
-/// Makes the directory if need be, and makes sure that no other server uses it.
-fn claim(directory: &Path) -> Result<File> {
+/// Makes the directory if need be, for its owner alone.
+pub(crate) fn make_data_dir(directory: &Path) -> Result<()> {
     let shown = directory.display();
     DirBuilder::new()
         .recursive(true)
@@ -375,7 +454,13 @@ fn claim(directory: &Path) -> Result<File> {
         .create(directory)
         .with_context(|| {
             format!("cannot make the data directory {shown}; name another with --data-dir")
-        })?;
+        })
+}
+
+/// Makes the directory if need be, and makes sure that no other server uses it.
+fn claim(directory: &Path) -> Result<File> {
+    let shown = directory.display();
+    make_data_dir(directory)?;
     let path = directory.join("lock");
     let lock = File::create(&path)
         .with_context(|| format!("cannot write to the data directory {shown}"))?;

@@ -1,9 +1,11 @@
 //! The command line.
 
 mod commands;
+mod people;
 
 use crate::boot::{self, Options};
 use crate::clock::{Clock, SystemClock};
+use crate::people::Auth;
 use crate::serve::raise_open_files;
 use crate::settings::Flags;
 use crate::store::faults::Faults;
@@ -26,6 +28,8 @@ Examples:
   saltpeter -c ./jobs --data-dir ./data       serve from directories of one's own
   saltpeter check ./jobs                      say what is wrong with the jobs in ./jobs
   saltpeter next '0 */5 * * * *' --count 3    when would that fire?
+  saltpeter user add ana --role admin         let somebody in
+  saltpeter token add deploy --role operator  let a program in
 
 Exit codes: 0 all is well, 1 something was found wrong or failed, 2 the command line is wrong.";
 
@@ -59,7 +63,7 @@ struct Serve {
     #[arg(short = 'l', long, value_name = "DIR")]
     logdir: Option<PathBuf>,
     /// Directory of the database and the output [default: /var/lib/saltpeter for root, else ~/.local/share/saltpeter]
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", global = true)]
     data_dir: Option<PathBuf>,
     /// Serve the dashboard and the API, whatever the files say
     #[arg(short = 'a', long)]
@@ -76,6 +80,9 @@ struct Serve {
     /// Address that the wrappers' port listens on
     #[arg(long, value_name = "ADDRESS")]
     websocket_host: Option<IpAddr>,
+    /// Let everybody who reaches the dashboard and the API do everything, without a login
+    #[arg(long)]
+    insecure_no_auth: bool,
     /// Address of an Elasticsearch server
     #[arg(short = 'e', long, value_name = "URL")]
     elasticsearch: Option<String>,
@@ -114,6 +121,18 @@ Exit codes: 0 no error (there may be warnings), 1 errors were found, 2 the direc
         #[arg(long)]
         json: bool,
     },
+    /// Say who may log in
+    #[command(
+        subcommand,
+        after_help = "Example:\n  saltpeter user add ana --role admin"
+    )]
+    User(people::UserCommand),
+    /// Say which programs may ask the API
+    #[command(
+        subcommand,
+        after_help = "Example:\n  saltpeter token add deploy --role operator --group web"
+    )]
+    Token(people::TokenCommand),
     /// Say when a schedule fires
     #[command(after_help = "\
 Example:
@@ -156,6 +175,11 @@ impl From<Serve> for Options {
                 opensearch: serve.opensearch,
                 index: serve.index,
             },
+            auth: if serve.insecure_no_auth {
+                Auth::InsecureNone
+            } else {
+                Auth::Required
+            },
             faults: Faults::default(),
         }
     }
@@ -164,11 +188,17 @@ impl From<Serve> for Options {
 /// Reads the command line and does what it says.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
+    let place = people::Place {
+        config_dir: cli.serve.config_dir.clone(),
+        data_dir: cli.serve.data_dir.clone(),
+    };
     match cli.command {
         None => {
             let faults = cli.serve.faults.clone();
             serve(cli.serve.into(), faults.as_deref())
         }
+        Some(Command::User(command)) => people::user(&place, command),
+        Some(Command::Token(command)) => people::token(&place, command),
         Some(Command::Check {
             dir,
             migrating,
@@ -221,6 +251,10 @@ fn serve(mut options: Options, faults: Option<&Path>) -> ExitCode {
     let outcome = runtime.block_on(async {
         let running = boot::boot(options, clock).await?;
         running.lifecycle().watch_signals()?;
+        if let Some(link) = running.first_link() {
+            // For whoever sits there. Should it be kept somewhere, it is good once and not for long.
+            println!("\n{}\n", boot::about_first_link(link));
+        }
         running.wait().await
     });
     runtime.shutdown_background();

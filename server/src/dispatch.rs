@@ -150,6 +150,15 @@ impl Dispatch for Dispatcher {
 impl Inner {
     async fn launch(&self, order: LaunchOrder, reply: &RunHandle) {
         let spec = &order.spec;
+        // Before anything is brought to a machine. They are read again for each wrapper that asks for the command.
+        if let Err(error) = crate::secrets::read(&spec.secrets).await {
+            let message = error.to_string();
+            for machine in order.machines {
+                self.failed(&order.run, machine, message.clone(), reply)
+                    .await;
+            }
+            return;
+        }
         if spec.launch == LaunchWay::Executor {
             return self.run_direct(order, reply).await;
         }

@@ -1,5 +1,6 @@
 //! The Saltpeter server.
 
+pub mod audit;
 pub mod boot;
 pub mod cli;
 pub mod clock;
@@ -18,11 +19,13 @@ pub mod ops;
 pub mod outbound;
 pub mod outputs;
 pub mod pauses;
+pub mod people;
 pub mod private_file;
 pub mod retention;
 pub mod runs;
 pub mod salt;
 pub mod scheduler;
+pub mod secrets;
 pub mod serve;
 pub mod settings;
 pub mod sinks;

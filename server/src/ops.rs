@@ -1,20 +1,26 @@
 //! What people and programs can ask of the server. The edges turn requests into these calls and nothing else.
 
 mod actions;
+mod audit;
 mod maintenance;
 mod pages;
 
+use crate::audit::Trail;
 use crate::clock::Clock;
 use crate::config_watch::Config;
 use crate::executor::Executor;
 use crate::fanout::Board;
 use crate::outputs::Outputs;
 use crate::pauses::Pauses;
+use crate::people::audit::What;
+use crate::people::{Caller, People};
 use crate::runs::{History, Runs, StoreError};
 use crate::settings::InForce;
 use crate::sinks::SinkBoard;
 use crate::store::health::{Health, Trouble};
 use saltpeter_domain::Job;
+use saltpeter_domain::access::Deed;
+use saltpeter_domain::config::AuthProxy;
 use saltpeter_protocol::api::{ApiError, ErrorCode};
 use saltpeter_protocol::{JobName, RunId};
 use std::sync::Arc;
@@ -45,6 +51,10 @@ pub struct Parts {
     pub sinks: SinkBoard,
     /// Paused jobs.
     pub pauses: Pauses,
+    /// Who did what.
+    pub trail: Trail,
+    /// Who may do what.
+    pub people: People,
     /// The machines.
     pub executor: Arc<dyn Executor>,
     /// How they are reached, and why so, in a sentence.
@@ -82,6 +92,42 @@ impl Ops {
     /// The time.
     pub fn clock(&self) -> &dyn Clock {
         &*self.parts.clock
+    }
+
+    /// Who may do what.
+    pub fn people(&self) -> &People {
+        &self.parts.people
+    }
+
+    /// The proxy that vouches for people, as at the start.
+    pub fn auth_proxy(&self) -> Option<&AuthProxy> {
+        self.parts.settings.started_with().auth_proxy.as_ref()
+    }
+
+    /// Nothing, if `caller` may run, kill and pause this job. One that is in no file is of no group.
+    async fn permit_job(&self, caller: &Caller, job: &JobName) -> Result<(), ApiError> {
+        let jobs = self.parts.config.current();
+        let deed = match jobs.jobs.get(job) {
+            Some(job) => Deed::Operate { group: &job.group },
+            None => Deed::OperateAll,
+        };
+        Ok(self.parts.people.permit(caller, deed).await?)
+    }
+
+    /// The same for the job of a run.
+    async fn permit_run(&self, caller: &Caller, run: &RunId) -> Result<(), ApiError> {
+        if caller.may(Deed::OperateAll).is_ok() {
+            return Ok(());
+        }
+        let detail = self.parts.runs.detail(run).await;
+        let detail = detail.map_err(|e| self.store_failed(&e))?;
+        let job = detail.ok_or_else(|| unknown_run(run))?.summary.job;
+        self.permit_job(caller, &job).await
+    }
+
+    /// Puts down what `caller` did.
+    async fn record(&self, caller: &Caller, did: String) {
+        self.parts.people.record(caller, What::Did(did)).await;
     }
 
     /// Whether what happens can be written down.

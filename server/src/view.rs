@@ -102,6 +102,11 @@ pub fn effective(job: &Job, settings: &Settings, zone: Tz) -> Vec<ConfigEntry> {
         .iter()
         .map(|(name, value)| entry(&format!("env.{name}"), &value.to_string()));
     entries.extend(env);
+    let secrets = spec
+        .secrets
+        .iter()
+        .map(|(name, source)| entry(&format!("secrets.{name}"), &source.to_string()));
+    entries.extend(secrets);
     entries
 }
 

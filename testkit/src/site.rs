@@ -7,6 +7,7 @@ use saltpeter_server::boot::{Options, boot};
 use saltpeter_server::clock::SystemClock;
 use saltpeter_server::lifecycle::Lifecycle;
 use saltpeter_server::machines::RunKey;
+use saltpeter_server::people::Auth;
 use saltpeter_server::settings::Flags;
 use saltpeter_server::store::faults::Faults;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -87,6 +88,7 @@ impl Site {
                 machines_addr: Some(HERE),
                 ..Flags::default()
             },
+            auth: Auth::InsecureNone,
             faults: self.faults.clone(),
         };
         let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -5,7 +5,7 @@ use anyhow::{Context, Result, bail};
 use futures::{SinkExt, StreamExt};
 use saltpeter_protocol::machine::Stream;
 use saltpeter_protocol::machine::v2::{
-    Encoding, FromServer, FromWrapper, OutputFrame, Progress, WrapperId,
+    Encoding, Feature, FromServer, FromWrapper, OutputFrame, Progress, WrapperId,
 };
 use saltpeter_protocol::{JobName, MachineId, RunId, UnixMillis};
 use std::net::SocketAddr;
@@ -55,6 +55,7 @@ impl FakeWrapper {
             wrapper: WrapperId(wrapper),
             version: "test".to_owned(),
             progress,
+            features: vec![Feature::Secrets],
         })
         .await?;
         self.hear().await

@@ -3,6 +3,7 @@
 use crate::core::batch::Batch;
 use crate::core::buffer::{Buffer, BufferError};
 use crate::core::kill::Cause;
+use crate::core::mask::Masks;
 use crate::core::session::{Effect, Farewell, Session};
 use crate::link::{Appetite, Event, Link};
 use crate::lock::{self, LockError};
@@ -30,6 +31,8 @@ struct Runner<'a> {
     link: Link,
     buffer: Buffer<SpoolFile>,
     batch: Batch,
+    /// Where the command has secrets, what it writes goes through here first.
+    masks: Option<Masks>,
     running: Option<Running>,
     /// When the server last made something durable, or had nothing to do.
     progress_at: Instant,
@@ -66,6 +69,7 @@ pub(crate) async fn run(settings: Settings, log: &Log) {
         launch,
         log,
         batch: Batch::new(),
+        masks: None,
         running: None,
         progress_at: now,
         abandoned: false,
@@ -118,6 +122,7 @@ impl Runner<'_> {
     /// Does everything that can be done without waiting.
     async fn settle(&mut self, now: Instant) -> Option<Farewell> {
         self.session.tick(now);
+        self.pause_masks(now);
         self.gather(|batch, out| batch.cut_if_due(now, out));
         self.on_killer(now);
         self.end_if_over(now);
@@ -198,7 +203,31 @@ impl Runner<'_> {
         }
     }
 
+    /// Adds what may be shown of a stream to the batch.
+    fn add(&mut self, stream: Stream, mut bytes: &[u8], now: Instant) {
+        self.gather(|batch, out| {
+            while !bytes.is_empty() {
+                let (piece, rest) = bytes.split_at(bytes.len().min(batch.space()));
+                batch.add((stream, piece), wall_clock(), now, &mut *out);
+                bytes = rest;
+            }
+        });
+    }
+
+    /// Lets go of what the masks hold back of a stream that has paused.
+    fn pause_masks(&mut self, now: Instant) {
+        let reading = self.reading(now);
+        let Some(masks) = &mut self.masks else { return };
+        if !reading {
+            return masks.excuse(now);
+        }
+        for (stream, bytes) in masks.pause_if_due(now) {
+            self.add(stream, &bytes, now);
+        }
+    }
+
     async fn start(&mut self, command: &CommandSpec) {
+        self.masks = Masks::of(command);
         let launch = &self.launch;
         let overlap = lock::overlap(&command.overlap, &launch.job, &launch.run, &launch.machine);
         let started = match overlap {
@@ -222,6 +251,10 @@ impl Runner<'_> {
                 self.on_children();
             }
             Err(problem) => {
+                let problem = match &self.masks {
+                    Some(masks) => masks.text(&problem),
+                    None => problem,
+                };
                 self.log.event(format_args!("not started: {problem}"));
                 self.session.cannot_start(problem, now);
             }
@@ -271,7 +304,13 @@ impl Runner<'_> {
             self.progress_at = now;
         }
         let bytes = scratch.get(..count).unwrap_or_default();
-        self.gather(|batch, out| batch.add((stream, bytes), wall_clock(), now, out));
+        match &mut self.masks {
+            None => self.add(stream, bytes, now),
+            Some(masks) => {
+                let shown = masks.push(stream, bytes, now);
+                self.add(stream, &shown, now);
+            }
+        }
     }
 
     fn on_children(&mut self) {
@@ -314,6 +353,10 @@ impl Runner<'_> {
             return;
         };
         self.running = None;
+        let held = self.masks.as_mut().map(Masks::finish);
+        for (stream, bytes) in held.unwrap_or_default() {
+            self.add(stream, &bytes, now);
+        }
         self.gather(|batch, out| batch.cut(now, out));
         let length = self.buffer.end();
         self.log
@@ -342,6 +385,9 @@ impl Runner<'_> {
     /// When something is due.
     fn wake(&self, now: Instant) -> Option<Instant> {
         let mut times = vec![self.session.wake(), self.batch.due()];
+        if self.reading(now) {
+            times.push(self.masks.as_ref().and_then(Masks::due));
+        }
         if let Some(running) = &self.running {
             times.push(running.wake());
             if !self.spooling(now) && !self.buffer.accepts(false) {

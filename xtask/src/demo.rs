@@ -21,7 +21,8 @@ pub(crate) fn demo(ws: &Workspace) -> Result<()> {
 
     println!(
         "
-  The demo is on  http://127.0.0.1:8888  until Ctrl-C.
+  The demo is on  http://127.0.0.1:8888  until Ctrl-C. Nobody needs to log in to it (--insecure-no-auth),
+  and it listens on this host alone.
 
   Open the job rolling_restart, press \"Run now\", and watch its machines and their output. Then start
   long_import and press \"Kill\": each machine ends with code 143.
@@ -55,6 +56,7 @@ pub(crate) fn on_salt(ws: &Workspace) -> Result<()> {
     println!(
         "
   The demo on Salt is on  http://127.0.0.1:8888  until Ctrl-C. Its minions are {}.
+  Nobody needs to log in to it (--insecure-no-auth), and it listens on this host alone.
 
   Run a job, watch its machines. Take one away while it runs:  cargo xtask salt stop web2
   and bring it back:  cargo xtask salt start web2.  The same goes for master and api.
@@ -105,6 +107,8 @@ fn serve(ws: &Workspace, config: &Path, data: &Path) -> Result<()> {
             "127.0.0.1",
             "--websocket-port",
             "8889",
+            // On loopback, and to be looked at: nobody logs in.
+            "--insecure-no-auth",
         ])
         .exec();
     Err(error).context("cannot start the server")

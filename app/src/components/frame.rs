@@ -33,6 +33,10 @@ pub(crate) fn Header(
                     "Config"
                     <ProblemCount />
                 </NavLink>
+                // A page of plain forms, which the browser has to ask the server for.
+                <a href="/account" rel="external">
+                    "Account"
+                </a>
             </nav>
             <div class="tools">
                 <ConnectionBadge />

@@ -85,3 +85,14 @@ pub(crate) fn Failure(
     }
     .into_any()
 }
+
+/// The title of a page about `name`. The server puts titles into a page as they are, without a look at what is in them: a
+/// text that somebody wrote into an address gets there only if it could be a name.
+pub(crate) fn title(name: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    if name.bytes().all(is_plain) {
+        format!("{name} · Saltpeter")
+    } else {
+        "Saltpeter".to_owned()
+    }
+}

@@ -37,7 +37,7 @@ pub(crate) fn RunPage() -> impl IntoView {
     );
     let show = move |bundle| view! { <RunView bundle asked within=false /> }.into_any();
     view! {
-        <Title text=move || format!("{} · Saltpeter", name.get()) />
+        <Title text=move || name.with(|name| super::title(name)) />
         <div class="page run-page">
             <Loaded what="run" page=bundle show />
         </div>

@@ -1,13 +1,15 @@
 //! From the keys of a job, read one by one, to a [`Job`]: what is missing, what contradicts what.
 
 use super::keys::{At, JobDraft, WrittenTargets};
-use super::raw::{Entry, Node, Value};
+use super::raw::Entry;
 use super::reader::Reader;
 use super::validate::FileContext;
-use crate::job::{DEFAULT_MISSED_WINDOW, Job, LaunchWay, Overlap, SourceRef, Timeout};
+use super::written::{as_written, written};
+use crate::job::{
+    DEFAULT_MISSED_WINDOW, Job, LaunchWay, Overlap, SourceRef, Timeout, WrapperProtocol,
+};
 use crate::retry::{DEFAULT_DELAY, Retry};
 use crate::schedule::{Field, Schedule, ScheduleError, Zone};
-use crate::secret::MASK;
 use crate::targeting::{TargetExpr, TargetType};
 use chrono_tz::Tz;
 use saltpeter_protocol::JobName;
@@ -33,12 +35,7 @@ pub(crate) fn assemble(
     let overlap = overlap(&draft, reader);
     let retry = retry(&draft);
     note_without_effect(&draft, reader);
-    if draft.launch == LaunchWay::Executor && !draft.env.is_empty() {
-        reader.warn(
-            &entry.key_place,
-            "with use_wrapper: false the values of env go through Salt, which keeps them in its job cache for anyone there to read; a wrapper fetches them from this server alone",
-        );
-    }
+    note_exposed(&draft, entry, reader);
     Some(Job {
         name: name?,
         group: context.group.clone(),
@@ -54,6 +51,7 @@ pub(crate) fn assemble(
         cwd: draft.cwd,
         user: draft.user,
         env: draft.env,
+        secrets: draft.secrets,
         overlap: overlap?,
         missed: draft.missed,
         missed_window: draft.missed_window.unwrap_or(DEFAULT_MISSED_WINDOW),
@@ -68,17 +66,6 @@ pub(crate) fn assemble(
         source,
         raw: as_written(entry),
     })
-}
-
-/// The entries of a mapping that have a value.
-pub(super) fn written(entry: &Entry) -> impl Iterator<Item = &Entry> {
-    let entries = match &entry.value.value {
-        Value::Map(entries) => entries.as_slice(),
-        _ => &[],
-    };
-    entries
-        .iter()
-        .filter(|entry| entry.value.value != Value::Null)
 }
 
 fn note_missing(draft: &JobDraft, entry: &Entry, reader: &mut Reader) {
@@ -362,41 +349,43 @@ fn note_without_effect(draft: &JobDraft, reader: &mut Reader) {
     }
 }
 
-/// The job's keys and values as text; the values of `env` are masked.
-fn as_written(entry: &Entry) -> Vec<(String, String)> {
-    written(entry)
-        .map(|entry| {
-            let text = if entry.key == "env" {
-                masked_env(&entry.value)
-            } else {
-                plain_text(&entry.value)
-            };
-            (entry.key.clone(), text)
-        })
-        .collect()
-}
-
-fn masked_env(node: &Node) -> String {
-    match &node.value {
-        Value::Map(entries) => entries
-            .iter()
-            .map(|entry| format!("{}={MASK}", entry.key))
-            .collect::<Vec<_>>()
-            .join(" "),
-        _ => MASK.to_owned(),
+/// Notes values that would not stay between this server and its wrappers.
+fn note_exposed(draft: &JobDraft, entry: &Entry, reader: &mut Reader) {
+    let place = |key: &str| {
+        let found = written(entry).find(|entry| entry.key == key);
+        found.map_or(&entry.key_place, |entry| &entry.key_place)
+    };
+    if let Some(twice) = draft
+        .secrets
+        .keys()
+        .find(|name| draft.env.contains_key(*name))
+    {
+        reader.error(
+            place("secrets"),
+            format!("secrets: {twice} is also in env; keep it in one of them"),
+        );
     }
-}
-
-fn plain_text(node: &Node) -> String {
-    match &node.value {
-        Value::Null => String::new(),
-        Value::Scalar(scalar) => scalar.text.clone(),
-        Value::List(items) => items.iter().map(plain_text).collect::<Vec<_>>().join(", "),
-        Value::Map(entries) => {
-            let pairs = entries
-                .iter()
-                .map(|entry| format!("{}: {}", entry.key, plain_text(&entry.value)));
-            pairs.collect::<Vec<_>>().join(", ")
-        }
+    let why = if draft.launch == LaunchWay::Executor {
+        "with use_wrapper: false"
+    } else if draft.wrapper_protocol == WrapperProtocol::V1 {
+        "with wrapper_protocol: 1"
+    } else {
+        return;
+    };
+    if !draft.env.is_empty() {
+        reader.warn(
+            place("env"),
+            format!(
+                "{why} the values of env go through Salt, which keeps them in its job cache for anyone there to read, and are not masked in output; this server's wrapper fetches them from it alone"
+            ),
+        );
+    }
+    if !draft.secrets.is_empty() {
+        reader.error(
+            place("secrets"),
+            format!(
+                "secrets: {why} their values would go through Salt, which keeps them in its job cache for anyone there to read; let this server's own wrapper run the command, which fetches them from it alone"
+            ),
+        );
     }
 }

@@ -1,8 +1,21 @@
 //! What `saltpeter check` answers.
 
 use super::{JobSet, MigrationNote, Problem, Severity};
+use crate::secret::SecretSource;
+use saltpeter_protocol::JobName;
 use serde::Serialize;
 use std::fmt::Write as _;
+
+/// A secret of a job, by where it is read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct JobSecret {
+    /// The job.
+    pub job: JobName,
+    /// The variable that the command finds it in.
+    pub name: String,
+    /// Where the server reads it.
+    pub source: SecretSource,
+}
 
 /// What `saltpeter check` answers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -17,6 +30,9 @@ pub struct CheckReport {
     pub warnings: usize,
     /// All of them, ordered by file and place.
     pub problems: Vec<Problem>,
+    /// Where the jobs' secrets are read; not whether they can be, for that is up to the server's user.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<JobSecret>,
     /// What the earlier implementation did otherwise; `None` when that was not asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub notes: Option<Vec<MigrationNote>>,
@@ -36,6 +52,17 @@ impl CheckReport {
             errors,
             warnings: set.problems.len() - errors,
             problems: set.problems.clone(),
+            secrets: set
+                .jobs
+                .values()
+                .flat_map(|job| {
+                    job.secrets.iter().map(|(name, source)| JobSecret {
+                        job: job.name.clone(),
+                        name: name.clone(),
+                        source: source.clone(),
+                    })
+                })
+                .collect(),
             notes: None,
         }
     }
@@ -72,6 +99,16 @@ impl CheckReport {
                 let _ = writeln!(text, "{line}");
                 text
             })
+    }
+
+    /// One secret a line, by where it is read.
+    pub fn secret_lines(&self) -> String {
+        self.secrets.iter().fold(String::new(), |mut text, secret| {
+            let JobSecret { job, name, source } = secret;
+            // Writing into a String cannot fail.
+            let _ = writeln!(text, "{job}: {name} from {source}");
+            text
+        })
     }
 
     /// The line that sums it up: "3 files, 12 jobs: 1 error, no warnings".

@@ -76,6 +76,28 @@ pub fn edit_maintenance(original: &str, wanted: &Maintenance) -> Result<String, 
     Ok(text)
 }
 
+/// The lines of a file's `saltpeter_maintenance`, up to the next key. Empty where there is none. The rest of a file may have
+/// values in it that are not for everybody's eyes.
+pub fn maintenance_section(text: &str) -> &str {
+    let Ok(Node {
+        value: Value::Map(entries),
+        ..
+    }) = parse(text)
+    else {
+        return "";
+    };
+    let Some(index) = entries.iter().position(|entry| entry.key == MAINTENANCE) else {
+        return "";
+    };
+    let line_start = |entry: &Entry| {
+        let before = text.get(..entry.key_place.bytes.start).unwrap_or_default();
+        before.rfind('\n').map_or(0, |end| end + 1)
+    };
+    let start = line_start(&entries[index]);
+    let end = entries.get(index + 1).map_or(text.len(), line_start);
+    text.get(start..end).unwrap_or_default()
+}
+
 fn parse(text: &str) -> Result<Node, EditError> {
     raw::parse_plain(text).map_err(|error| EditError::Invalid {
         line: error.place.line,

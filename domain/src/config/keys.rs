@@ -9,7 +9,9 @@ mod job;
 mod machines;
 mod maintenance;
 mod plain;
+mod proxy;
 mod salt;
+mod secrets;
 mod settings;
 mod tls;
 

@@ -3,10 +3,10 @@
 //!
 //! What each key meant there stands in docs/MIGRATING.md.
 
-use super::assemble::written;
 use super::keys::{MAINTENANCE, SETTINGS};
 use super::loader::FileChange;
 use super::raw::{self, Entry, Node, Place, Scalar, ScalarKind, Value};
+use super::written::written;
 use super::{JobSet, Settings};
 use crate::job::Job;
 use crate::schedule::{Schedule, Zone};

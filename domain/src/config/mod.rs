@@ -19,14 +19,15 @@ mod settings;
 mod show;
 mod sinks;
 mod validate;
+mod written;
 
-pub use check::CheckReport;
+pub use check::{CheckReport, JobSecret};
 pub use diff::{JobSetDiff, SettingChange, changed_settings};
-pub use edit::{EditError, edit_maintenance};
+pub use edit::{EditError, edit_maintenance, maintenance_section};
 pub use loader::{FileChange, Loader, MAX_FILE_BYTES, is_config_file};
 pub use migrating::{MigrationNote, migration_notes};
 pub use reference::reference;
-pub use settings::{Executor, Grains, Plaintext, Settings};
+pub use settings::{AuthProxy, Executor, Grains, Plaintext, Settings};
 pub use show::ShownSetting;
 pub use sinks::SinkAccess;
 

@@ -2,6 +2,7 @@
 
 use super::sinks::SinkAccess;
 use crate::job::WrapperLogLevel;
+use crate::network::Network;
 use crate::secret::Secret;
 use chrono_tz::Tz;
 use saltpeter_protocol::MachineId;
@@ -24,6 +25,8 @@ pub struct Settings {
     pub api_ws_port: u16,
     /// Address they listen on.
     pub api_ws_bind_addr: IpAddr,
+    /// The proxy that vouches for people; `None`: there is none.
+    pub auth_proxy: Option<AuthProxy>,
     /// Port that wrappers connect to.
     pub machines_ws_port: u16,
     /// Address it listens on.
@@ -95,6 +98,8 @@ pub struct Settings {
     pub reconnect_grace: Duration,
     /// Days for which ended runs are kept; 0: for ever.
     pub retention_days: u32,
+    /// How many days entries of the audit trail are kept; 0: for ever.
+    pub audit_days: u32,
     /// Ended runs that are kept of each job; 0: all.
     pub retention_runs: u32,
     /// Bytes of output that are kept, of all jobs together; `None`: all.
@@ -107,6 +112,15 @@ pub struct Settings {
     pub start_window: Duration,
     /// From how many machines on the dashboard asks before it runs a job.
     pub run_now_confirm_above: u32,
+}
+
+/// A proxy that logs people in and names them in a header.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuthProxy {
+    /// Where its requests come from. Whoever else sends the header is not believed.
+    pub from: Vec<Network>,
+    /// The header with the user's name, in lower case.
+    pub header: String,
 }
 
 /// What is known of a machine: Salt's grains, or those written under `local_machines`. Always a JSON object.
@@ -123,6 +137,7 @@ impl Default for Settings {
             api_ws: true,
             api_ws_port: 8888,
             api_ws_bind_addr: IpAddr::from([127, 0, 0, 1]),
+            auth_proxy: None,
             machines_ws_port: 8889,
             machines_ws_bind_addr: IpAddr::from([0, 0, 0, 0]),
             advertised_machines_port: None,
@@ -158,6 +173,7 @@ impl Default for Settings {
             data_dir: None,
             reconnect_grace: Duration::from_mins(10),
             retention_days: 90,
+            audit_days: 400,
             retention_runs: 10_000,
             retention_output: Some(10 * 1024 * MIB),
             logfile_size: Some(64 * MIB),

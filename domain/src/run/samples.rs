@@ -39,6 +39,7 @@ pub(super) fn spec(batch_size: u32) -> RunSpec {
         cwd: None,
         user: None,
         env: BTreeMap::new(),
+        secrets: BTreeMap::new(),
         overlap: Overlap::Skip,
         launch: LaunchWay::Wrapper,
         wrapper: WrapperSettings {

@@ -2,10 +2,10 @@
 
 use super::glob;
 use crate::config::Grains;
+use crate::network::Network;
 use regex::Regex;
 use serde_json::Value;
 use std::borrow::Cow;
-use std::net::IpAddr;
 
 /// What the value of a grain is held against.
 #[derive(Debug, Clone)]
@@ -125,57 +125,15 @@ fn show(value: &Value) -> String {
     }
 }
 
-/// An address or a network.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Network {
-    address: IpAddr,
-    prefix: u8,
-}
-
-impl Network {
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
-        let wrong = || format!("{text:?} is no IP address or network, such as 10.0.0.0/8");
-        let (address, prefix) = match text.split_once('/') {
-            Some((address, prefix)) => (address, Some(prefix)),
-            None => (text, None),
-        };
-        let address: IpAddr = address.parse().map_err(|_| wrong())?;
-        let width = if address.is_ipv4() { 32 } else { 128 };
-        let prefix = match prefix {
-            None => width,
-            Some(prefix) => prefix
-                .parse()
-                .ok()
-                .filter(|prefix| *prefix <= width)
-                .ok_or_else(wrong)?,
-        };
-        Ok(Self { address, prefix })
-    }
-
-    fn contains(&self, address: IpAddr) -> bool {
-        match (self.address, address) {
-            (IpAddr::V4(net), IpAddr::V4(address)) => {
-                let shift = 32 - u32::from(self.prefix);
-                shift == 32 || net.to_bits() >> shift == address.to_bits() >> shift
-            }
-            (IpAddr::V6(net), IpAddr::V6(address)) => {
-                let shift = 128 - u32::from(self.prefix);
-                shift == 128 || net.to_bits() >> shift == address.to_bits() >> shift
-            }
-            _ => false,
-        }
-    }
-
-    /// Whether one of the addresses in the grains `ipv4` and `ipv6` belongs to it.
-    pub(super) fn matches(&self, grains: &Grains) -> bool {
-        let addresses = ["ipv4", "ipv6"]
-            .into_iter()
-            .filter_map(|name| grains.get(name));
-        let mut texts = addresses.flat_map(|value| match value {
-            Value::Array(items) => items.iter().filter_map(Value::as_str).collect(),
-            Value::String(text) => vec![text.as_str()],
-            _ => Vec::new(),
-        });
-        texts.any(|text| text.parse().is_ok_and(|address| self.contains(address)))
-    }
+/// Whether one of the addresses in the grains `ipv4` and `ipv6` belongs to `network`.
+pub(super) fn is_within(grains: &Grains, network: &Network) -> bool {
+    let addresses = ["ipv4", "ipv6"]
+        .into_iter()
+        .filter_map(|name| grains.get(name));
+    let mut texts = addresses.flat_map(|value| match value {
+        Value::Array(items) => items.iter().filter_map(Value::as_str).collect(),
+        Value::String(text) => vec![text.as_str()],
+        _ => Vec::new(),
+    });
+    texts.any(|text| text.parse().is_ok_and(|address| network.contains(address)))
 }

@@ -53,6 +53,10 @@ pub enum ErrorCode {
     NotRunning,
     /// 409: what was to be changed has changed meanwhile.
     Conflict,
+    /// 401: nothing in the request shows who sends it.
+    Unauthenticated,
+    /// 403: whoever sends it may not do that.
+    Forbidden,
     /// 400: the request is not well-formed.
     BadRequest,
     /// 422: the request is well-formed and its content is not acceptable.

@@ -41,6 +41,9 @@ pub enum FromWrapper {
         version: String,
         /// How far the command has come.
         progress: Progress,
+        /// What it can do beyond the first wrappers of this version.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        features: Vec<Feature>,
     },
     /// The command has started.
     Started {
@@ -66,6 +69,17 @@ pub enum FromWrapper {
         message: String,
     },
     /// A type of a later version.
+    #[serde(other)]
+    Unknown,
+}
+
+/// Something that not every wrapper of this version can do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Feature {
+    /// It takes the secrets of `welcome` and masks them in what the command writes.
+    Secrets,
+    /// One of a later version.
     #[serde(other)]
     Unknown,
 }

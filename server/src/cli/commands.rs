@@ -82,6 +82,7 @@ pub(super) fn check(ask: &Check) -> ExitCode {
     } else {
         print!("{}", report.lines());
         // Not on standard output, where each line is a problem.
+        eprint!("{}", report.secret_lines());
         eprintln!("{}", report.summary());
     }
     if report.is_good() {

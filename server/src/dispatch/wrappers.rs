@@ -91,6 +91,7 @@ impl Inner {
                     }
                     LaunchNews::WantsCommand(machine, _)
                         if spec.wrapper.protocol == WrapperProtocol::Auto
+                            && spec.secrets.is_empty()
                             && told.insert(machine.clone()) =>
                     {
                         if asking.is_empty() {
@@ -99,8 +100,13 @@ impl Inner {
                         asking.push(of_old(machine));
                     }
                     LaunchNews::WantsCommand(machine, error) => {
+                        let what = if spec.secrets.is_empty() {
+                            "which needs wrapper_protocol: 1"
+                        } else {
+                            "which cannot be given the secrets of this job; install the wrapper of this server there"
+                        };
                         let message = format!(
-                            "{error}. It is a wrapper of the earlier implementation, which needs wrapper_protocol: 1."
+                            "{error}. It is a wrapper of the earlier implementation, {what}."
                         );
                         self.failed(&order.run, machine, message, reply).await;
                     }
@@ -117,7 +123,13 @@ impl Inner {
         }
     }
 
-    async fn failed(&self, run: &RunId, machine: MachineId, message: String, reply: &RunHandle) {
+    pub(super) async fn failed(
+        &self,
+        run: &RunId,
+        machine: MachineId,
+        message: String,
+        reply: &RunHandle,
+    ) {
         tracing::warn!(%run, %machine, "the wrapper was not started: {message}");
         reply
             .report(Dispatched::LaunchFailed { machine, message })

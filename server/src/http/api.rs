@@ -1,8 +1,9 @@
 //! The routes under `/api/v1/`.
 
 use super::error::{Answer, Refusal};
-use super::request::{Body, By};
+use super::request::Body;
 use crate::ops::{self, Ops};
+use crate::people::Caller;
 use axum::extract::{Path, Query, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::http::{HeaderValue, StatusCode};
@@ -70,28 +71,28 @@ async fn run(State(ops): State<Ops>, Path(run): Path<String>) -> Answer<Json<Run
 async fn run_now(
     State(ops): State<Ops>,
     Path(job): Path<String>,
-    By(by): By,
+    caller: Caller,
 ) -> Answer<(StatusCode, Json<RunStarted>)> {
-    let run = ops.run_now(&ops::job_name(&job)?, by).await?;
+    let run = ops.run_now(&caller, &ops::job_name(&job)?).await?;
     Ok((StatusCode::CREATED, Json(RunStarted { run })))
 }
 
 async fn run_again(
     State(ops): State<Ops>,
     Path(run): Path<String>,
-    By(by): By,
+    caller: Caller,
 ) -> Answer<(StatusCode, Json<RunStarted>)> {
-    let run = ops.run_again(&ops::run_id(&run)?, by).await?;
+    let run = ops.run_again(&caller, &ops::run_id(&run)?).await?;
     Ok((StatusCode::CREATED, Json(RunStarted { run })))
 }
 
 async fn kill_job(
     State(ops): State<Ops>,
     Path(job): Path<String>,
-    By(by): By,
+    caller: Caller,
     Body(request): Body<KillRequest>,
 ) -> Answer<StatusCode> {
-    ops.kill_job(&ops::job_name(&job)?, request.machine, by)
+    ops.kill_job(&caller, &ops::job_name(&job)?, request.machine)
         .await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -99,10 +100,10 @@ async fn kill_job(
 async fn kill_run(
     State(ops): State<Ops>,
     Path(run): Path<String>,
-    By(by): By,
+    caller: Caller,
     Body(request): Body<KillRequest>,
 ) -> Answer<StatusCode> {
-    ops.kill_run(&ops::run_id(&run)?, request.machine, by)
+    ops.kill_run(&caller, &ops::run_id(&run)?, request.machine)
         .await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -110,10 +111,11 @@ async fn kill_run(
 async fn pause(
     State(ops): State<Ops>,
     Path(job): Path<String>,
-    By(by): By,
+    caller: Caller,
     Body(request): Body<PauseRequest>,
 ) -> Answer<Json<JobRow>> {
-    let row = ops.pause(&ops::job_name(&job)?, request.paused, by).await?;
+    let job = ops::job_name(&job)?;
+    let row = ops.pause(&caller, &job, request.paused).await?;
     Ok(Json(row))
 }
 
@@ -123,17 +125,18 @@ async fn maintenance(State(ops): State<Ops>) -> Answer<Json<MaintenancePage>> {
 
 async fn diff_maintenance(
     State(ops): State<Ops>,
+    caller: Caller,
     Body(edit): Body<MaintenanceEdit>,
 ) -> Answer<Json<MaintenanceDiff>> {
-    Ok(Json(ops.diff_maintenance(&edit).await?))
+    Ok(Json(ops.diff_maintenance(&caller, &edit).await?))
 }
 
 async fn save_maintenance(
     State(ops): State<Ops>,
-    By(by): By,
+    caller: Caller,
     Body(edit): Body<MaintenanceEdit>,
 ) -> Answer<Json<MaintenancePage>> {
-    Ok(Json(ops.save_maintenance(&edit, &by).await?))
+    Ok(Json(ops.save_maintenance(&caller, &edit).await?))
 }
 
 async fn config(State(ops): State<Ops>) -> Json<ConfigPage> {

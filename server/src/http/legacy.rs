@@ -1,9 +1,10 @@
 //! The routes that users of the earlier implementation have scripts for.
 
 use super::error::Answer;
-use super::request::{Body, By};
+use super::request::Body;
 use crate::VERSION;
 use crate::ops::{self, Ops, Storage};
+use crate::people::Caller;
 use axum::extract::{Path, Request, State};
 use axum::http::header::ACCEPT;
 use axum::http::{Method, StatusCode};
@@ -21,10 +22,16 @@ use std::collections::BTreeMap;
 /// The most of a machine's output that `/status` shows: its end, in bytes.
 const STATUS_OUTPUT: usize = 64 * 1024;
 
-pub(super) fn router(ops: Ops) -> Router {
+/// What supervisors ask: whether it lives and is well. They need not say who they are.
+pub(super) fn health(ops: Ops) -> Router {
     Router::new()
         .route("/healthz", get(healthz))
         .route("/version", get(version))
+        .with_state(ops)
+}
+
+pub(super) fn router(ops: Ops) -> Router {
+    Router::new()
         .route("/running", get(running))
         .route("/status", get(status))
         .route("/runnow/{job}", post(run_now))
@@ -208,9 +215,9 @@ async fn results(ops: &Ops, run: &RunSummary) -> Answer<Map<String, Value>> {
 async fn run_now(
     State(ops): State<Ops>,
     Path(job): Path<String>,
-    By(by): By,
+    caller: Caller,
 ) -> Answer<Json<Value>> {
-    let run = ops.run_now(&ops::job_name(&job)?, by).await?;
+    let run = ops.run_now(&caller, &ops::job_name(&job)?).await?;
     Ok(Json(json!({ "job": job, "instance": run })))
 }
 
@@ -222,9 +229,13 @@ struct Kill {
     machine: Option<MachineId>,
 }
 
-async fn kill(State(ops): State<Ops>, By(by): By, Body(kill): Body<Kill>) -> Answer<Json<Value>> {
+async fn kill(
+    State(ops): State<Ops>,
+    caller: Caller,
+    Body(kill): Body<Kill>,
+) -> Answer<Json<Value>> {
     let killed = ops
-        .kill_job(&ops::job_name(&kill.job)?, kill.machine, by)
+        .kill_job(&caller, &ops::job_name(&kill.job)?, kill.machine)
         .await?;
     Ok(Json(json!({ "job": kill.job, "instances": killed })))
 }

@@ -1,10 +1,12 @@
 //! The dashboard's pages, rendered here before they come to life in the browser.
 
-use super::{assets, security};
+use super::security;
+use crate::people::{Caller, Who};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderValue};
+use axum::http::request::Parts;
 use axum::http::{Response, StatusCode};
 use leptos::config::LeptosOptions;
 use leptos::prelude::{provide_context, use_context};
@@ -12,8 +14,7 @@ use leptos_axum::{LeptosRoutes as _, ResponseOptions, generate_route_list};
 use saltpeter_app::backend::SharedBackend;
 use saltpeter_app::{App, shell};
 
-/// Every page of the dashboard at its path; the static files; for any other path the "no such page"
-/// page.
+/// Every page of the dashboard at its path; for any other path the "no such page" page.
 pub(super) fn router(backend: SharedBackend) -> Router {
     let options = LeptosOptions::builder().output_name("saltpeter").build();
     let page = {
@@ -23,7 +24,9 @@ pub(super) fn router(backend: SharedBackend) -> Router {
             provide_context(backend.clone());
             headers();
         };
-        leptos_axum::render_app_async_with_context(context, move || shell(options.clone()))
+        leptos_axum::render_app_async_with_context(context, move || {
+            shell(options.clone(), visitor())
+        })
     };
     let missing = page.clone();
     Router::new()
@@ -37,15 +40,26 @@ where
     P: Fn(Request) -> F,
     F: Future<Output = Response<Body>>,
 {
-    let path = request.uri().path();
-    if let Some(file) = assets::respond(request.method(), path, request.headers()) {
-        return file;
-    }
     let mut response = page(request).await;
     if response.status() == StatusCode::OK {
         *response.status_mut() = StatusCode::NOT_FOUND;
     }
     response
+}
+
+/// What the page's style goes by: the role of whoever looks at it, or that nobody needs to log in.
+fn visitor() -> &'static str {
+    let parts = use_context::<Parts>();
+    let caller = parts
+        .as_ref()
+        .and_then(|parts| parts.extensions.get::<Caller>());
+    match caller {
+        Some(Caller {
+            who: Who::Anybody, ..
+        }) => "anybody",
+        Some(caller) => caller.access.role.as_str(),
+        None => "",
+    }
 }
 
 /// The headers that a page is sent with.

@@ -1,28 +1,26 @@
 //! What requests carry.
 
 use super::error::Refusal;
-use axum::extract::{ConnectInfo, FromRequest, FromRequestParts, Request};
+use crate::people::Caller;
+use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
+use axum::response::{IntoResponse as _, Response};
 use saltpeter_protocol::api::{ApiError, ErrorCode};
 use serde::de::DeserializeOwned;
-use std::convert::Infallible;
-use std::net::SocketAddr;
 
 /// Longest body of a request, in bytes.
 pub(super) const MAX_BODY: usize = 1024 * 1024;
 
-/// Who asks, as far as known: the address, for as long as nobody signs in.
-pub(super) struct By(pub(super) String);
+/// Whoever was let in. A route that nobody was let in to is none of ours: it answers with an error.
+impl<S: Sync> FromRequestParts<S> for Caller {
+    type Rejection = Response;
 
-impl<S: Sync> FromRequestParts<S> for By {
-    type Rejection = Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
-        Ok(Self(peer.map_or_else(
-            || "somebody".to_owned(),
-            |ConnectInfo(address)| address.ip().to_string(),
-        )))
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Response> {
+        let caller = parts.extensions.get::<Self>().cloned();
+        caller.ok_or_else(|| {
+            let message = "this route lets in whoever comes, which is a mistake of the server";
+            Refusal(ApiError::new(ErrorCode::Internal, message)).into_response()
+        })
     }
 }
 

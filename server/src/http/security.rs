@@ -12,6 +12,9 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use saltpeter_protocol::api::{ApiError, ErrorCode};
 
+/// Where a browser says how a request's page is related to this server.
+const SEC_FETCH_SITE: &str = "sec-fetch-site";
+
 /// For answers that are no pages: nothing in them may run or be framed.
 const STRICT: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
 
@@ -25,14 +28,19 @@ pub(super) fn page_policy(nonce: &str) -> String {
     )
 }
 
+/// The policy of the pages that are plain forms. Their only script is the one that chooses the theme.
+pub(super) const FORM_POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; form-action 'self'; \
+     base-uri 'none'; frame-ancestors 'none'",
+);
+
 /// Adds the headers to every answer, and refuses what another site makes a visitor's browser send.
 pub(super) fn guard(router: Router) -> Router {
     router.layer(middleware::from_fn(apply))
 }
 
 async fn apply(request: Request, next: Next) -> Response {
-    let over = request.extensions().get().copied();
-    let over = over.unwrap_or(Transport::Plain);
+    let over = over(&request);
     let mut response = if is_foreign(request.method(), request.headers(), over) {
         let message = "the request comes from a page of another site; open the dashboard itself";
         super::error::Refusal(ApiError::new(ErrorCode::BadRequest, message)).into_response()
@@ -50,29 +58,44 @@ async fn apply(request: Request, next: Next) -> Response {
     response
 }
 
-/// Whether a browser sends this on behalf of another site. Reading needs no check (the browser keeps
-/// the answer from that site), but for the socket, to which that rule does not apply. What comes over TLS must not come
-/// from a page in plain text, even of this host: anybody on the way can have written that.
-fn is_foreign(method: &Method, headers: &HeaderMap, over: Transport) -> bool {
+/// Whether it matters who makes a browser send this. Reading does not (the browser keeps the answer from other
+/// sites), but for the socket, to which that rule does not apply.
+pub(super) fn matters(method: &Method, headers: &HeaderMap) -> bool {
     let reads = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
-    if reads && !headers.contains_key("sec-websocket-key") {
-        return false;
-    }
+    !reads || headers.contains_key("sec-websocket-key")
+}
+
+/// Whether a browser sends this on behalf of another site. Programs say nothing of where they come from.
+fn is_foreign(method: &Method, headers: &HeaderMap, over: Transport) -> bool {
+    matters(method, headers)
+        && !is_own(headers, over)
+        && (headers.contains_key(ORIGIN)
+            || headers
+                .get(SEC_FETCH_SITE)
+                .is_some_and(|site| site == "cross-site"))
+}
+
+/// What carries a request.
+pub(super) fn over(request: &Request) -> Transport {
+    let over = request.extensions().get().copied();
+    over.unwrap_or(Transport::Plain)
+}
+
+/// Whether this says that it comes from a page of this very server, as browsers do with every form and every call of a
+/// script. No page of another site can make one say so. What comes over TLS must not come from a page in plain text,
+/// even of this host: anybody on the way can have written that.
+pub(super) fn is_own(headers: &HeaderMap, over: Transport) -> bool {
     let Some(origin) = headers.get(ORIGIN) else {
-        // Programs send none; a browser says where it comes from in this header too.
         return headers
-            .get("sec-fetch-site")
-            .is_some_and(|site| site == "cross-site");
+            .get(SEC_FETCH_SITE)
+            .is_some_and(|site| site == "same-origin");
     };
     let origin = origin.to_str().ok();
     let Some((scheme, authority)) = origin.and_then(|origin| origin.split_once("://")) else {
-        return true;
+        return false;
     };
-    if over == Transport::Tls && scheme != "https" {
-        return true;
-    }
     let host = headers.get(HOST).and_then(|host| host.to_str().ok());
-    Some(authority) != host
+    Some(authority) == host && (over == Transport::Plain || scheme == "https")
 }
 
 #[cfg(test)]
@@ -109,6 +132,24 @@ mod tests {
                 "{headers:?}"
             );
             assert!(!is_foreign(&Method::GET, headers, Transport::Plain));
+        }
+        let fetched = headers(&[("host", "sp:8888"), ("sec-fetch-site", "same-origin")]);
+        let crossed = headers(&[("host", "sp:8888"), ("sec-fetch-site", "cross-site")]);
+        let neighbour = headers(&[("host", "sp:8888"), ("origin", "http://sp:9999")]);
+        for foreign in [&crossed, &neighbour] {
+            assert!(is_foreign(&Method::POST, foreign, Transport::Plain));
+        }
+        for (headers, is_ours) in [
+            (&own, true),
+            (&fetched, true),
+            // Cookies and names that a proxy vouches for are not enough of themselves.
+            (&program, false),
+            (&other, false),
+            (&opaque, false),
+            (&crossed, false),
+            (&neighbour, false),
+        ] {
+            assert_eq!(is_own(headers, Transport::Plain), is_ours, "{headers:?}");
         }
         let mut socket = other;
         socket.insert("sec-websocket-key", HeaderValue::from_static("x"));

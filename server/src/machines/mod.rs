@@ -7,6 +7,7 @@ pub mod auth;
 mod bind_v1;
 mod counters;
 mod find;
+mod handout;
 mod hub;
 mod incoming;
 mod outgoing;

@@ -5,6 +5,7 @@
 
 use super::counters::Counters;
 use super::find::find;
+use super::handout;
 use super::hub::Shared;
 use super::incoming::{End, Frame, Incoming};
 use super::outgoing::{Closing, Outgoing, QUEUED_ANSWERS, QUEUED_ORDERS};
@@ -17,8 +18,8 @@ use crate::store::output::{AppendError, Chunk, Durable};
 use bytes::Bytes;
 use saltpeter_domain::run::{MachineExit, Speaker};
 use saltpeter_protocol::machine::v2::{
-    Exit, FrameError, FromServer, FromWrapper, HEADER_LEN, LeaveReason, OutputFrame, Progress,
-    RefusedCode, WrapperId,
+    Exit, Feature, FrameError, FromServer, FromWrapper, HEADER_LEN, LeaveReason, OutputFrame,
+    Progress, RefusedCode, WrapperId,
 };
 use saltpeter_protocol::machine::{HEARTBEAT_EVERY, SUBPROTOCOL_V2};
 use saltpeter_protocol::{MachineId, RunId};
@@ -31,11 +32,13 @@ use tokio::sync::{mpsc, watch};
 const COPIED: usize = 4 * 1024;
 
 /// What the wrapper said in its hello.
-struct Hello {
-    run: RunId,
-    machine: MachineId,
+pub(super) struct Hello {
+    pub(super) run: RunId,
+    pub(super) machine: MachineId,
     wrapper: WrapperId,
     progress: Progress,
+    pub(super) version: String,
+    pub(super) features: Vec<Feature>,
 }
 
 /// Talks with a wrapper to the end.
@@ -102,12 +105,13 @@ async fn welcome(
     let answer = run
         .hello(hello.machine.clone(), speaker, hello.progress, orders_in)
         .await?;
-    let (command, attempt, kill) = match answer {
+    let (mut command, sources, attempt, kill) = match answer {
         HelloAnswer::Welcome {
             command,
+            secrets,
             attempt,
             kill,
-        } => (command, attempt, kill),
+        } => (command, secrets, attempt, kill),
         HelloAnswer::Leave { reason, message } => {
             match reason {
                 LeaveReason::NotKnown => hub.counters.refused_unknown.add_one(),
@@ -128,6 +132,11 @@ async fn welcome(
             tracing::error!(run = %hello.run, machine = %hello.machine, %error, "a wrapper cannot be welcomed");
             End::Close(Closing::Restart, "the output log cannot be read")
         })?;
+    if let Some(command) = &mut command
+        && let Err(reason) = handout::complete(command, &sources, hello, &run).await
+    {
+        return leave(outgoing, LeaveReason::AlreadyEnded, reason).await;
+    }
     let welcome = FromServer::Welcome {
         command,
         durable: output.durable().length.bytes,
@@ -184,6 +193,7 @@ async fn hello(
                 wrapper,
                 progress,
                 version,
+                features,
                 ..
             }) => {
                 incoming.good();
@@ -193,6 +203,8 @@ async fn hello(
                     machine,
                     wrapper,
                     progress,
+                    version,
+                    features,
                 });
             }
             Said::Control(FromWrapper::Unknown) => {

@@ -1,6 +1,7 @@
 //! Starting, killing and pausing.
 
 use super::{Ops, internal, shutting_down, unknown_run, unwritable};
+use crate::people::Caller;
 use crate::runs::{KillError, StartError, StartRun};
 use saltpeter_domain::Job;
 use saltpeter_protocol::api::{ApiError, ErrorCode, JobRow, MachineRow, Pause};
@@ -14,13 +15,19 @@ const KILL_ANSWER: Duration = Duration::from_secs(5);
 
 impl Ops {
     /// Runs a job now, whatever its schedule says.
-    pub async fn run_now(&self, job: &JobName, by: String) -> Result<RunId, ApiError> {
+    pub async fn run_now(&self, caller: &Caller, job: &JobName) -> Result<RunId, ApiError> {
         let job = self.find_job(job)?;
-        self.start(&job, RunCause::Manual { by }, None).await
+        self.permit_job(caller, &job.name).await?;
+        let by = caller.to_string();
+        let run = self.start(&job, RunCause::Manual { by }, None).await?;
+        self.record(caller, format!("ran {} as {run}", job.name))
+            .await;
+        Ok(run)
     }
 
     /// Runs a job again on the machines of `run` that did not succeed; on all of them when each did.
-    pub async fn run_again(&self, run: &RunId, by: String) -> Result<RunId, ApiError> {
+    pub async fn run_again(&self, caller: &Caller, run: &RunId) -> Result<RunId, ApiError> {
+        self.permit_run(caller, run).await?;
         let detail = self
             .parts
             .runs
@@ -40,12 +47,15 @@ impl Ops {
             failed
         };
         let cause = RunCause::Again {
-            by,
+            by: caller.to_string(),
             of: run.clone(),
         };
         // A run that found no machines has none to be limited to.
         let only = Some(only).filter(|only: &BTreeSet<_>| !only.is_empty());
-        self.start(&job, cause, only).await
+        let again = self.start(&job, cause, only).await?;
+        self.record(caller, format!("ran {run} again as {again}"))
+            .await;
+        Ok(again)
     }
 
     async fn start(
@@ -92,11 +102,25 @@ impl Ops {
     /// Kills a run, or one machine of it.
     pub async fn kill_run(
         &self,
+        caller: &Caller,
         run: &RunId,
         machine: Option<MachineId>,
-        by: String,
     ) -> Result<(), ApiError> {
-        let kill = self.parts.runs.kill(run, machine, by);
+        self.permit_run(caller, run).await?;
+        self.kill_permitted(caller, run, machine).await
+    }
+
+    async fn kill_permitted(
+        &self,
+        caller: &Caller,
+        run: &RunId,
+        machine: Option<MachineId>,
+    ) -> Result<(), ApiError> {
+        let did = match &machine {
+            Some(machine) => format!("killed {run} on {machine}"),
+            None => format!("killed {run}"),
+        };
+        let kill = self.parts.runs.kill(run, machine, caller.to_string());
         let Ok(killed) = tokio::time::timeout(KILL_ANSWER, kill).await else {
             return Err(self.kill_waits());
         };
@@ -108,7 +132,9 @@ impl Ops {
             KillError::NotRunning => ApiError::new(ErrorCode::NotRunning, error.to_string()),
             KillError::ShuttingDown => shutting_down(),
             KillError::Store(error) => self.store_failed(&error),
-        })
+        })?;
+        self.record(caller, did).await;
+        Ok(())
     }
 
     fn kill_waits(&self) -> ApiError {
@@ -123,10 +149,11 @@ impl Ops {
     /// Kills every run of a job that is not over, or one machine in all of them. Returns those runs.
     pub async fn kill_job(
         &self,
+        caller: &Caller,
         job: &JobName,
         machine: Option<MachineId>,
-        by: String,
     ) -> Result<Vec<RunId>, ApiError> {
+        self.permit_job(caller, job).await?;
         let active = self.parts.runs.active(job);
         if active.is_empty() {
             // A job that is gone from the files may still have runs; one that never was has none.
@@ -137,7 +164,8 @@ impl Ops {
         let mut killed = Vec::new();
         let mut refused = None;
         for run in active {
-            match self.kill_run(&run.id, machine.clone(), by.clone()).await {
+            let killing = self.kill_permitted(caller, &run.id, machine.clone());
+            match killing.await {
                 Ok(()) => killed.push(run.id),
                 Err(error) => refused = Some(error),
             }
@@ -149,10 +177,16 @@ impl Ops {
     }
 
     /// Pauses or resumes a job's schedule. Run now stays possible.
-    pub async fn pause(&self, job: &JobName, paused: bool, by: String) -> Result<JobRow, ApiError> {
+    pub async fn pause(
+        &self,
+        caller: &Caller,
+        job: &JobName,
+        paused: bool,
+    ) -> Result<JobRow, ApiError> {
         self.find_job(job)?;
+        self.permit_job(caller, job).await?;
         let pause = paused.then(|| Pause {
-            by,
+            by: caller.to_string(),
             at: self.parts.clock.now(),
         });
         let pauses = &self.parts.pauses;
@@ -160,6 +194,8 @@ impl Ops {
             .set(job, pause)
             .await
             .map_err(|e| self.store_failed(&e))?;
+        let verb = if paused { "paused" } else { "resumed" };
+        self.record(caller, format!("{verb} {job}")).await;
         self.parts.board.pause(&pauses.current());
         let row = self.parts.board.row(job);
         row.ok_or_else(|| internal(&"the job went away meanwhile"))

@@ -1,8 +1,11 @@
 //! The maintenance editor: it changes one key of one file and leaves all else in it as it was.
 
 use super::{Ops, internal};
+use crate::people::Caller;
+use crate::people::audit::What;
 use saltpeter_domain::Maintenance;
-use saltpeter_domain::config::edit_maintenance;
+use saltpeter_domain::access::Deed;
+use saltpeter_domain::config::{edit_maintenance, maintenance_section};
 use saltpeter_protocol::api::{
     ApiError, DiffChange, DiffLine, ErrorCode, FieldProblem, MaintenanceDiff, MaintenanceEdit,
     MaintenancePage,
@@ -57,15 +60,22 @@ impl Ops {
     /// What `edit` would write.
     pub async fn diff_maintenance(
         &self,
+        caller: &Caller,
         edit: &MaintenanceEdit,
     ) -> Result<MaintenanceDiff, ApiError> {
+        // It shows lines of the file as they are, which is more than everybody may see.
+        self.permit_maintenance(caller).await?;
         let target = self.maintenance_file().await?;
         check_version(&target, edit)?;
         let (wanted, problems) = self.wanted(edit);
         let text = edited(&target, &wanted)?;
         Ok(MaintenanceDiff {
             file: target.name,
-            lines: lines(&target.text, &text),
+            // Of the rest of the file nothing changes, and it may have secrets in it.
+            lines: lines(
+                maintenance_section(&target.text),
+                maintenance_section(&text),
+            ),
             problems,
         })
     }
@@ -73,9 +83,10 @@ impl Ops {
     /// Writes `edit`. It is in force when this returns.
     pub async fn save_maintenance(
         &self,
+        caller: &Caller,
         edit: &MaintenanceEdit,
-        by: &str,
     ) -> Result<MaintenancePage, ApiError> {
+        self.permit_maintenance(caller).await?;
         let editing = self.parts.editing.lock().await;
         let target = self.maintenance_file().await?;
         check_version(&target, edit)?;
@@ -98,12 +109,12 @@ impl Ops {
                 let message = format!("{} cannot be written: {error}", target.path.display());
                 ApiError::new(ErrorCode::Invalid, message)
             })?;
-            let state = if wanted.global { "on" } else { "off" };
-            tracing::info!(
-                "{by} changed maintenance in {}: global {state}, {} machines",
-                target.name,
-                wanted.machines.len()
-            );
+            let what = What::Changed {
+                what: format!("maintenance in {}", target.name),
+                before: in_words(&self.parts.config.current().maintenance),
+                after: in_words(&wanted),
+            };
+            self.parts.people.record(caller, what).await;
             self.parts.config.reload().await;
         }
         drop(editing);
@@ -113,6 +124,12 @@ impl Ops {
         // The board follows in a moment; the answer is already of what is in force.
         page.current = crate::view::maintenance(in_force, Some(now), now);
         Ok(page)
+    }
+
+    /// Maintenance is everybody's: it takes machines out of the jobs of every group.
+    async fn permit_maintenance(&self, caller: &Caller) -> Result<(), ApiError> {
+        let permitted = self.parts.people.permit(caller, Deed::OperateAll).await;
+        Ok(permitted?)
     }
 
     async fn maintenance_file(&self) -> Result<Target, ApiError> {
@@ -132,6 +149,17 @@ impl Ops {
         let present = self.parts.config.current();
         wanted(edit, &present.maintenance, self.parts.clock.now())
     }
+}
+
+fn in_words(maintenance: &Maintenance) -> String {
+    let state = if maintenance.global { "on" } else { "off" };
+    let machines = maintenance.machines.iter().map(MachineId::as_str);
+    let machines: Vec<&str> = machines.collect();
+    let reason = maintenance.reason.as_deref().unwrap_or("-");
+    format!(
+        "global {state}, machines [{}], reason {reason}",
+        machines.join(", ")
+    )
 }
 
 async fn blocking<T: Send + 'static>(

@@ -9,7 +9,7 @@ use saltpeter_domain::run::{Changed, Effect, Input, MachineRun, Refused, Run, St
 use saltpeter_protocol::api::OutputLength;
 use saltpeter_protocol::machine::v2::LeaveReason;
 use saltpeter_protocol::{MachineId, UnixMillis};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
@@ -299,6 +299,11 @@ impl Actor {
                 Effect::Welcome { start, kill, .. } => {
                     answer = HelloAnswer::Welcome {
                         command: start.then(|| self.run.command()),
+                        secrets: if start {
+                            self.run.spec().secrets.clone()
+                        } else {
+                            BTreeMap::new()
+                        },
                         attempt: self
                             .run
                             .machines()

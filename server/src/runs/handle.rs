@@ -2,9 +2,11 @@
 
 use super::{Occupant, Runs};
 use saltpeter_domain::run::{Input, Late, MachineExit, Refused, Resolution, Speaker};
+use saltpeter_domain::secret::SecretSource;
 use saltpeter_protocol::launch::CommandSpec;
 use saltpeter_protocol::machine::v2::{LeaveReason, Progress};
 use saltpeter_protocol::{Attempt, MachineId, RunId, UnixMillis};
+use std::collections::BTreeMap;
 use tokio::sync::{mpsc, oneshot};
 
 /// What a machine's connection reports.
@@ -91,6 +93,8 @@ pub enum HelloAnswer {
     Welcome {
         /// What to run; `None` for a wrapper that has started already.
         command: Option<CommandSpec>,
+        /// Where the secrets are read that the command has; none for a wrapper that has started already.
+        secrets: BTreeMap<String, SecretSource>,
         /// Which attempt of the machine it runs: its output goes there.
         attempt: Attempt,
         /// Whether a kill is pending.

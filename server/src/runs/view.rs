@@ -57,6 +57,9 @@ fn config(run: &Run) -> Vec<ConfigEntry> {
     for name in spec.env.keys() {
         entry(&format!("env.{name}"), MASK.to_owned());
     }
+    for (name, source) in &spec.secrets {
+        entry(&format!("secrets.{name}"), source.to_string());
+    }
     entry("overlap", spec.overlap.as_str().to_owned());
     if let Some(only) = &run.head().only {
         let names: Vec<&str> = only

@@ -1,6 +1,8 @@
 //! What every store of runs must do, and that this one answers by index.
 
 mod attempts;
+mod audit;
+mod people;
 
 use super::read::query;
 use super::{Store, StoreError, retention};
@@ -69,6 +71,7 @@ fn spec() -> RunSpec {
         cwd: None,
         user: None,
         env: BTreeMap::from([("PASSWORD".to_owned(), Secret::new("hunter2"))]),
+        secrets: BTreeMap::new(),
         overlap: Overlap::Queue,
         launch: LaunchWay::Wrapper,
         wrapper: WrapperSettings {
@@ -407,6 +410,16 @@ async fn every_question_is_answered_by_an_index() {
         retention::query::DELETE_MACHINES.to_owned(),
         retention::query::NOTE_DELETED.to_owned(),
         retention::query::DELETE_RUN.to_owned(),
+        "SELECT seq FROM audit WHERE at < ? ORDER BY at LIMIT ?".to_owned(),
+        format!("{}< ? ORDER BY seq DESC LIMIT ?", super::audit::query::READ),
+        format!(
+            "{}< ? AND who = ? ORDER BY seq DESC LIMIT ?",
+            super::audit::query::READ
+        ),
+        format!(
+            "{}> ? AND kind = ? ORDER BY seq LIMIT ?",
+            super::audit::query::READ
+        ),
         "UPDATE runs SET ended = ? WHERE id = ?".to_owned(),
         "DELETE FROM pauses WHERE job = ?".to_owned(),
     ];

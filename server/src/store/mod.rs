@@ -1,9 +1,11 @@
 //! What outlives the process.
 
+pub mod audit;
 pub mod faults;
 pub mod health;
 mod open;
 pub mod output;
+mod people;
 mod read;
 mod retention;
 mod row;

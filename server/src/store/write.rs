@@ -3,12 +3,13 @@
 //! Orders that wait together are carried out in one transaction, so that a thousand runs that begin in the
 //! same second cost a few commits. When one of them fails, each is carried out on its own, so that it fails alone.
 
-use super::StoreError;
 use super::health::Commits;
 use super::read::query;
-use super::retention;
 use super::row::{to_json, to_json_if};
+use super::{StoreError, audit, people, retention};
+use crate::people::PeopleWrite;
 use crate::runs::{CreateError, NewRun, RunWrite};
+use saltpeter_domain::audit::Entry;
 use saltpeter_domain::run::{MachineRun, Run, RunHead};
 use saltpeter_protocol::api::Pause;
 use saltpeter_protocol::{JobName, MachineId, RunId, RunState, UnixMillis};
@@ -44,6 +45,12 @@ pub(super) enum Order {
     DeleteSome(i64, Done<bool>),
     /// A value to remember.
     SetMeta(String, String, Done<()>),
+    /// A change of people, sessions or tokens; the rows that it changed are told.
+    People(Box<PeopleWrite>, Done<u64>),
+    /// An entry of the audit trail.
+    Audit(Box<Entry>, Done<()>),
+    /// Some entries of it from before this time go; how many is told.
+    ForgetAudit(UnixMillis, Done<u64>),
 }
 
 /// What an order has come to, to be told once it is durable.
@@ -52,6 +59,8 @@ enum Outcome {
     Written,
     /// Whether there is more to delete.
     Deleted(bool),
+    /// How many rows are not as they were.
+    Changed(u64),
 }
 
 pub(super) struct Writer {
@@ -159,13 +168,23 @@ impl Order {
             (Self::DeleteSome(_, done), Err(error)) => {
                 let _ = done.send(Err(error));
             }
-            (Self::Create(..) | Self::DeleteSome(..), Ok(_)) => {}
+            (Self::People(_, done) | Self::ForgetAudit(_, done), Ok(Outcome::Changed(rows))) => {
+                let _ = done.send(Ok(rows));
+            }
+            (Self::People(_, done) | Self::ForgetAudit(_, done), Err(error)) => {
+                let _ = done.send(Err(error));
+            }
+            (
+                Self::Create(..) | Self::DeleteSome(..) | Self::People(..) | Self::ForgetAudit(..),
+                Ok(_),
+            ) => {}
             (
                 Self::Save(_, done)
                 | Self::PassOver(_, _, done)
                 | Self::Pause(_, _, done)
                 | Self::Unpause(_, done)
                 | Self::SetOutput(_, done)
+                | Self::Audit(_, done)
                 | Self::SetMeta(_, _, done),
                 result,
             ) => {
@@ -213,6 +232,15 @@ async fn carry_out(
         Order::DeleteSome(seq, _) => {
             let more = retention::delete_some(connection, *seq).await?;
             return Ok(Outcome::Deleted(more));
+        }
+        Order::Audit(entry, _) => audit::add(connection, entry).await?,
+        Order::ForgetAudit(before, _) => {
+            let gone = audit::forget(connection, *before).await?;
+            return Ok(Outcome::Changed(gone));
+        }
+        Order::People(write, _) => {
+            let rows = people::carry_out(connection, write).await?;
+            return Ok(Outcome::Changed(rows));
         }
         Order::SetMeta(name, value, _) => {
             sqlx::query(

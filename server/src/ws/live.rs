@@ -11,6 +11,7 @@ mod texts;
 use crate::fanout::{Change, Sequenced};
 use crate::lifecycle::Lifecycle;
 use crate::ops::Ops;
+use crate::people::{Caller, People};
 use axum::Router;
 use axum::extract::State;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
@@ -71,7 +72,7 @@ pub fn router(live: Live) -> Router {
     Router::new().route(PATH, get(upgrade)).with_state(live)
 }
 
-async fn upgrade(State(live): State<Live>, upgrade: WebSocketUpgrade) -> Response {
+async fn upgrade(State(live): State<Live>, caller: Caller, upgrade: WebSocketUpgrade) -> Response {
     let Ok(seat) = Arc::clone(&live.seats).try_acquire_owned() else {
         tracing::warn!("a browser was turned away: {MAX_BROWSERS} are connected");
         return (StatusCode::SERVICE_UNAVAILABLE, "too many browsers\n").into_response();
@@ -81,13 +82,13 @@ async fn upgrade(State(live): State<Live>, upgrade: WebSocketUpgrade) -> Respons
         .on_upgrade(async move |socket| {
             let life = live.lifecycle.clone();
             life.spawn_brief(async move {
-                serve(live, socket).await;
+                serve(live, caller, socket).await;
                 drop(seat);
             });
         })
 }
 
-async fn serve(live: Live, socket: WebSocket) {
+async fn serve(live: Live, mut caller: Caller, socket: WebSocket) {
     // Ends the writer and the subscriptions whichever way this ends.
     let closing = live.lifecycle.hard().child_token();
     let _guard: DropGuard = closing.clone().drop_guard();
@@ -97,6 +98,9 @@ async fn serve(live: Live, socket: WebSocket) {
     live.lifecycle
         .spawn_brief(write(sink, text_queue, output_queue, closing.clone()));
 
+    let people = live.ops.people().clone();
+    // Heard from here on: what ended before ended before the socket was let in.
+    let mut accesses = people.changed();
     let subscription = live.ops.board().subscribe(live.ops.clock().now());
     let mut session = Session {
         live,
@@ -131,8 +135,9 @@ async fn serve(live: Live, socket: WebSocket) {
                 }
             }
             change = session.changes.recv() => session.pass_on(change).await,
+            Ok(()) = accesses.changed() => still(&people, &mut caller).await,
             _ = pings.tick() => {
-                if heard.elapsed() > GONE_AFTER {
+                if heard.elapsed() > GONE_AFTER || still(&people, &mut caller).await.is_err() {
                     return;
                 }
                 session.texts.send(Message::Ping(Vec::new().into())).await
@@ -144,8 +149,24 @@ async fn serve(live: Live, socket: WebSocket) {
     }
 }
 
-/// The writer has ended, and so does the socket.
+/// The writer has ended, or the caller's access, and so does the socket.
 struct Ended;
+
+/// Whether the caller may still be here. What happened on the command line is found out with the next ping; while the
+/// database cannot be read nobody is turned out.
+async fn still(people: &People, caller: &mut Caller) -> Result<(), Ended> {
+    match people.still(caller).await {
+        Ok(Some(now)) => {
+            *caller = now;
+            Ok(())
+        }
+        Ok(None) => Err(Ended),
+        Err(error) => {
+            tracing::warn!(%error, "it could not be seen whether a browser may stay");
+            Ok(())
+        }
+    }
+}
 
 struct Session {
     live: Live,

@@ -59,6 +59,31 @@ fn check_prints_each_problem_with_its_place_and_exits_by_it() {
 }
 
 #[test]
+fn check_tells_where_secrets_are_read_and_no_value() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().to_str().unwrap();
+    let secret = dir.path().join("secret");
+    std::fs::write(&secret, "hunter2").unwrap();
+    let job = format!(
+        "a:\n  schedule: '@daily'\n  command: 'true'\n  targets: '*'\n  secrets: {{DB: {{file: {}}}}}\n",
+        secret.display()
+    );
+    std::fs::write(dir.path().join("a.yaml"), job).unwrap();
+    let plain = saltpeter(&["check", path]);
+    let json = saltpeter(&["check", "--json", path]);
+    let told = text(&plain.stderr);
+    let line = format!("a: DB from file {}\n", secret.display());
+    assert!(told.contains(&line), "{told}");
+    assert_eq!(text(&plain.stdout), "");
+    let report: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
+    assert_eq!(
+        report["secrets"][0]["source"]["file"],
+        secret.to_str().unwrap()
+    );
+    assert!(!format!("{plain:?}{json:?}").contains("hunter2"));
+}
+
+#[test]
 fn a_directory_of_the_earlier_implementation_is_good_and_what_is_different_is_noted_when_asked() {
     let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/earlier");
     let plain = saltpeter(&["check", dir]);
@@ -116,7 +141,21 @@ fn next_prints_fire_times_or_one_clear_line() {
 
 #[test]
 fn every_command_explains_itself_with_an_example() {
-    for arguments in [&["--help"][..], &["check", "--help"], &["next", "--help"]] {
+    for arguments in [
+        &["--help"][..],
+        &["check", "--help"],
+        &["next", "--help"],
+        &["user", "--help"],
+        &["user", "add", "--help"],
+        &["user", "list", "--help"],
+        &["user", "remove", "--help"],
+        &["user", "password", "--help"],
+        &["user", "role", "--help"],
+        &["token", "--help"],
+        &["token", "add", "--help"],
+        &["token", "list", "--help"],
+        &["token", "remove", "--help"],
+    ] {
         let output = saltpeter(arguments);
         assert_eq!(output.status.code(), Some(0));
         assert!(text(&output.stdout).contains("Example"), "{arguments:?}");

@@ -25,6 +25,11 @@ impl Response {
             .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&self.body)))
     }
 
+    /// The body as text.
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
     /// The code of an error, and its message.
     pub(crate) fn error(&self) -> (String, String) {
         let json = self.json();

@@ -2,14 +2,17 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests")]
 
+mod audit;
 mod cli;
 mod documents;
 mod http;
 mod live;
 mod maintenance;
+mod people;
 mod rest;
 mod restart;
 mod retention;
+mod secrets;
 mod slow;
 mod storage;
 mod tls;

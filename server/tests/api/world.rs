@@ -7,6 +7,7 @@ use saltpeter_protocol::live::{ClientMessage, Event, OutputPush, ServerMessage};
 use saltpeter_protocol::{Attempt, MachineId, MachineOutcome, RunId, UnixMillis};
 use saltpeter_server::boot::{Options, Running, boot};
 use saltpeter_server::clock::{Clock as _, SystemClock, TestClock};
+use saltpeter_server::people::Auth;
 use saltpeter_server::settings::Flags;
 use saltpeter_server::store::faults::Faults;
 use serde_json::Value;
@@ -17,6 +18,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime};
 use tempfile::TempDir;
 use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+use tokio_tungstenite::tungstenite::http::HeaderName;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
@@ -54,12 +57,30 @@ pub(crate) struct World {
     clock: Arc<TestClock>,
     /// Makes the disk fail.
     pub(crate) faults: Faults,
+    /// Whether people have to log in, from the next start on.
+    pub(crate) auth: Auth,
+    /// Where the dashboard is to listen, from the next start on.
+    pub(crate) api_addr: IpAddr,
     running: Option<Running>,
 }
 
 impl World {
-    /// A server with these files.
+    /// A server with these files, to which nobody needs to log in.
     pub(crate) async fn new(files: &[(&str, &str)]) -> Self {
+        let mut world = Self::prepare(files);
+        world.start().await;
+        world
+    }
+
+    /// One to which people need to log in, and to which nobody can yet.
+    pub(crate) async fn guarded(files: &[(&str, &str)]) -> Self {
+        let mut world = Self::prepare(files);
+        world.auth = Auth::Required;
+        world.start().await;
+        world
+    }
+
+    fn prepare(files: &[(&str, &str)]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         std::fs::create_dir(dir.path().join("config")).unwrap();
         // Wrappers must find the server again after a restart, so its port is chosen beforehand.
@@ -67,12 +88,14 @@ impl World {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let clock = SystemTime::UNIX_EPOCH.elapsed().unwrap().as_millis();
-        let mut world = Self {
+        let world = Self {
             own: format!("-{:x}-{clock:x}-{count}", std::process::id()),
             machines_port: free.local_addr().unwrap().port(),
             dir,
             clock: Arc::new(TestClock::starting_at(SystemClock.now())),
             faults: Faults::default(),
+            auth: Auth::InsecureNone,
+            api_addr: IpAddr::V4(Ipv4Addr::LOCALHOST),
             running: None,
         };
         drop(free);
@@ -80,7 +103,6 @@ impl World {
         for (name, text) in files {
             world.write(name, text);
         }
-        world.start().await;
         world
     }
 
@@ -92,11 +114,12 @@ impl World {
                 data_dir: Some(self.dir.path().join("data")),
                 logdir: Some(self.dir.path().join("log")),
                 api_port: Some(0),
-                api_addr: localhost,
+                api_addr: Some(self.api_addr),
                 machines_port: Some(self.machines_port),
                 machines_addr: localhost,
                 ..Flags::default()
             },
+            auth: self.auth,
             faults: self.faults.clone(),
         };
         self.running = Some(boot(options, Arc::clone(&self.clock) as _).await.unwrap());
@@ -140,6 +163,12 @@ impl World {
 
     pub(crate) fn read(&self, name: &str) -> String {
         std::fs::read_to_string(self.dir.path().join("config").join(name)).unwrap()
+    }
+
+    /// The address that makes the first admin.
+    pub(crate) fn first_link(&self) -> Option<String> {
+        let link = self.running.as_ref().unwrap().first_link();
+        link.map(str::to_owned)
     }
 
     pub(crate) fn addr(&self) -> SocketAddr {
@@ -226,8 +255,18 @@ impl World {
 
     /// A browser's socket, unless the server turns it away.
     pub(crate) async fn try_socket(&self) -> Result<Socket, Error> {
+        self.socket_with(&[]).await
+    }
+
+    /// The same with headers of one's own.
+    pub(crate) async fn socket_with(&self, headers: &[(&str, &str)]) -> Result<Socket, Error> {
         let url = format!("ws://{}/ws/live", self.addr());
-        let (stream, _) = within(tokio_tungstenite::connect_async(url)).await?;
+        let mut request = url.into_client_request()?;
+        for (name, value) in headers {
+            let name: HeaderName = name.parse().unwrap();
+            request.headers_mut().insert(name, value.parse().unwrap());
+        }
+        let (stream, _) = within(Box::pin(tokio_tungstenite::connect_async(request))).await?;
         Ok(Socket { stream })
     }
 }
@@ -270,6 +309,11 @@ impl Socket {
             }
         };
         within(heard).await
+    }
+
+    /// Waits until the server closes it.
+    pub(crate) async fn closed(mut self) {
+        within(async { while let Some(Ok(_)) = self.stream.next().await {} }).await;
     }
 
     /// Watches a machine's output from its beginning until it is `expected` or longer; what there is then.

@@ -1,9 +1,12 @@
 //! Conversations in version 2.
 
 use crate::world::{World, hello, machine, soon};
+use saltpeter_domain::RunSpec;
+use saltpeter_domain::secret::SecretSource;
 use saltpeter_protocol::machine::Stream;
 use saltpeter_protocol::machine::v2::{
-    Encoding, Exit, FromServer, FromWrapper, LeaveReason, OutputFrame, Progress, RefusedCode,
+    Encoding, Exit, Feature, FromServer, FromWrapper, LeaveReason, OutputFrame, Progress,
+    RefusedCode,
 };
 use saltpeter_protocol::{MachineOutcome, UnixMillis};
 
@@ -250,4 +253,57 @@ async fn a_reader_is_woken_when_output_is_durable() {
     wrapper.say_bytes(frame(0, b"one\n")).await;
     let durable = soon("the wake-up", watch.wait_for(|d| d.length.bytes == 4)).await;
     assert_eq!(durable.unwrap().length.lines, 1);
+}
+
+#[tokio::test]
+async fn secrets_go_to_wrappers_that_mask_them_and_to_no_others() {
+    let world = World::new().await;
+    // A variable that every test has.
+    let source = SecretSource::Env("CARGO_MANIFEST_DIR".to_owned());
+    let with_secret = |spec: &mut RunSpec| {
+        spec.secrets.insert("HERE".to_owned(), source.clone());
+    };
+    let run = world.start_changed(with_secret).await;
+    let mut able = world.connect_v2(Some(&world.token(&run))).await;
+    let mut said = hello(&run, "web1", 1, Progress::New);
+    if let FromWrapper::Hello { features, .. } = &mut said {
+        features.push(Feature::Secrets);
+    }
+    able.say(&said).await;
+    let FromServer::Welcome {
+        command: Some(command),
+        ..
+    } = able.hear().await
+    else {
+        panic!("expected a welcome");
+    };
+    assert_eq!(command.secrets["HERE"], env!("CARGO_MANIFEST_DIR"));
+    assert!(command.env.is_empty());
+
+    // The same wrapper, once its command runs, has them already.
+    able.say(&started()).await;
+    drop(able);
+    let (_, answer) = world.hello(&run, 1, STARTED).await;
+    assert!(
+        matches!(answer, FromServer::Welcome { command: None, .. }),
+        "{answer:?}"
+    );
+
+    let old = world.start_changed(with_secret).await;
+    let (_, answer) = world.hello(&old, 2, Progress::New).await;
+    let FromServer::Leave {
+        reason: LeaveReason::AlreadyEnded,
+        message,
+    } = answer
+    else {
+        panic!("{answer:?}");
+    };
+    assert!(message.contains("version 0.1.0"), "{message}");
+    assert!(
+        matches!(
+            world.outcome(&old).await,
+            MachineOutcome::StartFailed { message: told, .. } if told == message
+        ),
+        "the outcome has the reason"
+    );
 }

@@ -326,6 +326,7 @@ fn spec() -> RunSpec {
         cwd: None,
         user: None,
         env: BTreeMap::new(),
+        secrets: BTreeMap::new(),
         overlap: Overlap::Allow,
         launch: LaunchWay::Wrapper,
         wrapper: WrapperSettings {
@@ -347,6 +348,7 @@ pub(crate) fn hello(run: &RunId, name: &str, wrapper: u64, progress: Progress) -
         wrapper: WrapperId(wrapper),
         version: "0.1.0".to_owned(),
         progress,
+        features: Vec::new(),
     }
 }
 

@@ -27,6 +27,7 @@ fn with_environment(site: &SaltSite, password: &str) -> (Process, Client) {
         .args(["-c", &path("config"), "-l", &path("logs")])
         .args(["--data-dir", &path("data"), "-a", "-b", "127.0.0.1"])
         .args(["-p", "0", "-w", "0", "--websocket-host", "127.0.0.1"])
+        .arg("--insecure-no-auth")
         .env("SALTPETER_SALT_API_PASSWORD", password)
         .stderr(Stdio::piped())
         .spawn()

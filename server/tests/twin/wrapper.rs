@@ -54,7 +54,7 @@ impl Spool for MemorySpool {
 
 enum Event {
     Connected,
-    Message(FromServer),
+    Message(Box<FromServer>),
     Alive,
     Writable,
     Lost,
@@ -408,7 +408,7 @@ impl Runner {
             Event::Message(message) => {
                 self.note(format_args!("< {message:?}"));
                 self.session.heard(core_now());
-                self.session.message(message, core_now());
+                self.session.message(*message, core_now());
             }
             Event::Alive => self.session.heard(core_now()),
             Event::Writable => match self.buffer.next_frame() {
@@ -547,7 +547,7 @@ async fn next(link: &mut Link, world: &Arc<World>, launch: &Launch, writes: bool
                     biased;
                     message = end.next() => match message {
                         Some(Ok(Message::Text(text))) => match serde_json::from_str(&text) {
-                            Ok(message) => Event::Message(message),
+                            Ok(message) => Event::Message(Box::new(message)),
                             Err(e) => {
                                 world.violation(format_args!("not a message: {e}"));
                                 Event::Alive

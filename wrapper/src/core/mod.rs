@@ -5,4 +5,5 @@ pub mod batch;
 pub mod buffer;
 pub mod chunk;
 pub mod kill;
+pub mod mask;
 pub mod session;

@@ -2,7 +2,7 @@
 
 use saltpeter_protocol::launch::{CommandSpec, Launch};
 use saltpeter_protocol::machine::v2::{
-    Exit, FromServer, FromWrapper, LeaveReason, Progress, RefusedCode, WrapperId,
+    Exit, Feature, FromServer, FromWrapper, LeaveReason, Progress, RefusedCode, WrapperId,
 };
 use saltpeter_protocol::machine::{HEARTBEAT_EVERY, SILENCE_LIMIT, START_WINDOW};
 use saltpeter_protocol::{JobName, MachineId, RunId, UnixMillis};
@@ -186,6 +186,7 @@ impl Session {
             wrapper,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             progress,
+            features: vec![Feature::Secrets],
         }));
     }
 

@@ -52,7 +52,7 @@ pub(crate) async fn start(spec: &CommandSpec) -> Result<Started, String> {
             .env("LOGNAME", &account.name)
             .env("SHELL", &account.shell);
     }
-    for (name, value) in &spec.env {
+    for (name, value) in spec.env.iter().chain(&spec.secrets) {
         if name.is_empty() || name.contains(['=', '\0']) {
             return Err(format!(
                 "{name:?} cannot be the name of an environment variable"
@@ -67,9 +67,9 @@ pub(crate) async fn start(spec: &CommandSpec) -> Result<Started, String> {
     if let Some(run) = std::env::var_os(var::RUN) {
         child.env(var::RUN_FOR_COMMANDS, run);
     }
-    child.envs(&spec.env);
+    child.envs(&spec.env).envs(&spec.secrets);
     for name in OURS {
-        if !spec.env.contains_key(name) {
+        if !spec.env.contains_key(name) && !spec.secrets.contains_key(name) {
             child.env_remove(name);
         }
     }

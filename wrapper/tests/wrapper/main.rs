@@ -8,6 +8,7 @@ mod budget;
 mod end;
 mod launch;
 mod output;
+mod secrets;
 mod server;
 mod start;
 mod tls;

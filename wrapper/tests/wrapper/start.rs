@@ -25,11 +25,12 @@ async fn refusal(name: &str, command: CommandSpec) -> String {
 async fn the_command_sees_its_environment_and_not_the_token() {
     let command = CommandSpec {
         env: BTreeMap::from([("PGPASSWORD".to_owned(), "s3cret".to_owned())]),
-        ..spec("env")
+        ..spec("env; test $PGPASSWORD = s3cret && echo as given")
     };
     let whole = run("env", command).await;
     let env = whole.stdout();
-    assert!(env.contains("PGPASSWORD=s3cret\n"), "{env}");
+    assert!(env.contains("PGPASSWORD=***\n"), "{env}");
+    assert!(env.contains("as given\n"), "{env}");
     assert!(env.contains("SP_JOB_INSTANCE=env-"), "{env}");
     assert!(env.contains("SP_JOB_INSTANCE_NAME=env-"), "{env}");
     assert!(!env.contains(TOKEN), "{env}");

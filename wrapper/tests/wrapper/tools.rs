@@ -97,6 +97,7 @@ pub(crate) fn spec(command: &str) -> CommandSpec {
         cwd: None,
         user: None,
         env: BTreeMap::new(),
+        secrets: BTreeMap::new(),
         time_limit: None,
         overlap: LockRule::Exclusive,
     }

@@ -60,7 +60,7 @@ pub(crate) fn JobPage() -> impl IntoView {
     );
     let show = |bundle| view! { <Content bundle /> }.into_any();
     view! {
-        <Title text=move || format!("{} · Saltpeter", name.get()) />
+        <Title text=move || name.with(|name| super::title(name)) />
         <div class="page job-page">
             <Loaded what="job" page=bundle show />
         </div>

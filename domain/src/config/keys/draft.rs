@@ -7,7 +7,7 @@ use crate::job::{LaunchWay, MissedPolicy, Overlap, WrapperLogLevel, WrapperProto
 use crate::retention::Overrides;
 use crate::retry::{Backoff, MAX_RETRIES};
 use crate::schedule::Field;
-use crate::secret::Secret;
+use crate::secret::{Secret, SecretSource};
 use crate::targeting::TargetType;
 use chrono_tz::Tz;
 use std::collections::BTreeMap;
@@ -63,6 +63,7 @@ pub(crate) struct JobDraft {
     pub(crate) cwd: Option<String>,
     pub(crate) user: Option<String>,
     pub(crate) env: BTreeMap<String, Secret>,
+    pub(crate) secrets: BTreeMap<String, SecretSource>,
     pub(crate) allow_overlap: Option<Place>,
     pub(crate) overlap: Option<At<Overlap>>,
     pub(crate) missed: MissedPolicy,

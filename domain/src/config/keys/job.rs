@@ -2,6 +2,7 @@
 
 use super::Effect::AtOnce;
 use super::draft::{At, JobDraft};
+use super::secrets::read_secrets;
 use super::settings::read_mib;
 use super::{Key, key};
 use crate::config::raw::Node;
@@ -303,9 +304,19 @@ pub(crate) const JOB_KEYS: &[Key<JobDraft>] = &[
         "mapping",
         "",
         AtOnce,
-        "Added to the command's environment. The values are never shown.",
+        "Added to the command's environment. The values are shown nowhere, and masked (`***`) in what the command writes, but for those of less than 4 bytes and `true` and `false`. They stand in this file and with the run in the server's database; what is to be in neither belongs under `secrets`.",
         |job, node, reader| {
             job.read_env(node, reader);
+        },
+    ),
+    key(
+        "secrets",
+        "mapping of names to `{file: PATH}` or `{env: NAME}`",
+        "",
+        AtOnce,
+        "Added to the command's environment as well, and read by this server each time a machine asks for the command: from a file, without the line ends at its end, or from a variable of the server's own environment. The values go to the machine's wrapper alone, are stored nowhere, and are masked (`***`) in what the command writes. See [SECURITY.md](SECURITY.md#secrets).",
+        |job, node, reader| {
+            job.secrets = read_secrets(node, reader);
         },
     ),
     key(
@@ -396,7 +407,7 @@ pub(crate) const JOB_KEYS: &[Key<JobDraft>] = &[
         "bool",
         "`true`",
         AtOnce,
-        "`false`: Salt runs the command itself, without a wrapper. Its output comes at its end, and what it is and its `env` can be read in Salt.",
+        "`false`: Salt runs the command itself, without a wrapper. Its output comes at its end, what it is and its `env` can be read in Salt, and nothing is masked. It has no `secrets`.",
         |job, node, reader| {
             if let Some(wrapped) = reader.bool(node) {
                 job.launch = if wrapped {
@@ -425,8 +436,8 @@ pub(crate) const JOB_KEYS: &[Key<JobDraft>] = &[
         "Where the wrapper gets the command from. `2`: from this server, once it has shown its token, as this \
          implementation's wrapper does. `1`: from the environment it is started with, as wrappers of the earlier \
          implementation do; command and `env` are then in Salt's job cache and on its event bus, for anyone to read \
-         there. `auto`: it is started without the command, and again with it when it says that `SP_COMMAND` is \
-         missing, which costs another call.",
+         there, nothing is masked, and there are no `secrets`. `auto`: it is started without the command, and again with it when it says that `SP_COMMAND` is \
+         missing, which costs another call; a job with `secrets` is never started that second time.",
         |job, node, reader| {
             if let Some(protocol) = reader.choice(node, &PROTOCOLS) {
                 job.wrapper_protocol = protocol;

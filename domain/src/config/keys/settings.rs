@@ -3,7 +3,7 @@
 use super::Effect::{AtOnce, Restart};
 use super::job::{LOG_LEVELS, read_zone};
 use super::plain::{flag, optional_word, port, seconds, set, setting, word};
-use super::{Key, documents, machines, salt, tls};
+use super::{Key, documents, machines, proxy, salt, tls};
 use crate::config::raw::Node;
 use crate::config::reader::Reader;
 use crate::config::settings::{Executor, MIB, Settings};
@@ -114,6 +114,15 @@ pub(crate) const SETTINGS_KEYS: &[Key<Settings>] = &[
     ),
     tls::API_CERT,
     tls::API_KEY,
+    setting(
+        "auth_proxy",
+        "mapping",
+        "none",
+        Restart,
+        "A reverse proxy that logs people in: `from` is the list of addresses and networks that its requests come from, `header` the header in which it names the user, such as `X-Remote-User`. Only from there is the header believed, and only names that have an account here are let in (`saltpeter user add NAME --no-password`). Of such requests `X-Forwarded-For` is believed too. The proxy has to replace both headers, whatever it is sent.",
+        proxy::read_proxy,
+        proxy::show_proxy,
+    ),
     port!(
         "machines_ws_port",
         "port",
@@ -264,6 +273,17 @@ pub(crate) const SETTINGS_KEYS: &[Key<Settings>] = &[
             settings.retention_output = read_mib(node, reader);
         },
         |settings| show_mib(settings.retention_output),
+    ),
+    setting(
+        "audit_days",
+        "days",
+        "`400`",
+        AtOnce,
+        "How long it is kept who did what; `0`: for ever.",
+        |settings, node, reader| {
+            set(&mut settings.audit_days, reader.count(node));
+        },
+        |settings| settings.audit_days.to_string(),
     ),
     setting(
         "logfile_size",

@@ -20,6 +20,7 @@ use saltpeter_protocol::{
     Attempt, JobName, MachineId, MachineOutcome, RunCause, RunId, RunOutcome, UnixMillis,
 };
 use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tempfile::TempDir;
@@ -31,6 +32,8 @@ use tokio_util::sync::CancellationToken;
 struct Reluctant {
     launches: Mutex<Vec<Launch>>,
     calls: Mutex<Vec<u32>>,
+    /// Its wrappers are of the earlier implementation, and ask for the command.
+    earlier: AtomicBool,
 }
 
 fn web1() -> MachineId {
@@ -58,10 +61,17 @@ impl Executor for Reluctant {
         _: &'a str,
         news: mpsc::Sender<LaunchNews>,
     ) -> BoxFuture<'a, ()> {
+        let asks = self.earlier.load(Ordering::Relaxed)
+            && launches.iter().all(|launch| launch.command.is_none());
         self.launches.lock().unwrap().extend(launches);
         Box::pin(async move {
             let error = ExecutorError::Failed("no".to_owned());
-            news.send(LaunchNews::Failed(web1(), error)).await.unwrap();
+            let heard = if asks {
+                LaunchNews::WantsCommand(web1(), error)
+            } else {
+                LaunchNews::Failed(web1(), error)
+            };
+            news.send(heard).await.unwrap();
         })
     }
 
@@ -237,4 +247,46 @@ async fn a_wrapper_that_speaks_no_tls_is_started_where_it_may_come_and_nowhere_e
         assert!(launches[0].url.starts_with(scheme), "{}", launches[0].url);
         assert_eq!(launches[0].tls_pin.is_some(), has_pin);
     }
+}
+
+/// What the first attempt came to, and with how many launches of which some had the command.
+async fn of_the_first(bed: &Bed) -> (String, usize, bool) {
+    let (_, detail) = bed.run().await;
+    let outcome = detail.machines[0].earlier[0].outcome.clone();
+    let MachineOutcome::StartFailed { message, .. } = outcome else {
+        panic!("{outcome:?}");
+    };
+    let launches = bed.executor.launches.lock().unwrap();
+    let told = launches.iter().any(|launch| launch.command.is_some());
+    (message, launches.len(), told)
+}
+
+#[tokio::test]
+async fn a_command_with_secrets_is_told_to_no_wrapper_of_the_earlier_kind() {
+    // A variable that every test has.
+    for (secrets, told) in [
+        ("", true),
+        (", secrets: {HERE: {env: CARGO_MANIFEST_DIR}}", false),
+    ] {
+        let bed = bed(secrets).await;
+        bed.executor.earlier.store(true, Ordering::Relaxed);
+        let (message, _, was_told) = of_the_first(&bed).await;
+        assert_eq!(was_told, told, "{secrets}");
+        assert_eq!(
+            message.contains("cannot be given the secrets"),
+            !told,
+            "{message}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn without_its_secrets_a_command_is_launched_nowhere() {
+    let bed = bed(", secrets: {KEY: {file: /no/such/file}}").await;
+    let (message, launches, _) = of_the_first(&bed).await;
+    assert!(
+        message.contains("secret KEY: /no/such/file cannot be read"),
+        "{message}"
+    );
+    assert_eq!(launches, 0);
 }

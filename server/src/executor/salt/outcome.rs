@@ -93,6 +93,7 @@ mod tests {
             cwd: None,
             user: None,
             env: BTreeMap::new(),
+            secrets: BTreeMap::new(),
             time_limit: Some(TimeLimit {
                 soft: Duration::from_secs(5),
                 hard: Duration::from_secs(10),

@@ -442,6 +442,7 @@ fn spec(overlap: Overlap) -> RunSpec {
         cwd: None,
         user: None,
         env: BTreeMap::new(),
+        secrets: BTreeMap::new(),
         overlap,
         launch: LaunchWay::Wrapper,
         wrapper: WrapperSettings {

@@ -5,6 +5,7 @@ use crate::runs::{HelloAnswer, StartError, ToMachine};
 use saltpeter_domain::job::Overlap;
 use saltpeter_protocol::machine::v2::{Exit, LeaveReason};
 use saltpeter_protocol::{Attempt, MachineOutcome, RunOutcome, RunState};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 async fn until_no_actor(bed: &Bed) {
@@ -126,6 +127,7 @@ async fn a_pending_kill_survives_the_server() {
         wrapper.answer,
         HelloAnswer::Welcome {
             command: None,
+            secrets: BTreeMap::new(),
             attempt: Attempt::FIRST,
             kill: true
         }
@@ -174,6 +176,7 @@ async fn a_replacement_is_carried_through_after_a_restart() {
         wrapper.answer,
         HelloAnswer::Welcome {
             command: None,
+            secrets: BTreeMap::new(),
             attempt: Attempt::FIRST,
             kill: true
         }

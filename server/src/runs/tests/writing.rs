@@ -5,6 +5,7 @@ use crate::runs::{HelloAnswer, KillError, RunWrite, ToMachine};
 use saltpeter_domain::job::Overlap;
 use saltpeter_protocol::machine::v2::{Exit, LeaveReason};
 use saltpeter_protocol::{Attempt, MachineOutcome, MachineState, RunOutcome, RunState};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 #[tokio::test(start_paused = true)]
@@ -21,6 +22,7 @@ async fn a_run_goes_from_its_start_to_its_end() {
             command: Some(command),
             attempt: Attempt::FIRST,
             kill: false,
+            ..
         } => assert_eq!(command.command, "true"),
         other => panic!("{other:?}"),
     }
@@ -90,6 +92,7 @@ async fn the_second_wrapper_leaves_and_the_reconnected_one_displaces_its_old_con
         again.answer,
         HelloAnswer::Welcome {
             command: None,
+            secrets: BTreeMap::new(),
             attempt: Attempt::FIRST,
             kill: false
         }
@@ -121,6 +124,7 @@ async fn a_kill_reaches_a_wrapper_that_was_away() {
         again.answer,
         HelloAnswer::Welcome {
             command: None,
+            secrets: BTreeMap::new(),
             attempt: Attempt::FIRST,
             kill: true
         }

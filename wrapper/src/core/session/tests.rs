@@ -11,6 +11,7 @@ fn command() -> CommandSpec {
         cwd: None,
         user: None,
         env: BTreeMap::new(),
+        secrets: BTreeMap::new(),
         time_limit: None,
         overlap: LockRule::Exclusive,
     }
@@ -284,7 +285,7 @@ fn a_silent_server_is_pinged_and_then_left() {
 enum Input {
     Connected,
     Disconnected,
-    Message(FromServer),
+    Message(Box<FromServer>),
     Started,
     CannotStart,
     Ended,
@@ -316,7 +317,7 @@ fn input() -> impl Strategy<Value = Input> {
     prop_oneof![
         3 => Just(Input::Connected),
         1 => Just(Input::Disconnected),
-        5 => message.prop_map(Input::Message),
+        5 => message.prop_map(|message| Input::Message(Box::new(message))),
         2 => Just(Input::Started),
         1 => Just(Input::CannotStart),
         1 => Just(Input::Ended),
@@ -340,8 +341,8 @@ proptest! {
                 Input::Connected => session.connected(now),
                 Input::Disconnected => session.disconnected(),
                 Input::Message(message) => {
-                    welcomes += usize::from(matches!(message, FromServer::Welcome { .. }));
-                    session.message(message, now);
+                    welcomes += usize::from(matches!(*message, FromServer::Welcome { .. }));
+                    session.message(*message, now);
                 }
                 Input::Started if running => session.started(7, AT),
                 Input::CannotStart if running => {

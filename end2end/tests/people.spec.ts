@@ -1,0 +1,108 @@
+import { readFile } from 'node:fs/promises';
+import type { Page } from '@playwright/test';
+import { expect, hydrated, open, test, type Saltpeter } from '../fixtures.ts';
+import { expectRun, onDemand, runNow } from '../jobs.ts';
+
+const PASSWORD = 'correct horse battery staple';
+
+test.use({ auth: true, config: { 'db.yaml': onDemand('entry', 'echo hello', ['targets: alpha']) } });
+
+/** The link that the server printed when it started. */
+async function firstLink(saltpeter: Saltpeter): Promise<string> {
+  const link = /http:\/\/\S+\/welcome\?code=[0-9a-f]{64}/.exec(await readFile(saltpeter.logFile, 'utf8'));
+  if (!link) throw new Error('the server printed no link');
+  return link[0];
+}
+
+/** Makes the first admin, who is then logged in. */
+async function welcome(page: Page, saltpeter: Saltpeter): Promise<void> {
+  await page.goto(await firstLink(saltpeter));
+  await expect(page).toHaveURL(`${saltpeter.url}/welcome`);
+  await page.getByLabel('Name').fill('ana');
+  await page.getByLabel(/^Password/).fill(PASSWORD);
+  await page.getByLabel('The same once more').fill(PASSWORD);
+  await page.getByRole('button', { name: 'Make the admin' }).click();
+  await hydrated(page);
+}
+
+async function logIn(page: Page, name: string, password = PASSWORD): Promise<void> {
+  await page.getByLabel('Name').fill(name);
+  await page.getByLabel('Password').fill(password);
+  await page.getByRole('button', { name: 'Log in' }).click();
+}
+
+test('the first admin is made by the link, and the dashboard is live', async ({ page, saltpeter }) => {
+  await welcome(page, saltpeter);
+  await expect(page.getByTestId('conn-badge')).toHaveAttribute('data-state', 'live');
+  await runNow(page, 'entry');
+  await expectRun(page, 'succeeded');
+  await expect(page.locator('main')).toContainText('ana');
+  await page.getByRole('link', { name: 'Account' }).click();
+  await expect(page.getByRole('heading', { name: 'ana' })).toBeVisible();
+  await expect(page.getByTestId('session')).toHaveCount(1);
+});
+
+test('one is led to the login page and back to where one wanted to go', async ({ page, saltpeter, newPage, guard }) => {
+  await welcome(page, saltpeter);
+  const other = await newPage();
+  await other.goto('/jobs/entry');
+  await expect(other).toHaveURL(/\/login\?next=/);
+  // The browser prints the refusal that this test provokes.
+  guard.allow(/401 \(Unauthorized\)/);
+  await logIn(other, 'ana', 'wrong wrong wrong');
+  await expect(other.getByTestId('alert')).toContainText('the name or the password is wrong');
+  await logIn(other, 'ana');
+  await expect(other).toHaveURL(`${saltpeter.url}/jobs/entry`);
+  await hydrated(other);
+  await expect(other.getByTestId('conn-badge')).toHaveAttribute('data-state', 'live');
+});
+
+test('who is logged out elsewhere is led to the login page by the next click', async ({ page, saltpeter, newPage, guard }) => {
+  await welcome(page, saltpeter);
+  await open(page, '/jobs/entry');
+  const other = await newPage();
+  await other.goto('/login');
+  await logIn(other, 'ana');
+  await hydrated(other);
+  guard.allow(/401/, /WebSocket/);
+  await other.goto('/account');
+  await other.getByRole('button', { name: 'Log out everywhere' }).click();
+  await expect(other).toHaveURL(/\/login$/);
+  await page.getByTestId('run-now').first().click();
+  await expect(page).toHaveURL(/\/login\?next=/);
+});
+
+test('an admin adds a viewer, who may look and nothing else', async ({ page, saltpeter, newPage, guard }) => {
+  await welcome(page, saltpeter);
+  await page.goto('/users');
+  const form = page.locator('form[action="/users"]');
+  await form.getByLabel('Name').fill('vid');
+  await form.getByLabel(/^Password/).fill(PASSWORD);
+  await form.getByRole('button', { name: 'Add' }).click();
+  await expect(page.getByTestId('user')).toHaveCount(2);
+
+  const other = await newPage();
+  await other.goto('/login?next=/jobs/entry');
+  await logIn(other, 'vid');
+  await hydrated(other);
+  guard.allow(/403 \(Forbidden\)/);
+  await other.getByTestId('run-now').first().click();
+  await expect(other.getByTestId('toast')).toContainText('takes the role operator');
+  await other.goto('/users');
+  await expect(other.getByTestId('failure')).toContainText('takes the role admin');
+});
+
+test('the pages of people work on a phone, in both themes, and without JavaScript', async ({ page, saltpeter, newPage }) => {
+  await welcome(page, saltpeter);
+  for (const colorScheme of ['light', 'dark'] as const) {
+    const phone = await newPage({ javaScriptEnabled: false, colorScheme, viewport: { width: 360, height: 640 } });
+    await phone.goto('/login?next=/account');
+    await logIn(phone, 'ana');
+    for (const address of ['/account', '/users', '/tokens']) {
+      await phone.goto(address);
+      await expect(phone.locator('h1')).toBeVisible();
+      const width = await phone.evaluate(() => document.documentElement.scrollWidth).catch(() => 360);
+      expect(width, `${address} fits`).toBeLessThanOrEqual(360);
+    }
+  }
+});

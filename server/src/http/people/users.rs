@@ -1,0 +1,177 @@
+//! Users, for admins.
+
+use super::super::gate::see_other;
+use super::page::{Page, access_fields, time};
+use super::{Fields, access, failure};
+use crate::people::{Caller, People, PeopleError, User};
+use axum::Router;
+use axum::extract::State;
+use axum::response::Response;
+use axum::routing::{get, post};
+use maud::{Markup, html};
+use saltpeter_domain::Secret;
+use saltpeter_domain::access::password::SHORTEST;
+use saltpeter_domain::access::{Groups, Role, UserName};
+use serde::Deserialize;
+
+pub(super) fn router() -> Router<People> {
+    Router::new()
+        .route("/users", get(show).post(add))
+        .route("/users/access", post(set_access))
+        .route("/users/password", post(set_password))
+        .route("/users/remove", post(remove))
+}
+
+#[derive(Deserialize)]
+struct NewUser {
+    name: String,
+    role: String,
+    #[serde(default)]
+    groups: String,
+    /// Empty for somebody who comes through a proxy.
+    #[serde(default)]
+    password: String,
+}
+
+#[derive(Deserialize)]
+struct NewAccess {
+    name: String,
+    role: String,
+    #[serde(default)]
+    groups: String,
+}
+
+#[derive(Deserialize)]
+struct NewPassword {
+    name: String,
+    password: String,
+}
+
+#[derive(Deserialize)]
+struct Name {
+    name: String,
+}
+
+fn user_name(text: &str) -> Result<UserName, PeopleError> {
+    UserName::new(text).map_err(|error| PeopleError::Invalid(error.to_string()))
+}
+
+/// Back to the list, or why not.
+fn done(caller: &Caller, outcome: Result<(), PeopleError>) -> Response {
+    match outcome {
+        Ok(()) => see_other("/users"),
+        Err(error) => failure(caller, error),
+    }
+}
+
+async fn show(State(people): State<People>, caller: Caller) -> Response {
+    match people.users(&caller).await {
+        Ok(users) => page(&caller, &users),
+        Err(error) => failure(&caller, error),
+    }
+}
+
+async fn add(
+    State(people): State<People>,
+    caller: Caller,
+    Fields(new): Fields<NewUser>,
+) -> Response {
+    let adding = async {
+        let name = user_name(&new.name)?;
+        let access = access(&new.role, &new.groups)?;
+        let password = Some(new.password).filter(|password| !password.is_empty());
+        let password = password.map(Secret::new);
+        people.add_user(&caller, name, access, password).await
+    };
+    done(&caller, adding.await)
+}
+
+async fn set_access(
+    State(people): State<People>,
+    caller: Caller,
+    Fields(new): Fields<NewAccess>,
+) -> Response {
+    let setting = async {
+        let access = access(&new.role, &new.groups)?;
+        let name = user_name(&new.name)?;
+        people.set_access(&caller, &name, access).await
+    };
+    done(&caller, setting.await)
+}
+
+async fn set_password(
+    State(people): State<People>,
+    caller: Caller,
+    Fields(new): Fields<NewPassword>,
+) -> Response {
+    let setting = async {
+        let name = user_name(&new.name)?;
+        let password = Secret::new(new.password);
+        people.set_password(&caller, &name, password).await
+    };
+    done(&caller, setting.await)
+}
+
+async fn remove(
+    State(people): State<People>,
+    caller: Caller,
+    Fields(Name { name }): Fields<Name>,
+) -> Response {
+    let removing = async { people.remove_user(&caller, &user_name(&name)?).await };
+    done(&caller, removing.await)
+}
+
+fn page(caller: &Caller, users: &[User]) -> Response {
+    Page::new("Users", Some(caller)).render(&html! {
+        h1 { "Users" }
+        section class="card" {
+            div class="table-scroll" {
+                table {
+                    thead { tr { th { "Name" } th { "May act as" } th { "Password" } th { "Since" } th { "Made by" } th {} } }
+                    tbody { @for user in users { (row(user)) } }
+                }
+            }
+        }
+        form class="card" method="post" action="/users" {
+            h2 { "Add a user" }
+            label { "Name" input name="name" autocomplete="off" autocapitalize="none" spellcheck="false" required; }
+            (access_fields(Role::Viewer, &Groups::All))
+            label {
+                "Password, " (SHORTEST) " characters or more; none for somebody who comes through a proxy alone"
+                input type="password" name="password" autocomplete="new-password" minlength=(SHORTEST);
+            }
+            button class="primary" { "Add" }
+        }
+    })
+}
+
+fn row(user: &User) -> Markup {
+    html! {
+        tr data-testid="user" {
+            td { (user.name) }
+            td { (user.access) }
+            td { (if user.password.is_some() { "yes" } else { "none" }) }
+            td { (time(user.created)) }
+            td { (user.created_by) }
+            td {
+                details {
+                    summary { "Change" }
+                    form method="post" action="/users/access" {
+                        input type="hidden" name="name" value=(user.name);
+                        (access_fields(user.access.role, &user.access.groups))
+                        button class="small" { "Change the role" }
+                    }
+                    form method="post" action="/users/password" {
+                        input type="hidden" name="name" value=(user.name);
+                        label { "New password" input type="password" name="password" autocomplete="new-password" minlength=(SHORTEST) required; }
+                        button class="small" { "Set the password" }
+                    }
+                    form method="post" action="/users/remove" {
+                        input type="hidden" name="name" value=(user.name);
+                        button class="small danger" { "Remove " (user.name) }
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! What each role may do, on every route that changes something, and whose name stands in the history.
+
+use super::browser::Browser;
+use super::{another, token, with_admin};
+use crate::http::Response;
+use crate::world::World;
+use saltpeter_protocol::RunId;
+use serde_json::json;
+
+/// How a change is asked for.
+async fn ask(world: &World, who: &Browser, path: &str, body: &str) -> Response {
+    who.fetch(world, "POST", path, body).await
+}
+
+fn forbidden(answer: &Response, sentence: &str) {
+    assert_eq!(answer.status, 403, "{}", answer.text());
+    let (code, message) = answer.error();
+    assert_eq!(code, "forbidden");
+    assert!(message.contains(sentence), "{message}");
+}
+
+async fn started(world: &World, who: &Browser, job: &str) -> RunId {
+    let answer = ask(world, who, &format!("/api/v1/jobs/{job}/run"), "").await;
+    assert_eq!(answer.status, 201, "{}", answer.text());
+    answer.json()["run"].as_str().unwrap().parse().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_viewer_sees_everything_and_changes_nothing() {
+    let (world, mut ana) = with_admin().await;
+    let run = started(&world, &ana, "hello~").await;
+    let mut vid = another(&world, &mut ana, "vid", "viewer", "").await;
+    for path in [
+        "/api/v1/overview",
+        "/api/v1/jobs/hello~",
+        &format!("/api/v1/runs/{run}"),
+        "/api/v1/maintenance",
+        "/api/v1/config",
+        "/running",
+        "/status",
+        "/config",
+    ] {
+        assert_eq!(
+            vid.fetch(&world, "GET", path, "").await.status,
+            200,
+            "{path}"
+        );
+    }
+    let sentence = "takes the role operator, and yours is viewer";
+    let job = world.own("hello~");
+    for (path, body) in [
+        ("/api/v1/jobs/hello~/run", ""),
+        ("/api/v1/jobs/hello~/kill", ""),
+        ("/api/v1/jobs/hello~/pause", r#"{"paused":true}"#),
+        (&format!("/api/v1/runs/{run}/kill"), ""),
+        (&format!("/api/v1/runs/{run}/again"), ""),
+        ("/runnow/hello~", ""),
+        ("/kill", &format!(r#"{{"job":"{job}"}}"#)),
+    ] {
+        forbidden(&ask(&world, &vid, path, body).await, sentence);
+    }
+    let edit = json!({"version": "x", "global": true, "machines": [], "reason": null}).to_string();
+    forbidden(
+        &ask(&world, &vid, "/api/v1/maintenance/diff", &edit).await,
+        sentence,
+    );
+    let saved = vid.fetch(&world, "PUT", "/api/v1/maintenance", &edit).await;
+    forbidden(&saved, sentence);
+    administers_nothing(&world, &mut vid).await;
+}
+
+/// The pages and forms for admins.
+async fn administers_nothing(world: &World, who: &mut Browser) {
+    for path in ["/users", "/tokens"] {
+        let page = who.go(world, path).await;
+        assert_eq!(page.status, 403, "{path}");
+        assert!(
+            page.text().contains("takes the role admin"),
+            "{}",
+            page.text()
+        );
+        assert!(!page.text().contains("<form"), "{path}");
+    }
+    let user = [
+        ("name", "eve"),
+        ("role", "admin"),
+        ("password", super::PASSWORD),
+    ];
+    let own = [("name", "vid"), ("role", "admin")];
+    let password = [("name", "ana"), ("password", super::PASSWORD)];
+    let token = [("name", "t"), ("role", "admin"), ("days", "1")];
+    for (path, fields) in [
+        ("/users", &user[..]),
+        ("/users/access", &own),
+        ("/users/password", &password),
+        ("/users/remove", &[("name", "ana")]),
+        ("/tokens", &token),
+        ("/tokens/remove", &[("name", "t")]),
+    ] {
+        let answer = who.submit(world, path, fields).await;
+        assert_eq!(answer.status, 403, "{path}: {}", answer.text());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_sees_to_the_groups_that_are_granted() {
+    let (world, mut ana) = with_admin().await;
+    let mut olga = another(&world, &mut ana, "olga", "operator", "db").await;
+    let run = started(&world, &olga, "long~").await;
+    assert_eq!(world_cause(&world, &ana, &run).await, "olga");
+    let web = started(&world, &ana, "long-web~").await;
+
+    let sentence = "jobs of db, and this one is of the group web";
+    for (path, body) in [
+        ("/api/v1/jobs/web~/run", ""),
+        ("/api/v1/jobs/long-web~/kill", ""),
+        ("/api/v1/jobs/web~/pause", r#"{"paused":true}"#),
+        (&format!("/api/v1/runs/{web}/kill"), ""),
+        (&format!("/api/v1/runs/{web}/again"), ""),
+        ("/runnow/web~", ""),
+    ] {
+        forbidden(&ask(&world, &olga, path, body).await, sentence);
+    }
+    // Maintenance takes machines out of everybody's jobs.
+    let page = olga
+        .fetch(&world, "GET", "/api/v1/maintenance", "")
+        .await
+        .json();
+    let edit = json!({"version": page["version"], "global": true, "machines": [], "reason": null});
+    let saved = olga
+        .fetch(&world, "PUT", "/api/v1/maintenance", &edit.to_string())
+        .await;
+    forbidden(&saved, "jobs of every group");
+
+    let paused = ask(
+        &world,
+        &olga,
+        "/api/v1/jobs/hello~/pause",
+        r#"{"paused":true}"#,
+    )
+    .await;
+    assert_eq!(paused.json()["paused"]["by"], "olga");
+    let killed = ask(&world, &olga, &format!("/api/v1/runs/{run}/kill"), "").await;
+    assert_eq!(killed.status, 204, "{}", killed.text());
+    let detail = ana
+        .fetch(&world, "GET", &format!("/api/v1/runs/{run}"), "")
+        .await
+        .json();
+    assert_eq!(detail["summary"]["kill"]["by"], "olga");
+    let killed = ask(&world, &ana, &format!("/api/v1/runs/{web}/kill"), "").await;
+    assert_eq!(killed.status, 204);
+    administers_nothing(&world, &mut olga).await;
+
+    // More is granted, and holds from the next request on.
+    let fields = [("name", "olga"), ("role", "operator"), ("groups", "")];
+    assert_eq!(
+        ana.submit(&world, "/users/access", &fields).await.status,
+        303
+    );
+    let saved = olga
+        .fetch(&world, "PUT", "/api/v1/maintenance", &edit.to_string())
+        .await;
+    assert_eq!(saved.status, 200, "{}", saved.text());
+}
+
+async fn world_cause(world: &World, who: &Browser, run: &RunId) -> String {
+    let detail = who
+        .fetch(world, "GET", &format!("/api/v1/runs/{run}"), "")
+        .await;
+    detail.json()["summary"]["cause"]["by"]
+        .as_str()
+        .unwrap()
+        .to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_may_what_its_role_and_groups_allow() {
+    let (world, mut ana) = with_admin().await;
+    let web = token(&world, &mut ana, "deploy", "operator", "web").await;
+    let bearer = [("Authorization", web.as_str())];
+    // Programs say nothing of where they come from.
+    let run = world.request("POST", "/runnow/web~", &bearer, "").await;
+    assert_eq!(run.status, 200, "{}", run.text());
+    let run: RunId = run.json()["instance"].as_str().unwrap().parse().unwrap();
+    assert_eq!(world_cause(&world, &ana, &run).await, "token deploy");
+    let refused = world.request("POST", "/runnow/hello~", &bearer, "").await;
+    forbidden(&refused, "this one is of the group db");
+    let refused = world.request("GET", "/users", &bearer, "").await;
+    assert_eq!(refused.status, 403);
+
+    let admin = token(&world, &mut ana, "ops", "admin", "").await;
+    let bearer = [("Authorization", admin.as_str())];
+    let users = world.request("GET", "/users", &bearer, "").await;
+    assert_eq!(users.status, 200);
+}
