@@ -1,5 +1,6 @@
 //! The composition root: the only file that knows every part.
 
+use crate::admission::{Admission, ConnectionLimits};
 use crate::clock::Clock;
 use crate::config_watch::{Config, ConfigWatch};
 use crate::dispatch::{DispatchParts, Dispatcher, Journal};
@@ -16,7 +17,7 @@ use crate::pauses::Pauses;
 use crate::retention::Retention;
 use crate::runs::{History, Runs};
 use crate::scheduler::Scheduler;
-use crate::serve::{HEAD_LIMIT, serve};
+use crate::serve::serve;
 use crate::settings::{Flags, InForce, host_zone};
 use crate::sinks::{SinkTasks, Sinks};
 use crate::store::Store;
@@ -246,7 +247,7 @@ pub async fn boot(options: Options, clock: Arc<dyn Clock>) -> Result<Running> {
         serve(
             machines_listener,
             machines::router(hub),
-            HEAD_LIMIT,
+            Admission::new(ConnectionLimits::machines()),
             hard.clone(),
         ),
     );
@@ -263,7 +264,8 @@ pub async fn boot(options: Options, clock: Arc<dyn Clock>) -> Result<Running> {
     if let Some(listener) = api_listener {
         let live = Live::new(ops.clone(), lifecycle.clone());
         let routes = http::router(&ops, live);
-        lifecycle.spawn("the API", serve(listener, routes, HEAD_LIMIT, hard.clone()));
+        let admission = Admission::new(ConnectionLimits::api());
+        lifecycle.spawn("the API", serve(listener, routes, admission, hard.clone()));
     }
     if let Some(addr) = api_addr {
         tracing::info!("the dashboard is on http://{addr}");

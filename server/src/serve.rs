@@ -2,6 +2,7 @@
 //!
 //! `axum::serve` has no such bound: whoever connects and stays silent keeps a connection for ever.
 
+use crate::admission::{Admission, Patient, Timed};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request};
@@ -14,14 +15,12 @@ use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
-
-/// How long a client may take to send a request's head, and a kept connection may stay idle.
-pub const HEAD_LIMIT: Duration = Duration::from_secs(10);
 
 /// Pause after a connection could not be accepted, which is mostly for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
@@ -45,34 +44,48 @@ pub fn raise_open_files() {
 }
 
 /// Serves `routes` until `stop` is cancelled; then answers what is under way and returns. Connections that were
-/// upgraded are their handlers' affair. A client has `head_limit` for the head of each request.
+/// upgraded are their handlers' affair. Who may connect, and how long it may take over each step, `admission` says.
 pub async fn serve(
     listener: TcpListener,
     routes: Router,
-    head_limit: Duration,
+    admission: Admission,
     stop: CancellationToken,
 ) -> Result<(), Infallible> {
+    let limits = admission.limits().clone();
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
-        .header_read_timeout(head_limit);
+        .header_read_timeout(limits.head_within)
+        .max_buf_size(limits.head_bytes);
     let open = TaskTracker::new();
     loop {
         let (stream, peer) = tokio::select! {
             () = stop.cancelled() => break,
             accepted = accept(&listener) => accepted,
         };
+        let Some(place) = admission.admit(peer.ip()) else {
+            continue;
+        };
         // Acks are small and awaited; without this they wait for company. It is no loss if it fails.
         let _ = stream.set_nodelay(true);
-        let routes = routes.clone();
-        let service = service_fn(move |mut request: Request<Incoming>| {
-            request.extensions_mut().insert(ConnectInfo(peer));
-            routes.clone().oneshot(request.map(Body::new))
-        });
-        let connection = http
-            .serve_connection(TokioIo::new(stream), service)
-            .with_upgrades();
+        let (http, routes, limits) = (http.clone(), routes.clone(), limits.clone());
         let stop = stop.clone();
         open.spawn(async move {
+            let Some(handshake) = place.handshake().await else {
+                tracing::debug!(%peer, "a connection waited too long among those that had said nothing yet");
+                return;
+            };
+            // Held until the first request's head is here.
+            let handshake = Mutex::new(Some(handshake));
+            let stream = Patient::new(stream, place);
+            let service = service_fn(move |mut request: Request<Incoming>| {
+                drop(handshake.lock().unwrap_or_else(PoisonError::into_inner).take());
+                request.extensions_mut().insert(ConnectInfo(peer));
+                let timed = |body| Body::new(Timed::new(body, limits.body_within));
+                routes.clone().oneshot(request.map(timed))
+            });
+            let connection = http
+                .serve_connection(TokioIo::new(stream), service)
+                .with_upgrades();
             let mut connection = pin!(connection);
             let outcome = tokio::select! {
                 outcome = connection.as_mut() => outcome,

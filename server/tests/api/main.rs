@@ -5,6 +5,7 @@
 mod cli;
 mod documents;
 mod http;
+mod limits;
 mod live;
 mod maintenance;
 mod rest;

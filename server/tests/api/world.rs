@@ -272,6 +272,23 @@ impl Socket {
         within(heard).await
     }
 
+    pub(crate) async fn until_pong(&mut self) {
+        self.until(|message| matches!(message, ServerMessage::Pong { .. }))
+            .await;
+    }
+
+    /// Waits until the server has ended the connection.
+    pub(crate) async fn until_closed(&mut self) {
+        within(async {
+            while let Some(Ok(message)) = self.stream.next().await {
+                if message.is_close() {
+                    break;
+                }
+            }
+        })
+        .await;
+    }
+
     /// Watches a machine's output from its beginning until it is `expected` or longer; what there is then.
     pub(crate) async fn until_output(
         &mut self,

@@ -6,5 +6,6 @@ mod acks;
 mod attempts;
 mod bad_input;
 mod golden_v1;
+mod limits;
 mod v2;
 mod world;

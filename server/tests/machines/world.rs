@@ -13,6 +13,7 @@ use saltpeter_protocol::machine::v2::{FromServer, FromWrapper, Progress, Wrapper
 use saltpeter_protocol::{
     JobName, MachineId, MachineOutcome, MachineState, RunCause, RunId, UnixMillis,
 };
+use saltpeter_server::admission::{Admission, ConnectionLimits};
 use saltpeter_server::clock::TestClock;
 use saltpeter_server::machines::{Hub, Limits, RunKey};
 use saltpeter_server::runs::{
@@ -88,6 +89,7 @@ struct Up {
     faults: Faults,
     key: RunKey,
     hub: Hub,
+    admission: Admission,
     address: SocketAddr,
     closing: CancellationToken,
 }
@@ -118,6 +120,10 @@ impl World {
 
     pub(crate) fn hub(&self) -> &Hub {
         &self.up.hub
+    }
+
+    pub(crate) fn admission(&self) -> &Admission {
+        &self.up.admission
     }
 
     /// Makes the output log's disk fail.
@@ -271,7 +277,10 @@ impl Up {
         let dispatch = Arc::new(Fixed(vec![machine("web1"), machine("web2")]));
         let runs = Runs::new(Arc::new(store), dispatch, clock.clone());
         let closing = CancellationToken::new();
-        let head_limit = limits.hello_within;
+        let admission = Admission::new(ConnectionLimits {
+            head_within: limits.hello_within,
+            ..ConnectionLimits::machines()
+        });
         let hub = Hub::new(
             runs.clone(),
             log.clone(),
@@ -283,13 +292,14 @@ impl Up {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let routes = router(hub.clone());
-        tokio::spawn(serve(listener, routes, head_limit, closing.clone()));
+        tokio::spawn(serve(listener, routes, admission.clone(), closing.clone()));
         Self {
             runs,
             log,
             faults,
             key,
             hub,
+            admission,
             address,
             closing,
         }
