@@ -557,3 +557,17 @@ fn a_value_in_place_of_a_source_is_an_error_that_does_not_repeat_it() {
     }
     insta::assert_snapshot!(report);
 }
+
+#[test]
+fn a_thousand_jobs_may_share_ten_keys() {
+    let mut text = String::from(
+        ".shared: &shared\n  command: x\n  targets: '*'\n  cwd: /\n  user: nobody\n  timeout: 60\n  retries: 1\n  retry_delay: 5\n  \
+         max_failures: 3\n  batch_size: 5\n  timezone: UTC\n",
+    );
+    for n in 0..1_000 {
+        writeln!(text, "job{n}:\n  <<: *shared\n  schedule: '@daily'").unwrap();
+    }
+    let set = load(&[("a.yaml", &text)]);
+    assert!(!set.has_errors(), "{:?}", set.problems.first());
+    assert_eq!(set.jobs.len(), 1_000);
+}

@@ -140,6 +140,8 @@ fn what_cannot_be_edited_without_loss_is_refused() {
         "saltpeter_maintenance:\n  machines: [a, # why\n    b]\n",
         "- a",
         "saltpeter_maintenance:\n  machines: web1\n",
+        "saltpeter_maintenance:\n  reason: one\n  global: false\n  reason: two\n",
+        "saltpeter_maintenance:\na: 5\nsaltpeter_maintenance: {}\n",
     ]
     .map(|text| {
         edit_maintenance(text, &state(true, &["z"]))

@@ -90,14 +90,16 @@ fn every_kind_selects_as_salt_does() {
 
 #[test]
 fn errors_say_where_and_what() {
-    use TargetType::{Compound, Glob, Grain, IpCidr, List, Nodegroup, Pcre, Pillar};
+    use TargetType::{Compound, Glob, Grain, GrainPcre, IpCidr, List, Nodegroup, Pcre, Pillar};
     let deep = "( ".repeat(1000);
+    let divided = "a:".repeat(100_000);
     let cases = [
         (Glob, " "),
         (Pcre, "web("),
         (Pcre, "a)(b"),
         (Pcre, "(?=x)"),
         (Grain, "os"),
+        (GrainPcre, &divided),
         (List, "a,,b"),
         (IpCidr, "10.0.0.0/40"),
         (Compound, "web* and"),

@@ -1,5 +1,6 @@
 //! The composition root: the only file that knows every part.
 
+use crate::admission::{Admission, ConnectionLimits};
 use crate::audit::Trail;
 use crate::clock::Clock;
 use crate::config_watch::{Config, ConfigWatch};
@@ -19,7 +20,7 @@ use crate::people::{Auth, People};
 use crate::retention::Retention;
 use crate::runs::{History, Runs};
 use crate::scheduler::Scheduler;
-use crate::serve::{HEAD_LIMIT, Port, serve};
+use crate::serve::{Port, serve};
 use crate::settings::{Flags, InForce, host_zone};
 use crate::sinks::{SinkTasks, Sinks};
 use crate::store::Store;
@@ -279,11 +280,11 @@ pub async fn boot(options: Options, clock: Arc<dyn Clock>) -> Result<Running> {
         serve(
             Port {
                 listener: machines_listener,
+                admission: Admission::new(ConnectionLimits::machines()),
                 gate: machines_tls.gate().clone(),
                 routes: machines::router(hub),
                 refusal: machines::refusal(),
             },
-            HEAD_LIMIT,
             hard.clone(),
         ),
     );
@@ -304,11 +305,12 @@ pub async fn boot(options: Options, clock: Arc<dyn Clock>) -> Result<Running> {
         tracing::info!("the dashboard is on {scheme}://{}", listener.local_addr()?);
         let port = Port {
             listener,
+            admission: Admission::new(ConnectionLimits::api()),
             gate: api_gate,
             routes: http::router(&ops, live),
             refusal: http::refusal(),
         };
-        lifecycle.spawn("the API", serve(port, HEAD_LIMIT, hard.clone()));
+        lifecycle.spawn("the API", serve(port, hard.clone()));
     }
     tracing::info!("wrappers connect to {machines_addr}");
     Ok(Running {

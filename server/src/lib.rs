@@ -1,5 +1,6 @@
 //! The Saltpeter server.
 
+pub mod admission;
 pub mod audit;
 pub mod boot;
 pub mod cli;

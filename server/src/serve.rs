@@ -2,6 +2,7 @@
 //!
 //! `axum::serve` has no such bound: whoever connects and stays silent keeps a connection for ever.
 
+use crate::admission::{Admission, ConnectionLimits, Handshake, Patient, Place, Timed};
 use crate::tls::{Entered, Gate, Transport};
 use axum::Router;
 use axum::body::Body;
@@ -15,15 +16,13 @@ use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
-
-/// How long a client may take to send a request's head, and a kept connection may stay idle.
-pub const HEAD_LIMIT: Duration = Duration::from_secs(10);
 
 /// Pause after a connection could not be accepted, which is mostly for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
@@ -50,6 +49,8 @@ pub fn raise_open_files() {
 pub struct Port {
     /// Where they come.
     pub listener: TcpListener,
+    /// Who may connect, and how long each step may take.
+    pub admission: Admission,
     /// How they are let in.
     pub gate: Gate,
     /// What is served.
@@ -60,9 +61,10 @@ pub struct Port {
 
 impl Port {
     /// A port without TLS.
-    pub fn open(listener: TcpListener, routes: Router) -> Self {
+    pub fn open(listener: TcpListener, admission: Admission, routes: Router) -> Self {
         Self {
             listener,
+            admission,
             gate: Gate::open(),
             routes,
             refusal: Router::new(),
@@ -71,96 +73,113 @@ impl Port {
 }
 
 /// Serves a port until `stop` is cancelled; then answers what is under way and returns. Connections that were
-/// upgraded are their handlers' affair. A client has `head_limit` for the TLS handshake, and for the head of each request.
-pub async fn serve(
-    port: Port,
-    head_limit: Duration,
-    stop: CancellationToken,
-) -> Result<(), Infallible> {
+/// upgraded are their handlers' affair.
+pub async fn serve(port: Port, stop: CancellationToken) -> Result<(), Infallible> {
     let Port {
         listener,
+        admission,
         gate,
         routes,
         refusal,
     } = port;
-    let talk = Talk::new(head_limit, &stop);
-    each(&listener, &stop, |stream, peer| {
+    let talk = Talk::new(admission.limits(), &stop);
+    let open = TaskTracker::new();
+    loop {
+        let (stream, peer) = tokio::select! {
+            () = stop.cancelled() => break,
+            accepted = accept(&listener) => accepted,
+        };
+        let Some(place) = admission.admit(peer.ip()) else {
+            continue;
+        };
+        // Acks are small and awaited; without this they wait for company. It is no loss if it fails.
+        let _ = stream.set_nodelay(true);
         let (talk, gate) = (talk.clone(), gate.clone());
         let (routes, refusal) = (routes.clone(), refusal.clone());
-        async move {
+        open.spawn(async move {
+            let Some(handshake) = place.handshake().await else {
+                tracing::debug!(%peer, "a connection waited too long among those that had said nothing yet");
+                return;
+            };
+            let guest = Guest {
+                peer,
+                place,
+                handshake,
+            };
             let entered = tokio::select! {
-                entered = tokio::time::timeout(head_limit, gate.enter(stream)) => entered,
+                entered = tokio::time::timeout(talk.limits.head_within, gate.enter(stream)) => entered,
                 () = talk.stop.cancelled() => return,
             };
             match entered {
                 Ok(Ok(Entered::Tls(stream))) => {
-                    talk.go_on(stream, Transport::Tls, routes, peer).await;
+                    talk.go_on(stream, Transport::Tls, routes, guest).await;
                 }
                 Ok(Ok(Entered::Plain(stream))) => {
-                    talk.go_on(stream, Transport::Plain, routes, peer).await;
+                    talk.go_on(stream, Transport::Plain, routes, guest).await;
                 }
                 Ok(Ok(Entered::Refused(stream))) => {
-                    talk.go_on(stream, Transport::Plain, refusal, peer).await;
+                    talk.go_on(stream, Transport::Plain, refusal, guest).await;
                 }
                 Ok(Err(error)) => {
                     tracing::debug!(%peer, %error, "a connection did not get through TLS");
                 }
                 Err(_) => tracing::debug!(%peer, "a connection did not get through TLS in time"),
             }
-        }
-    })
-    .await;
-    Ok(())
-}
-
-/// Lets each connection be dealt with in a task of its own, until `stop` is cancelled; returns when all have ended.
-async fn each<F>(
-    listener: &TcpListener,
-    stop: &CancellationToken,
-    mut deal: impl FnMut(TcpStream, SocketAddr) -> F,
-) where
-    F: Future<Output = ()> + Send + 'static,
-{
-    let open = TaskTracker::new();
-    loop {
-        let (stream, peer) = tokio::select! {
-            () = stop.cancelled() => break,
-            accepted = accept(listener) => accepted,
-        };
-        // Acks are small and awaited; without this they wait for company. It is no loss if it fails.
-        let _ = stream.set_nodelay(true);
-        open.spawn(deal(stream, peer));
+        });
     }
     open.close();
     open.wait().await;
+    Ok(())
+}
+
+/// Who has come.
+struct Guest {
+    peer: SocketAddr,
+    place: Place,
+    handshake: Handshake,
 }
 
 /// How connections are talked to.
 #[derive(Clone)]
 struct Talk {
     http: http1::Builder,
+    limits: ConnectionLimits,
     stop: CancellationToken,
 }
 
 impl Talk {
-    fn new(head_limit: Duration, stop: &CancellationToken) -> Self {
+    fn new(limits: &ConnectionLimits, stop: &CancellationToken) -> Self {
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new())
-            .header_read_timeout(head_limit);
+            .header_read_timeout(limits.head_within)
+            .max_buf_size(limits.head_bytes);
         Self {
             http,
+            limits: limits.clone(),
             stop: stop.clone(),
         }
     }
 
-    async fn go_on<S>(self, stream: S, over: Transport, routes: Router, peer: SocketAddr)
+    async fn go_on<S>(self, stream: S, over: Transport, routes: Router, guest: Guest)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
+        let peer = guest.peer;
+        // Held until the first request's head is here.
+        let handshake = Mutex::new(Some(guest.handshake));
+        let stream = Patient::new(stream, guest.place);
+        let body_within = self.limits.body_within;
         let service = service_fn(move |mut request: Request<Incoming>| {
+            drop(
+                handshake
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .take(),
+            );
             request.extensions_mut().insert(ConnectInfo(peer));
             request.extensions_mut().insert(over);
-            routes.clone().oneshot(request.map(Body::new))
+            let timed = |body| Body::new(Timed::new(body, body_within));
+            routes.clone().oneshot(request.map(timed))
         });
         let connection = self
             .http
@@ -216,13 +235,16 @@ mod tests {
         let address = listener.local_addr().unwrap();
         let port = Port {
             listener,
+            admission: Admission::new(ConnectionLimits {
+                head_within: Duration::from_millis(100),
+                ..ConnectionLimits::machines()
+            }),
             gate: tls.gate().clone(),
             routes: Router::new(),
             refusal: Router::new(),
         };
         let stop = CancellationToken::new();
-        let limit = Duration::from_millis(100);
-        let serving = tokio::spawn(serve(port, limit, stop.clone()));
+        let serving = tokio::spawn(serve(port, stop.clone()));
         // Nothing, the first byte of a handshake, and the first bytes of a long record.
         for beginning in [&b""[..], &[0x16], &[0x16, 3, 1, 0x3f, 0xff, 1]] {
             let mut client = TcpStream::connect(address).await.unwrap();

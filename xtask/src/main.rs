@@ -5,8 +5,13 @@ mod build;
 mod chaos;
 mod counts;
 mod demo;
+mod deny;
+mod fuzz;
 mod process;
+#[cfg(test)]
+mod review;
 mod salt;
+mod sbom;
 mod setup;
 mod site;
 mod test;
@@ -39,12 +44,14 @@ Usage: cargo xtask TASK
   chaos [--help]     a real server and real wrappers under faults: --seed N --seconds S, --scenario kill200
   soak [--minutes M] 200 runs a minute for a long time: memory, descriptors, database
   twin [--seed N]    the simulations of the whole, 2,000 of them, or what happens in one
+  fuzz [TARGET…]     what untrusted input meets, by a fuzzer: [--minutes M] each, 10 unless said; --keep what it found
+  sbom               what is in the things that are shipped (CycloneDX), in dist
   salt WHAT          a real Salt on this machine: up, down, status, stop NAME, start NAME
   fmt                format the Rust code
   setup              set up what any task needs (each task does this for itself)
   help               this list
 
-The steps of test: fmt, clippy, clippy-wasm, docs, build, unit, chaos, salt, types, e2e.";
+The steps of test: fmt, clippy, clippy-wasm, docs, deny, build, unit, chaos, salt, types, e2e.";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -86,6 +93,11 @@ fn run(args: &[String]) -> Result<ExitCode> {
         }
         "bench" => bench::bench(&ws, rest)?,
         "twin" => twin::twin(&ws, rest)?,
+        "fuzz" => fuzz::fuzz(&ws, rest)?,
+        "sbom" => {
+            no_arguments(task, rest)?;
+            sbom::sbom(&ws)?;
+        }
         "fmt" => {
             no_arguments(task, rest)?;
             process::run(ws.cargo().args(["fmt", "--all"]))?;

@@ -1,5 +1,6 @@
 //! Set-up: each task names what it needs; what is missing is installed, and said.
 
+use crate::deny;
 use crate::process::{on_path, output, run};
 use crate::salt;
 use crate::wasm_toolchain;
@@ -31,17 +32,23 @@ pub(crate) enum Need {
     NodeModules,
     /// Salt, for the lab.
     Salt,
+    /// The program that looks at the dependencies.
+    CargoDeny,
+    /// The C++ compiler for the fuzzer's engine.
+    CppCompiler,
 }
 
 impl Need {
     /// Everything that any task needs.
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::WasmTarget,
         Self::MuslTarget,
         Self::MuslTools,
         Self::Chromium,
         Self::NodeModules,
         Self::Salt,
+        Self::CargoDeny,
+        Self::CppCompiler,
     ];
 }
 
@@ -64,8 +71,14 @@ pub(crate) fn ensure(ws: &Workspace, needs: &[Need]) -> Result<()> {
     if has(Need::Chromium) && !chromium_is_here() {
         packages.push("chromium");
     }
+    if has(Need::CppCompiler) && !on_path("c++") {
+        packages.push("g++");
+    }
     debian_packages(ws, &packages)?;
 
+    if has(Need::CargoDeny) {
+        deny::ensure(ws)?;
+    }
     if has(Need::NodeModules) {
         node_modules(ws)?;
     }

@@ -3,6 +3,7 @@
 use crate::Mode;
 use crate::chaos;
 use crate::counts::{self, Counts};
+use crate::deny;
 use crate::process::{on_path, output, run};
 use crate::salt;
 use crate::setup::{self, Need, WASM};
@@ -32,7 +33,7 @@ struct Step {
 }
 
 /// In the order of running: what fails fast comes first, and the binaries before those that use them.
-const STEPS: [Step; 10] = [
+const STEPS: [Step; 11] = [
     Step {
         name: "fmt",
         needs: &[],
@@ -52,6 +53,11 @@ const STEPS: [Step; 10] = [
         name: "docs",
         needs: &[],
         run: docs,
+    },
+    Step {
+        name: "deny",
+        needs: &[Need::CargoDeny],
+        run: deny::test,
     },
     Step {
         name: "build",

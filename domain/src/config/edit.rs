@@ -9,9 +9,11 @@ mod print;
 use super::keys::{MAINTENANCE, MAINTENANCE_KEYS};
 use super::raw::{self, Entry, Node, Value};
 use super::reader::Reader;
+use super::validate::duplicate_message;
 use crate::maintenance::Maintenance;
 use editor::Editor;
 use print::normal;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Why a file could not be edited. Nothing was changed.
@@ -62,12 +64,16 @@ pub fn edit_maintenance(original: &str, wanted: &Maintenance) -> Result<String, 
             ));
         }
     };
+    refuse_double(entries.iter().filter(|entry| entry.key == MAINTENANCE))?;
     match entries.iter().position(|entry| entry.key == MAINTENANCE) {
         None => editor.append(wanted),
         Some(index) => {
             let end = entries.get(index + 1).map_or(original.len(), |next| {
                 editor.line_start(next.key_place.bytes.start)
             });
+            if let Value::Map(keys) = &entries[index].value.value {
+                refuse_double(keys)?;
+            }
             editor.rewrite(&entries[index], end, wanted)?;
         }
     }
@@ -96,6 +102,21 @@ pub fn maintenance_section(text: &str) -> &str {
     let start = line_start(&entries[index]);
     let end = entries.get(index + 1).map_or(text.len(), line_start);
     text.get(start..end).unwrap_or_default()
+}
+
+/// Of two keys of one name, one would be edited and the other left; and the file has an error as it is.
+fn refuse_double<'n>(entries: impl IntoIterator<Item = &'n Entry>) -> Result<(), EditError> {
+    let mut seen = BTreeMap::new();
+    for Entry { key, key_place, .. } in entries {
+        if let Some(first) = seen.insert(key, key_place) {
+            return Err(EditError::Invalid {
+                line: key_place.line,
+                column: key_place.column,
+                message: duplicate_message(key, first),
+            });
+        }
+    }
+    Ok(())
 }
 
 fn parse(text: &str) -> Result<Node, EditError> {

@@ -6,9 +6,12 @@ pub(crate) fn nearest<'a>(
     candidates: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {
     let word = word.to_lowercase();
-    let tolerance = (word.chars().count() / 3).clamp(1, 4);
+    let length = word.chars().count();
+    let tolerance = (length / 3).clamp(1, 4);
     candidates
         .into_iter()
+        // A distance takes time and memory by the product of both lengths, and words need not be short.
+        .filter(|candidate| candidate.chars().count().abs_diff(length) <= tolerance)
         .map(|candidate| {
             (
                 strsim::damerau_levenshtein(&word, &candidate.to_lowercase()),
@@ -30,5 +33,6 @@ mod tests {
         assert_eq!(nearest("timout", keys), Some("timeout"));
         assert_eq!(nearest("Comand", keys), Some("command"));
         assert_eq!(nearest("owner", keys), None);
+        assert_eq!(nearest(&"x".repeat(10_000_000), keys), None);
     }
 }

@@ -7,6 +7,7 @@ use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::budget::BudgetBreach;
 use serde_saphyr::options::{DuplicateKeyPolicy, MergeKeyPolicy, NonFiniteFloatPolicy};
 use serde_saphyr::{Error, Location, Spanned};
+use std::collections::HashSet;
 use std::fmt;
 use std::ops::Range;
 
@@ -92,9 +93,15 @@ pub(crate) struct SyntaxError {
 
 /// Most anchors and aliases of a file.
 const MAX_ALIASES: usize = 100_000;
-/// How much aliases may stand for in all, in events of the parser: two for a mapping or a list, one for a scalar. Ten
+/// How much aliases may stand for in all, in events of the parser: two for a mapping or a list, one for a scalar. Seven
 /// thousand jobs that share ten keys each come to this.
-const MAX_REPLAYED: usize = 250_000;
+const MAX_REPLAYED: usize = 150_000;
+/// Bytes of text in a file, each time that it is said.
+const MAX_TEXT: usize = 16 * 1024 * 1024;
+/// How much they may stand for in a small file, and how much more for each of its bytes: what means far more than it says
+/// is no configuration. A job that takes in what it shares has forty bytes at least.
+const REPLAYED_AT_LEAST: usize = 10_000;
+const REPLAYED_FOR_A_BYTE: usize = 1;
 
 /// Reads a file; what aliases (`*name`) and merge keys (`<<`) stand for is in their place. Whether keys are unique is left
 /// to the caller, who can report all of them.
@@ -108,24 +115,30 @@ pub(crate) fn parse_plain(text: &str) -> Result<Node, SyntaxError> {
 }
 
 fn parse_with(text: &str, max_aliases: usize) -> Result<Node, SyntaxError> {
+    let max_replayed = (REPLAYED_AT_LEAST + REPLAYED_FOR_A_BYTE * text.len()).min(MAX_REPLAYED);
     // Far above what a directory of ten thousand jobs in one file needs. What aliases stand for counts each time.
     let options = serde_saphyr::options! {
         budget: serde_saphyr::budget! {
             max_anchors: max_aliases,
             max_aliases: max_aliases,
+            // Many aliases of one anchor are what defaults are for.
+            enforce_alias_anchor_ratio: false,
+            max_merge_keys: max_aliases,
+            max_recorded_anchor_events: max_replayed,
+            max_total_scalar_bytes: MAX_TEXT,
             max_depth: 32,
             max_nodes: 2_000_000,
             max_events: 6_000_000,
         },
         alias_limits: serde_saphyr::alias_limits! {
-            max_total_replayed_events: MAX_REPLAYED,
+            max_total_replayed_events: max_replayed,
         },
         emit_comments: false,
         duplicate_keys: DuplicateKeyPolicy::PassThrough,
         merge_keys: MergeKeyPolicy::AsOrdinary,
         non_finite_float_policy: NonFiniteFloatPolicy::AsString,
     };
-    let tree: Spanned<Written> = serde_saphyr::from_str_with_options(text, options)
+    let tree: Placed = serde_saphyr::from_str_with_options(text, options)
         .map_err(|error| explain(text, &error))?;
     into_node(text, tree)
 }
@@ -148,10 +161,11 @@ fn explain(text: &str, error: &Error) -> SyntaxError {
         Error::MultipleDocuments { .. } => {
             "a second document ('---') begins here; a file is one mapping".to_owned()
         }
-        other if is_too_much_replay(other) => {
+        other if is_too_much(other) => {
             "what the aliases up to here stand for is too much; write less by way of aliases"
                 .to_owned()
         }
+        Error::Budget { .. } => "too much for one file; divide it into several".to_owned(),
         _ if char_at(text, &place) == Some('*') => {
             "'*' begins an alias, and nothing of that name comes before it; a cron field or a pattern that begins with '*' needs quotes"
                 .to_owned()
@@ -175,10 +189,13 @@ fn explain(text: &str, error: &Error) -> SyntaxError {
     SyntaxError { place, message }
 }
 
-fn is_too_much_replay(error: &Error) -> bool {
+/// Whether an alias stands for more than a file may say.
+fn is_too_much(error: &Error) -> bool {
     match error {
         Error::AliasReplayLimitExceeded { .. } => true,
-        Error::AliasError { error, .. } => is_too_much_replay(error),
+        Error::AliasError { error, .. } => {
+            is_too_much(error) || matches!(**error, Error::Budget { .. })
+        }
         _ => false,
     }
 }
@@ -205,8 +222,24 @@ enum Written {
     Bool(bool),
     Number,
     Text(String),
-    List(Vec<Spanned<Self>>),
-    Map(Vec<(Spanned<Self>, Spanned<Self>)>),
+    List(Vec<Placed>),
+    Map(Vec<(Placed, Placed)>),
+}
+
+/// The same with its place. What `Spanned` knows beside that takes thrice the memory.
+struct Placed {
+    written: Written,
+    place: Place,
+}
+
+impl<'de> Deserialize<'de> for Placed {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Spanned { value, defined, .. } = Spanned::<Written>::deserialize(deserializer)?;
+        Ok(Self {
+            written: value,
+            place: place_of(&defined),
+        })
+    }
 }
 
 struct WrittenVisitor;
@@ -285,15 +318,14 @@ impl<'de> Deserialize<'de> for Written {
     }
 }
 
-fn into_node(source: &str, written: Spanned<Written>) -> Result<Node, SyntaxError> {
-    let place = place_of(&written.defined);
+fn into_node(source: &str, Placed { written, place }: Placed) -> Result<Node, SyntaxError> {
     let as_written = || {
         source
             .get(place.bytes.clone())
             .unwrap_or_default()
             .to_owned()
     };
-    let value = match written.value {
+    let value = match written {
         Written::Null => Value::Null,
         Written::Bool(value) => Value::Scalar(Scalar {
             text: as_written(),
@@ -330,6 +362,10 @@ fn into_node(source: &str, written: Spanned<Written>) -> Result<Node, SyntaxErro
 fn merged(entries: Vec<Entry>) -> Result<Vec<Entry>, SyntaxError> {
     let (merges, mut own): (Vec<_>, Vec<_>) =
         entries.into_iter().partition(|entry| entry.key == "<<");
+    if merges.is_empty() {
+        return Ok(own);
+    }
+    let mut known: HashSet<String> = own.iter().map(|entry| entry.key.clone()).collect();
     for merge in merges {
         let mappings = match merge.value.value {
             Value::List(items) => items,
@@ -346,7 +382,7 @@ fn merged(entries: Vec<Entry>) -> Result<Vec<Entry>, SyntaxError> {
                 });
             };
             for other in others {
-                if own.iter().all(|known| known.key != other.key) {
+                if known.insert(other.key.clone()) {
                     own.push(other);
                 }
             }
@@ -355,11 +391,7 @@ fn merged(entries: Vec<Entry>) -> Result<Vec<Entry>, SyntaxError> {
     Ok(own)
 }
 
-fn into_entry(
-    source: &str,
-    key: Spanned<Written>,
-    value: Spanned<Written>,
-) -> Result<Entry, SyntaxError> {
+fn into_entry(source: &str, key: Placed, value: Placed) -> Result<Entry, SyntaxError> {
     let key = into_node(source, key)?;
     match key.value {
         Value::Scalar(scalar) => Ok(Entry {

@@ -100,7 +100,8 @@ pub(crate) fn read_file(root: &Node, context: &FileContext) -> Result<FileConten
     Ok(content)
 }
 
-fn duplicate_message(key: &str, first: &Place) -> String {
+/// What is said of a key that is there twice.
+pub(super) fn duplicate_message(key: &str, first: &Place) -> String {
     format!("the key {key:?} is already there in line {}", first.line)
 }
 
@@ -140,6 +141,9 @@ fn read_special<T>(
     values
 }
 
+/// Unknown keys of one mapping that are noted each; further ones are counted. Aliases make a great many of a few bytes.
+const UNKNOWN_KEYS: usize = 20;
+
 /// Walks the keys of a mapping: known ones go to `read`, unknown and double ones are noted. Returns whether it was one.
 fn read_keys<T>(
     entry: &Entry,
@@ -170,6 +174,7 @@ fn read_keys<T>(
         }
     };
     let mut seen: BTreeMap<&str, &Place> = BTreeMap::new();
+    let mut unknown = 0;
     for Entry {
         key,
         key_place,
@@ -189,7 +194,13 @@ fn read_keys<T>(
                 reader.enter(keys[index].info.name);
                 read(index, value, &mut reader);
             }
+            None if unknown == UNKNOWN_KEYS => {
+                reader.warn(key_place, "further unknown keys are ignored");
+                unknown += 1;
+            }
+            None if unknown > UNKNOWN_KEYS => {}
             None => {
+                unknown += 1;
                 let near = nearest(key, keys.iter().map(|known| known.info.name));
                 let hint = near.map_or(String::new(), |near| format!("; did you mean {near:?}?"));
                 reader.warn(key_place, format!("unknown key {key:?} is ignored{hint}"));

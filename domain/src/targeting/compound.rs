@@ -22,12 +22,12 @@ struct Parser<'t> {
 /// Reads a compound expression. `not` binds closest, then `and`, then `or`.
 pub(super) fn parse(text: &str) -> Result<Matcher, TargetError> {
     let mut words = Vec::new();
+    let (mut at, mut offset) = (0, 0);
     for word in text.split_whitespace() {
         let start = word.as_ptr() as usize - text.as_ptr() as usize;
-        words.push(Word {
-            text: word,
-            offset: text[..start].chars().count(),
-        });
+        offset += text[at..start].chars().count();
+        at = start;
+        words.push(Word { text: word, offset });
     }
     let mut parser = Parser {
         words,

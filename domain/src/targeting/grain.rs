@@ -7,6 +7,9 @@ use regex::Regex;
 use serde_json::Value;
 use std::borrow::Cow;
 
+/// Divisions that are tried, at most: each holds all names before it.
+const MAX_DIVISIONS: usize = 32;
+
 /// What the value of a grain is held against.
 #[derive(Debug, Clone)]
 pub(super) enum Pattern {
@@ -41,6 +44,12 @@ impl GrainTest {
         if parts.len() < 2 || parts[0].is_empty() {
             return Err(format!(
                 "{text:?} is not of the form 'name:pattern', such as 'os:Debian'"
+            ));
+        }
+        if parts.len() > MAX_DIVISIONS + 1 {
+            return Err(format!(
+                "a test on a grain has at most {MAX_DIVISIONS} ':', not {}",
+                parts.len() - 1
             ));
         }
         let mut divisions = Vec::new();

@@ -84,6 +84,11 @@ fn stdout() -> Stream {
     Stream::Stdout
 }
 
+/// Reads a wrapper's message: its envelope, and the rest of it.
+pub fn read(text: &str) -> Result<(Envelope, FromWrapper), serde_json::Error> {
+    Ok((serde_json::from_str(text)?, serde_json::from_str(text)?))
+}
+
 /// What the server says. `timestamp` is ISO 8601 with offset.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]

@@ -36,7 +36,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
             .await
             .map_err(|_| {
                 bad(format!(
-                    "the body cannot be read, or is longer than {MAX_BODY} bytes"
+                    "the body cannot be read, did not come in time or is longer than {MAX_BODY} bytes"
                 ))
             })?;
         let body: &[u8] = if body.is_empty() { b"{}" } else { &body };

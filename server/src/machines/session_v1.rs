@@ -15,7 +15,7 @@ use crate::store::output::{AppendError, Chunk, Durable};
 use bytes::Bytes;
 use saltpeter_domain::run::MachineExit;
 use saltpeter_protocol::machine::v1::{
-    AckType, Envelope, ErrorCode, FromServer, FromWrapper, NackType,
+    AckType, Envelope, ErrorCode, FromServer, FromWrapper, NackType, read,
 };
 use saltpeter_protocol::machine::v2::Encoding;
 use saltpeter_protocol::machine::{HEARTBEAT_EVERY, Stream};
@@ -141,7 +141,7 @@ impl Reader<'_> {
             Frame::Binary(_) => {
                 Taken::Badly("a binary frame; version 1 speaks JSON text".to_owned())
             }
-            Frame::Text(text) => match parse(&text) {
+            Frame::Text(text) => match read(&text) {
                 Ok((envelope, message)) => self.message(&envelope, message).await?,
                 Err(error) => Taken::Badly(error.to_string()),
             },
@@ -361,10 +361,6 @@ impl Reader<'_> {
     pub(super) async fn answer(&self, answer: Answer) -> Result<(), End> {
         self.answers.send(answer).await.map_err(|_| End::Gone)
     }
-}
-
-fn parse(text: &str) -> Result<(Envelope, FromWrapper), serde_json::Error> {
-    Ok((serde_json::from_str(text)?, serde_json::from_str(text)?))
 }
 
 /// Whether all of `after` is durable.

@@ -45,6 +45,9 @@ const GONE_AFTER: Duration = Duration::from_mins(1);
 /// Browsers at a time; further ones are answered with 503 and try again later.
 pub const MAX_BROWSERS: usize = 500;
 
+/// Bytes read from a socket at a time; browsers say little.
+const READ_BUFFER: usize = 4 * 1024;
+
 /// Output messages that may wait for the browser, each of up to [`crate::outputs::SLICE`] bytes.
 const OUTPUTS: usize = 4;
 
@@ -78,7 +81,9 @@ async fn upgrade(State(live): State<Live>, caller: Caller, upgrade: WebSocketUpg
         return (StatusCode::SERVICE_UNAVAILABLE, "too many browsers\n").into_response();
     };
     upgrade
+        .max_frame_size(MAX_CLIENT_MESSAGE)
         .max_message_size(MAX_CLIENT_MESSAGE)
+        .read_buffer_size(READ_BUFFER)
         .on_upgrade(async move |socket| {
             let life = live.lifecycle.clone();
             life.spawn_brief(async move {

@@ -6,6 +6,7 @@ mod audit;
 mod cli;
 mod documents;
 mod http;
+mod limits;
 mod live;
 mod maintenance;
 mod people;

@@ -311,9 +311,21 @@ impl Socket {
         within(heard).await
     }
 
-    /// Waits until the server closes it.
-    pub(crate) async fn closed(mut self) {
-        within(async { while let Some(Ok(_)) = self.stream.next().await {} }).await;
+    pub(crate) async fn until_pong(&mut self) {
+        self.until(|message| matches!(message, ServerMessage::Pong { .. }))
+            .await;
+    }
+
+    /// Waits until the server has ended the connection.
+    pub(crate) async fn until_closed(&mut self) {
+        within(async {
+            while let Some(Ok(message)) = self.stream.next().await {
+                if message.is_close() {
+                    break;
+                }
+            }
+        })
+        .await;
     }
 
     /// Watches a machine's output from its beginning until it is `expected` or longer; what there is then.

@@ -221,6 +221,21 @@ async fn whoever_says_nothing_is_shown_out() {
 }
 
 #[tokio::test]
+async fn whoever_falls_silent_is_shown_out() {
+    let limits = Limits {
+        silence: Duration::from_millis(200),
+        ..Limits::default()
+    };
+    let world = World::with(limits).await;
+    let run = world.start_run().await;
+    let (mut new, _) = world.hello(&run, 1, Progress::New).await;
+    assert!(new.until_closed().await.is_empty());
+    // It may come again.
+    let (_, answer) = world.hello(&run, 1, Progress::New).await;
+    assert!(matches!(answer, FromServer::Welcome { .. }), "{answer:?}");
+}
+
+#[tokio::test]
 async fn a_full_house_turns_wrappers_away_until_there_is_room() {
     let limits = Limits {
         connections: 1,

@@ -6,6 +6,7 @@ mod acks;
 mod attempts;
 mod bad_input;
 mod golden_v1;
+mod limits;
 mod tokens;
 mod v2;
 mod world;

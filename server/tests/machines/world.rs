@@ -13,6 +13,7 @@ use saltpeter_protocol::machine::v2::{FromServer, FromWrapper, Progress, Wrapper
 use saltpeter_protocol::{
     JobName, MachineId, MachineOutcome, MachineState, RunCause, RunId, UnixMillis,
 };
+use saltpeter_server::admission::{Admission, ConnectionLimits};
 use saltpeter_server::clock::TestClock;
 use saltpeter_server::machines::{Hub, Limits, RunKey};
 use saltpeter_server::runs::{
@@ -90,6 +91,7 @@ struct Up {
     key: RunKey,
     hub: Hub,
     clock: Arc<TestClock>,
+    admission: Admission,
     address: SocketAddr,
     closing: CancellationToken,
 }
@@ -130,6 +132,10 @@ impl World {
     /// Where the server keeps everything.
     pub(crate) fn dir(&self) -> &Path {
         self.dir.path()
+    }
+
+    pub(crate) fn admission(&self) -> &Admission {
+        &self.up.admission
     }
 
     /// Makes the output log's disk fail.
@@ -283,7 +289,10 @@ impl Up {
         let dispatch = Arc::new(Fixed(vec![machine("web1"), machine("web2")]));
         let runs = Runs::new(Arc::new(store), dispatch, clock.clone());
         let closing = CancellationToken::new();
-        let head_limit = limits.hello_within;
+        let admission = Admission::new(ConnectionLimits {
+            head_within: limits.hello_within,
+            ..ConnectionLimits::machines()
+        });
         let hub = Hub::new(
             runs.clone(),
             log.clone(),
@@ -296,8 +305,7 @@ impl Up {
         let address = listener.local_addr().unwrap();
         let routes = router(hub.clone());
         tokio::spawn(serve(
-            Port::open(listener, routes),
-            head_limit,
+            Port::open(listener, admission.clone(), routes),
             closing.clone(),
         ));
         Self {
@@ -307,6 +315,7 @@ impl Up {
             key,
             hub,
             clock,
+            admission,
             address,
             closing,
         }

@@ -17,7 +17,7 @@ pub(super) struct Insert {
 
 impl Insert {
     /// `head` is the statement up to `VALUES`, `columns` how many it names.
-    pub(super) fn new(head: &str, columns: usize) -> Self {
+    pub(super) fn new(head: &'static str, columns: usize) -> Self {
         let statement = |power: u32| {
             let row = format!("({})", vec!["?"; columns].join(", "));
             // Not `$1`, `$2` …: SQLite looks a parameter's name up in a list of all, for each.

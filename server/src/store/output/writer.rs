@@ -47,7 +47,7 @@ const GROUP_PIECES: usize = 4096;
 /// Pause after a commit that failed (disk full, read-only …). Nothing is acknowledged meanwhile.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
-/// Bytes of a page of the file. With a thousand writers a commit fills hundreds of SQLite's usual pages of 4 KiB, and each
+/// Bytes of a page of the file. With a thousand writers a commit fills hundreds of the usual pages of 4 KiB, and each
 /// page costs two writes to the write-ahead log and one when it is folded back. Files made by earlier versions keep
 /// their own size.
 pub(super) const PAGE: u32 = 16 * 1024;
@@ -283,9 +283,10 @@ impl Writer {
         for share in shares {
             let stream = rows_of_streams.of(&share.cell, share.v1_seq);
             let starts: Vec<u64> = share.blocks.iter().map(|block| block.start).collect();
-            let recent: Vec<RecentBlock> = match share.cell.recent.is_wanted() {
-                true => share.blocks.iter().map(RecentBlock::of).collect(),
-                false => Vec::new(),
+            let recent: Vec<RecentBlock> = if share.cell.recent.is_wanted() {
+                share.blocks.iter().map(RecentBlock::of).collect()
+            } else {
+                Vec::new()
             };
             rows.extend(share.blocks.into_iter().map(|block| (stream, block)));
             written.push((share.cell, stream, share.durable, starts, recent));

@@ -66,7 +66,7 @@ async fn logging_out_everywhere_ends_every_session_and_open_sockets() {
     socket.next().await;
     let everywhere = [("everywhere", "true")];
     assert_eq!(bor.submit(&world, "/logout", &everywhere).await.status, 303);
-    socket.closed().await;
+    socket.until_closed().await;
     assert!(!is_in(&world, &phone).await && !is_in(&world, &bor).await);
     assert!(is_in(&world, &ana).await, "others stay");
 }

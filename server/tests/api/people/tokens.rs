@@ -60,7 +60,7 @@ async fn a_token_that_is_removed_is_out_at_once_and_its_socket_too() {
         .submit(&world, "/tokens/remove", &[("name", "watch")])
         .await;
     assert_eq!(removed.status, 303);
-    socket.closed().await;
+    socket.until_closed().await;
     assert_eq!(
         world
             .request("GET", "/api/v1/overview", &headers, "")

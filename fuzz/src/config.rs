@@ -1,0 +1,124 @@
+//! The configuration directory: one file, or two with a line `%%%` between them.
+//!
+//! Every problem has a place within its file. Unchanged bytes are not parsed again and mean the same. Jobs have safe names. What
+//! the maintenance page would write says what was wanted, and no other key of the file says anything else.
+
+use crate::assert_plain;
+use chrono_tz::Tz;
+use saltpeter_domain::config::{FileChange, JobSet, Loader, edit_maintenance};
+use saltpeter_domain::{Maintenance, Severity};
+use saltpeter_protocol::{MachineId, UnixMillis};
+
+const NOW: UnixMillis = UnixMillis(1_762_250_400_000);
+
+/// Between two files.
+const BETWEEN: &str = "\n%%%\n";
+
+/// One directory.
+pub fn check(data: &[u8]) {
+    let (first, second) = match std::str::from_utf8(data)
+        .ok()
+        .and_then(|text| text.split_once(BETWEEN))
+    {
+        Some((first, second)) => (first.as_bytes(), Some(second.as_bytes())),
+        None => (data, None),
+    };
+    let mut files = vec![("a.yaml", first)];
+    files.extend(second.map(|second| ("b.yaml", second)));
+    let changes = || {
+        let change = |(name, bytes): &(&str, &[u8])| {
+            ((*name).to_owned(), FileChange::Content(bytes.to_vec()))
+        };
+        files.iter().map(change).collect::<Vec<_>>()
+    };
+    let mut loader = Loader::new(Tz::UTC);
+    let loaded = loader.apply(changes(), NOW);
+    is_sound(&loaded, &files);
+    let parsed = loader.parsed_files();
+    assert_eq!(loader.apply(changes(), NOW), loaded);
+    assert_eq!(
+        loader.parsed_files(),
+        parsed,
+        "unchanged files were parsed again"
+    );
+
+    if let Ok(text) = std::str::from_utf8(first) {
+        edited(text, &Maintenance::default());
+        edited(text, &wanted());
+    }
+}
+
+fn is_sound(loaded: &JobSet, files: &[(&str, &[u8])]) {
+    for name in loaded.jobs.keys() {
+        assert_plain(name.as_str());
+    }
+    assert_eq!(loaded.files.len(), files.len());
+    for problem in &loaded.problems {
+        let Some((_, bytes)) = files.iter().find(|(name, _)| **name == *problem.file) else {
+            panic!("{problem} is in no file");
+        };
+        assert!(!problem.message.is_empty());
+        let text = String::from_utf8_lossy(bytes);
+        // A form feed and the like count as ends of lines for some.
+        let breaks = |c: char| matches!(c, '\n' | '\r' | '\u{85}' | '\u{2028}' | '\u{2029}');
+        let lines = text.matches(breaks).count() + 1;
+        assert!(
+            problem.line >= 1 && problem.line as usize <= lines + 1,
+            "{problem}"
+        );
+        assert!(
+            problem.column >= 1 && problem.column as usize <= text.chars().count() + 1,
+            "{problem}"
+        );
+    }
+    for file in &loaded.files {
+        let of_file = |severity| {
+            let of = |p: &&saltpeter_domain::Problem| p.file == file.name && p.severity == severity;
+            loaded.problems.iter().filter(of).count()
+        };
+        assert!(file.errors <= of_file(Severity::Error));
+        assert!(file.warnings <= of_file(Severity::Warning));
+    }
+}
+
+fn wanted() -> Maintenance {
+    let machine = |name| MachineId::new(name).unwrap_or_else(|error| panic!("{error}"));
+    Maintenance {
+        global: true,
+        machines: ["web1", "off", "1.50"].into_iter().map(machine).collect(),
+        reason: Some("a \"reason\": # with 'signs'".to_owned()),
+        by: Some("me".to_owned()),
+        since: Some(NOW),
+        until: None,
+    }
+}
+
+/// Edits `text`, and reads it as the server would.
+fn edited(text: &str, wanted: &Maintenance) {
+    let Ok(after) = edit_maintenance(text, wanted) else {
+        return;
+    };
+    let load = |text: &str| {
+        let content = FileChange::Content(text.as_bytes().to_vec());
+        Loader::new(Tz::UTC).apply([("a.yaml".to_owned(), content)], NOW)
+    };
+    let (before, after_it) = (load(text), load(&after));
+    assert_eq!(*after_it.maintenance, *wanted, "{after}");
+    assert_eq!(after_it.settings, before.settings, "{after}");
+    let names = |set: &JobSet| set.jobs.keys().cloned().collect::<Vec<_>>();
+    assert_eq!(names(&after_it), names(&before), "{after}");
+    for (name, job) in &before.jobs {
+        let other = &after_it.jobs[name];
+        assert_eq!(other.command, job.command, "{after}");
+        assert_eq!(other.targets, job.targets, "{after}");
+        assert_eq!(other.schedule, job.schedule, "{after}");
+    }
+    if before.has_errors() {
+        return;
+    }
+    // A second edit to the same changes nothing more.
+    assert_eq!(
+        edit_maintenance(&after, wanted).as_deref(),
+        Ok(after.as_str())
+    );
+}
