@@ -427,13 +427,10 @@ fn messages_say_where_what_and_how_to_mend_it() {
 
 #[test]
 fn a_thousand_jobs_may_share_ten_keys() {
-    let mut text = String::from(
-        ".shared: &shared\n  command: x\n  targets: '*'\n  cwd: /\n  user: nobody\n  timeout: 60\n  retries: 1\n  retry_delay: 5\n  \
-         max_failures: 3\n  batch_size: 5\n  timezone: UTC\n",
-    );
-    for n in 0..1_000 {
-        text += &format!("job{n}:\n  <<: *shared\n  schedule: '@daily'\n");
-    }
+    let shared = ".shared: &shared\n  command: x\n  targets: '*'\n  cwd: /\n  user: nobody\n  timeout: 60\n  retries: 1\n  retry_delay: 5\n  \
+         max_failures: 3\n  batch_size: 5\n  timezone: UTC\n";
+    let jobs = (0..1_000).map(|n| format!("job{n}:\n  <<: *shared\n  schedule: '@daily'\n"));
+    let text = format!("{shared}{}", jobs.collect::<Vec<_>>().concat());
     let set = load(&[("a.yaml", &text)]);
     assert!(!set.has_errors(), "{:?}", set.problems.first());
     assert_eq!(set.jobs.len(), 1_000);
