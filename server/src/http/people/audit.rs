@@ -119,7 +119,7 @@ async fn shown(ops: &Ops, caller: &Caller, asked: &Asked) -> Result<Response, Ap
     entries.truncate(ON_A_PAGE as usize);
     let older = entries.last().filter(|_| more).map(|(seq, _)| *seq);
     let link = |before| format!("/audit?{}", asked.query(before));
-    Ok(Page::new("Audit", Some(caller)).render(html! {
+    Ok(Page::new("Audit", Some(caller)).render(&html! {
         h1 { "Audit" }
         p class="weak" { "Who did what, when and from where. Times and days are UTC." }
         (filters(asked))
