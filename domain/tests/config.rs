@@ -7,6 +7,7 @@ use saltpeter_domain::job::{LaunchWay, Overlap, RunSpec, Timeout, WrapperLogLeve
 use saltpeter_domain::retry::Backoff;
 use saltpeter_domain::targeting::TargetType;
 use saltpeter_protocol::{JobName, UnixMillis};
+use std::fmt::Write as _;
 use std::time::Duration;
 
 /// 2026-06-01T00:00:00Z.

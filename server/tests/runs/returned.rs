@@ -47,7 +47,10 @@ async fn its_real_outcome_replaces_the_guess_and_both_are_told_of() {
     site.write("jobs.yaml", &jobs).unwrap();
     let server = site.serve().await.unwrap();
     let run = server.client.run_now(&job).await.unwrap();
-    let detail = server.client.until_written(&run, "m1", 6).await.unwrap();
+    server.client.until_written(&run, "m1", 6).await.unwrap();
+    // Its first output may be there before the word that it has begun.
+    let begun = |detail: &RunDetail| detail.machines[0].pid.is_some();
+    let detail = server.client.until(&run, begun).await.unwrap();
     let stopped = Stopped::parent_of(detail.machines[0].pid.unwrap());
     let silent = |detail: &RunDetail| {
         let state = &detail.machines[0].state;
