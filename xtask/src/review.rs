@@ -11,7 +11,11 @@ const PUT_TOGETHER: [(&str, &str, &str); 2] = [
         "self.statements[powerasusize].as_str()",
         "a constant and question marks",
     ),
-    ("server/src/store/output/writer.rs", "vacuum", "a number"),
+    (
+        "server/src/store/output/writer/tidy.rs",
+        "vacuum",
+        "a number",
+    ),
 ];
 
 /// Where a path is made of something that is no constant.
