@@ -51,7 +51,7 @@ async fn nothing_can_be_read_on_the_way() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let jobs = format!(
         "saltpeter_config: {{advertised_machines_port: {}}}\n\
-         tls_heard: {{schedule: '@yearly', targets: a, command: 'echo $HIDDEN; echo visible', env: {{HIDDEN: hidden-value}}}}\n",
+         tls_heard: {{schedule: '@yearly', targets: a, command: 'echo ${{#HIDDEN}}; echo visible', env: {{HIDDEN: hidden-value}}}}\n",
         listener.local_addr().unwrap().port()
     );
     let site = Site::new(&["a"], &jobs).unwrap();
@@ -61,7 +61,8 @@ async fn nothing_can_be_read_on_the_way() {
     let run = server.client.run_now("tls_heard").await.unwrap();
     server.client.until_over(&run).await.unwrap();
     let output = server.client.output(&run, "a").await.unwrap();
-    assert_eq!(output, b"hidden-value\nvisible\n");
+    // Its length: the value itself is masked.
+    assert_eq!(output, b"12\nvisible\n");
     let token = site.token(&run).unwrap();
     let heard = heard.lock().unwrap();
     assert!(heard.len() > 500, "{}", heard.len());
