@@ -165,7 +165,7 @@ fn row(entry: &Entry) -> Markup {
     let values = [("before", &entry.old), ("after", &entry.new)];
     html! {
         tr data-testid="audit-row" data-kind=(entry.kind.as_str()) {
-            td { time datetime=(iso(entry.at)) { (iso(entry.at)) } }
+            td { time datetime=(iso(entry.at)) { (iso(entry.at).replace('T', " ").trim_end_matches('Z')) } }
             td { (entry.who) }
             td { (entry.from.as_deref().unwrap_or("this host")) }
             td {
