@@ -47,7 +47,7 @@ fn new_wrappers(server: &Server, burst: u32, stalled: usize) -> Result<()> {
     let usage = Usage::of(server);
     let figures = v2::play(target, burst)?;
     let spent = usage.until_now(server);
-    let mut latencies = browser::joined(tail)?;
+    let mut latencies = browser::joined(tail)?.split_off(v2::WARM_UP as usize);
     stuck.stop()?;
     latencies.sort_unstable();
 
