@@ -19,20 +19,39 @@ const USER: &str = "name, role, job_groups, password, users.created, created_by"
 const SESSION: &str = "seq, user_name, sessions.created, seen, address, agent";
 const TOKEN: &str = "name, role, job_groups, created, created_by, expires, seen";
 
+mod query {
+    use super::{SESSION, TOKEN, USER};
+
+    pub(super) fn user() -> String {
+        format!("SELECT {USER} FROM users WHERE name = ?")
+    }
+    pub(super) fn users() -> String {
+        format!("SELECT {USER} FROM users ORDER BY name")
+    }
+    pub(super) fn session() -> String {
+        format!(
+            "SELECT {SESSION}, {USER} FROM sessions JOIN users ON name = user_name WHERE key_hash = ?"
+        )
+    }
+    pub(super) fn sessions() -> String {
+        format!("SELECT {SESSION} FROM sessions WHERE user_name = ? ORDER BY seq DESC")
+    }
+    pub(super) fn token() -> String {
+        format!("SELECT {TOKEN} FROM tokens WHERE key_hash = ?")
+    }
+    pub(super) fn tokens() -> String {
+        format!("SELECT {TOKEN} FROM tokens ORDER BY name")
+    }
+}
+
 /// Carries out a change; how many rows it changed.
 pub(super) async fn carry_out(
     connection: &mut SqliteConnection,
     write: &PeopleWrite,
 ) -> Result<u64, StoreError> {
     let query = match write {
-        PeopleWrite::AddUser(user) => {
-            let room = "(SELECT count(*) FROM users) < ?";
-            return add_user(connection, user, room, MAX_USERS).await;
-        }
-        PeopleWrite::AddFirstUser(user) => {
-            let none = "(SELECT count(*) FROM users) < ?";
-            return add_user(connection, user, none, 1).await;
-        }
+        PeopleWrite::AddUser(user) => return add_user(connection, user, MAX_USERS).await,
+        PeopleWrite::AddFirstUser(user) => return add_user(connection, user, 1).await,
         PeopleWrite::RemoveUser(name) => sqlx::query(
             "DELETE FROM users WHERE name = ? AND (role <> 'admin' OR (SELECT count(*) FROM users WHERE role = 'admin') > 1)",
         )
@@ -92,17 +111,15 @@ pub(super) async fn carry_out(
     Ok(query.execute(connection).await?.rows_affected())
 }
 
+/// Adds a user, where there are fewer than `bound`.
 async fn add_user(
     connection: &mut SqliteConnection,
     user: &User,
-    condition: &str,
     bound: u32,
 ) -> Result<u64, StoreError> {
-    let insert = format!(
-        "INSERT INTO users (name, role, job_groups, password, created, created_by) \
-         SELECT ?, ?, ?, ?, ?, ? WHERE {condition} ON CONFLICT (name) DO NOTHING"
-    );
-    let done = sqlx::query(AssertSqlSafe(insert))
+    let insert = "INSERT INTO users (name, role, job_groups, password, created, created_by) \
+         SELECT ?, ?, ?, ?, ?, ? WHERE (SELECT count(*) FROM users) < ? ON CONFLICT (name) DO NOTHING";
+    let done = sqlx::query(insert)
         .bind(user.name.as_str())
         .bind(user.access.role.as_str())
         .bind(groups_json(&user.access.groups)?)
@@ -260,8 +277,7 @@ impl PeopleStore for Store {
 
     fn user<'a>(&'a self, name: &'a UserName) -> BoxFuture<'a, Result<Option<User>, StoreError>> {
         Box::pin(async {
-            let sql = format!("SELECT {USER} FROM users WHERE name = ?");
-            let found = sqlx::query(AssertSqlSafe(sql))
+            let found = sqlx::query(AssertSqlSafe(query::user()))
                 .bind(name.as_str())
                 .fetch_optional(&self.readers)
                 .await?;
@@ -271,8 +287,7 @@ impl PeopleStore for Store {
 
     fn users(&self) -> BoxFuture<'_, Result<Vec<User>, StoreError>> {
         Box::pin(async {
-            let sql = format!("SELECT {USER} FROM users ORDER BY name");
-            let rows = sqlx::query(AssertSqlSafe(sql))
+            let rows = sqlx::query(AssertSqlSafe(query::users()))
                 .fetch_all(&self.readers)
                 .await?;
             rows.iter().map(|row| user(row, 0)).collect()
@@ -284,10 +299,7 @@ impl PeopleStore for Store {
         key: &'a KeyHash,
     ) -> BoxFuture<'a, Result<Option<(Session, User)>, StoreError>> {
         Box::pin(async {
-            let sql = format!(
-                "SELECT {SESSION}, {USER} FROM sessions JOIN users ON name = user_name WHERE key_hash = ?"
-            );
-            let found = sqlx::query(AssertSqlSafe(sql))
+            let found = sqlx::query(AssertSqlSafe(query::session()))
                 .bind(key.as_str())
                 .fetch_optional(&self.readers)
                 .await?;
@@ -302,9 +314,7 @@ impl PeopleStore for Store {
         user: &'a UserName,
     ) -> BoxFuture<'a, Result<Vec<Session>, StoreError>> {
         Box::pin(async {
-            let sql =
-                format!("SELECT {SESSION} FROM sessions WHERE user_name = ? ORDER BY seq DESC");
-            let rows = sqlx::query(AssertSqlSafe(sql))
+            let rows = sqlx::query(AssertSqlSafe(query::sessions()))
                 .bind(user.as_str())
                 .fetch_all(&self.readers)
                 .await?;
@@ -314,8 +324,7 @@ impl PeopleStore for Store {
 
     fn token<'a>(&'a self, key: &'a KeyHash) -> BoxFuture<'a, Result<Option<Token>, StoreError>> {
         Box::pin(async {
-            let sql = format!("SELECT {TOKEN} FROM tokens WHERE key_hash = ?");
-            let found = sqlx::query(AssertSqlSafe(sql))
+            let found = sqlx::query(AssertSqlSafe(query::token()))
                 .bind(key.as_str())
                 .fetch_optional(&self.readers)
                 .await?;
@@ -325,8 +334,7 @@ impl PeopleStore for Store {
 
     fn tokens(&self) -> BoxFuture<'_, Result<Vec<Token>, StoreError>> {
         Box::pin(async {
-            let sql = format!("SELECT {TOKEN} FROM tokens ORDER BY name");
-            let rows = sqlx::query(AssertSqlSafe(sql))
+            let rows = sqlx::query(AssertSqlSafe(query::tokens()))
                 .fetch_all(&self.readers)
                 .await?;
             rows.iter().map(token).collect()
