@@ -1,5 +1,9 @@
 //! The composition root: the only file that knows every part.
 
+mod ports;
+
+pub use ports::about_first_link;
+
 use crate::admission::{Admission, ConnectionLimits};
 use crate::audit::Trail;
 use crate::clock::Clock;
@@ -28,13 +32,14 @@ use crate::store::faults::Faults;
 use crate::store::health::Health;
 use crate::store::output::OutputLog;
 use crate::telemetry;
-use crate::tls::{CertificateFiles, Gate, MachinesTls, Transport};
+use crate::tls::Transport;
 use crate::ws::live::Live;
 use crate::ws::machines;
 use anyhow::{Context as _, Result, bail};
+use ports::{api_address, first_link, gates};
 use saltpeter_domain::{Secret, Settings};
 use std::fs::{DirBuilder, File, TryLockError};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -326,70 +331,6 @@ pub async fn boot(options: Options, clock: Arc<dyn Clock>) -> Result<Running> {
         sinks: sink_tasks,
         _lock: lock,
     })
-}
-
-/// How the API's port and the machines' port let connections in.
-fn gates(settings: &Settings, data_dir: &Path) -> Result<(Gate, MachinesTls)> {
-    let api = CertificateFiles::named(
-        ("tls_cert", settings.tls_cert.as_deref()),
-        ("tls_key", settings.tls_key.as_deref()),
-    )?;
-    let machines = CertificateFiles::named(
-        ("machines_tls_cert", settings.machines_tls_cert.as_deref()),
-        ("machines_tls_key", settings.machines_tls_key.as_deref()),
-    )?;
-    let plaintext = settings.machines_ws_plaintext;
-    Ok((
-        Gate::of_api(api)?,
-        MachinesTls::load(data_dir, machines, plaintext)?,
-    ))
-}
-
-/// Where the dashboard and the API listen: on loopback alone for as long as nobody has an account. The jobs run all the same.
-async fn api_address(people: &People, settings: &Settings) -> Result<SocketAddr> {
-    let wanted = SocketAddr::new(settings.api_ws_bind_addr, settings.api_ws_port);
-    if people.auth() == Auth::InsecureNone {
-        tracing::warn!(
-            "nobody needs to log in (--insecure-no-auth): whoever reaches {wanted} may run and kill jobs"
-        );
-        return Ok(wanted);
-    }
-    if wanted.ip().is_loopback() || people.has_users().await? {
-        return Ok(wanted);
-    }
-    let loopback = match wanted.ip() {
-        IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::LOCALHOST),
-        IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::LOCALHOST),
-    };
-    let instead = SocketAddr::new(loopback, wanted.port());
-    tracing::error!(
-        "nobody has an account, so the dashboard and the API listen on {instead} and not on {wanted}: make an admin, by the link or with `saltpeter user add NAME --role admin`, and restart. --insecure-no-auth lets in everybody instead"
-    );
-    Ok(instead)
-}
-
-/// The link that makes the first admin, when there is none.
-async fn first_link(people: &People, addr: SocketAddr, over: Transport) -> Result<Option<Secret>> {
-    let Some(code) = people.first_admin_code().await? else {
-        return Ok(None);
-    };
-    tracing::info!(
-        "nobody has an account yet; the dashboard listens on {addr} alone until an admin has been made"
-    );
-    let scheme = match over {
-        Transport::Plain => "http",
-        Transport::Tls => "https",
-    };
-    let link = format!("{scheme}://{addr}/welcome?code={}", code.expose());
-    Ok(Some(Secret::new(link)))
-}
-
-/// What whoever starts the server is told of the link.
-pub fn about_first_link(link: &str) -> String {
-    format!(
-        "Nobody has an account yet. This link makes the first admin; it is good once, and for half an hour:\n\n  {link}\n\n\
-         Or run `saltpeter user add NAME --role admin`, with the same --configdir or --data-dir."
-    )
 }
 
 /// Who starts wrappers, as the settings and this host have it, and a sentence on which and why.
