@@ -153,7 +153,7 @@ mod tests {
     use saltpeter_protocol::UnixMillis;
 
     fn begun_with(job: &str) -> BegunWith {
-        let change = FileChange::Content(format!("a: {job}\n").into_bytes().into());
+        let change = FileChange::Content(format!("a: {job}\n").into_bytes());
         let changes = [("web.yaml".to_owned(), change)];
         let set = Loader::new(chrono_tz::UTC).apply(changes, UnixMillis(0));
         let job = set.jobs.values().next().unwrap();

@@ -112,7 +112,7 @@ fn ConnectionBadge() -> impl IntoView {
         <span class="badge" data-testid="conn-badge" data-state=move || state() role="status">
             <span class="dot" aria-hidden="true"></span>
             <span>{move || state()}</span>
-            <span class="badge-detail">{move || detail()}</span>
+            <span class="badge-detail" aria-live="off">{move || detail()}</span>
         </span>
     }
     .into_any()

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 const STEP: u64 = 8;
 const HEIGHT: u64 = 72;
-/// Room for the cross above a run that did not end well.
+/// Room for the shape above a run that did not end well.
 const ROOM: u64 = 8;
 
 fn took(run: &RunSummary) -> Option<Duration> {
@@ -228,19 +228,28 @@ fn bar(index: u64, run: &RunSummary, top: u64) -> impl IntoView + use<> {
                 width=STEP - 2
                 height=height
             />
-            {mark
-                .is_bad()
-                .then(|| {
-                    view! {
-                        <path
-                            class=format!("cross {}", mark.class())
-                            d=format!("M{} {}l4 4m0 -4l-4 4", x + 1, HEIGHT - height - 6)
-                        />
-                    }
+            {shape(mark)
+                .map(|shape| {
+                    let (x, y) = (x + 1, HEIGHT - height - 6);
+                    view! { <path class=format!("cross {}", mark.class()) d=format!("M{x} {y}{shape}") /> }
                 })}
         </a>
     }
     .into_any()
+}
+
+/// What stands above the bar of a run that did not end well, four wide and four high: no two outcomes differ by their
+/// colour alone.
+fn shape(mark: Mark) -> Option<&'static str> {
+    Some(match mark {
+        Mark::Failed => "l4 4m0 -4l-4 4",
+        Mark::TimedOut => "h4m-2 0v4",
+        Mark::Lost => "m2 0a2 2 0 1 0 .01 0",
+        Mark::Killed => "m4 0l-4 4",
+        Mark::Maintenance | Mark::Skipped => "m0 2h4",
+        Mark::Running | Mark::Waiting => "m0 1l2 2l2 -2",
+        Mark::Succeeded | Mark::Never => return None,
+    })
 }
 
 #[cfg(test)]

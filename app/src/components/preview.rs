@@ -77,7 +77,7 @@ pub(crate) fn Machines(
         machines.with(|machines| match machines {
             Ok(rows) => view! {
                 <p data-testid="matched">{summary(rows, takes.get())}</p>
-                <ul class="targets">{ORDER.map(|verdict| group(rows, verdict)).collect_view()}</ul>
+                <ul class="targets" tabindex="0" aria-label="Machines">{ORDER.map(|verdict| group(rows, verdict)).collect_view()}</ul>
             }
             .into_any(),
             Err(message) => view! {

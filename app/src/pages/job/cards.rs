@@ -9,7 +9,7 @@ use std::sync::Arc;
 #[component]
 pub(super) fn Definition(detail: RwSignal<JobDetail>, row: Memo<Arc<JobRow>>) -> impl IntoView {
     view! {
-        <pre class="command" data-testid="command">{move || row.with(|row| row.command.clone())}</pre>
+        <pre class="command" data-testid="command" tabindex="0">{move || row.with(|row| row.command.clone())}</pre>
         <p class="weak">
             "Defined in " <code>{move || detail.with(|detail| detail.source.clone())}</code>
         </p>

@@ -210,7 +210,7 @@ fn Head(row: Memo<Arc<JobRow>>) -> impl IntoView {
         <header class="page-head">
             <div class="title">
                 <h1>{name.to_string()}</h1>
-                <span class="state" data-testid="job-state" data-state=move || word()>
+                <span class="state" role="status" data-testid="job-state" data-state=move || word()>
                     <MarkIcon mark />
                     {move || word()}
                 </span>
