@@ -25,6 +25,7 @@ async function violations(page: Page): Promise<string[]> {
 for (const colorScheme of ['light', 'dark'] as const) {
   for (const [width, viewport] of [['wide', { width: 1280, height: 800 }], ['phone', { width: 390, height: 844 }]] as const) {
     test(`axe finds nothing serious on any page, ${colorScheme}, ${width}`, async ({ page, newPage }) => {
+      test.setTimeout(180_000);
       const run = await runNow(page, 'axe-checks');
       await expectRun(page, 'failed');
       const going = await runNow(page, 'axe-long');
@@ -34,15 +35,15 @@ for (const colorScheme of ['light', 'dark'] as const) {
       for (const address of pages) {
         await open(shown, address);
         await expect(shown.getByTestId('conn-badge')).toHaveAttribute('data-state', 'live');
-        for (const details of await shown.locator('details:not([open]) > summary').all()) await details.click();
-        expect(await violations(shown), address).toEqual([]);
+        await shown.evaluate(() => document.querySelectorAll('details').forEach((details) => (details.open = true)));
+        expect.soft(await violations(shown), address).toEqual([]);
       }
       await shown.keyboard.press('?');
       await expect(shown.getByTestId('help')).toBeVisible();
       expect(await violations(shown), 'help').toEqual([]);
       for (const address of ['/account', '/audit']) {
         await shown.goto(address);
-        expect(await violations(shown), address).toEqual([]);
+        expect.soft(await violations(shown), address).toEqual([]);
       }
     });
   }

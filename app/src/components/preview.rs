@@ -30,7 +30,7 @@ pub(crate) fn FireTimes(
             when=move || !times.with(Vec::is_empty)
             fallback=|| view! { <p class="empty">"It does not fire again by itself."</p> }
         >
-            <ol class="upcoming" data-testid="upcoming">
+            <ol class="upcoming" data-testid="upcoming" tabindex="0" aria-label="Next times">
                 <Rows
                     each=move || times.get()
                     key=|time| time.local.clone()

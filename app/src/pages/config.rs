@@ -162,9 +162,7 @@ fn Content(first: Page) -> impl IntoView {
             <details>
                 <summary>
                     "Defaults that nothing changes "
-                    <span class="count">
-                        {move || page.with(|page| some(page, true).len())}
-                    </span>
+                    {move || format!("({})", page.with(|page| some(page, true).len()))}
                 </summary>
                 <Settings rows=Signal::derive(move || page.with(|page| some(page, true))) />
             </details>

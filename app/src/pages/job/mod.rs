@@ -18,7 +18,7 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 use leptos_meta::Title;
 use leptos_router::hooks::use_params_map;
-use past::Past;
+use past::{Past, Since};
 use saltpeter_protocol::api::{ApiError, ErrorCode, JobDetail, JobRow};
 use saltpeter_protocol::{JobName, RunId};
 use serde::{Deserialize, Serialize};
@@ -142,6 +142,7 @@ fn Content(bundle: JobBundle) -> impl IntoView {
                 }
             />
         </div>
+        <Since detail />
         <div class="cards">
             <section class="card">
                 <h2>"What"</h2>

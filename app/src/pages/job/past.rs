@@ -10,20 +10,13 @@ use saltpeter_protocol::api::{
 };
 use std::time::Duration;
 
-/// The cards.
+/// How often it goes well, and where it is slow.
 #[component]
 pub(super) fn Past(detail: RwSignal<JobDetail>) -> impl IntoView {
     let past = Memo::new(move |_| detail.with(|detail| detail.past.clone()));
     let has_slow = move || past.with(|past| !past.slowest.is_empty());
-    let failed = move || past.with(|past| past.since_success.is_some());
     view! {
-        <div class="cards past">
-            <Shown when=failed>
-                <section class="card since" data-testid="since-success">
-                    <h2>"Since the last success"</h2>
-                    {move || past.with(|past| past.since_success.as_ref().map(since))}
-                </section>
-            </Shown>
+        <div class="cards">
             <section class="card" data-testid="success-rate">
                 <h2>"Success"</h2>
                 {move || past.with(rates)}
@@ -38,6 +31,21 @@ pub(super) fn Past(detail: RwSignal<JobDetail>) -> impl IntoView {
                 </Shown>
             </section>
         </div>
+    }
+    .into_any()
+}
+
+/// What is different since it last went well, while it does not.
+#[component]
+pub(super) fn Since(detail: RwSignal<JobDetail>) -> impl IntoView {
+    let told = Memo::new(move |_| detail.with(|detail| detail.past.since_success.clone()));
+    view! {
+        <Shown when=move || told.with(Option::is_some)>
+            <section class="card since" data-testid="since-success">
+                <h2>"Since the last success"</h2>
+                {move || told.with(|told| told.as_ref().map(since))}
+            </section>
+        </Shown>
     }
     .into_any()
 }
@@ -70,7 +78,7 @@ fn rate(rate: &SuccessRate) -> AnyView {
     }
     if rate.other > 0 {
         words.push_str(&format!(
-            ", {} killed, skipped or missed",
+            "; {} more killed, skipped or missed",
             format::number(rate.other)
         ));
     }
