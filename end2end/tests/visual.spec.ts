@@ -62,7 +62,7 @@ test('the pictures of the README', async ({ newPage, page }) => {
   await expectRun(page, 'succeeded');
   await runNow(page, 'picture-checks');
   await expectRun(page, 'failed');
-  const shown = await newPage({ colorScheme: 'dark', viewport: { width: 1280, height: 720 } });
+  const shown = await newPage({ colorScheme: 'dark', viewport: { width: 1280, height: 640 } });
   await open(shown, '/');
   await expect(shown.getByTestId('conn-badge')).toHaveAttribute('data-state', 'live');
   await shown.screenshot({ path: path.join(import.meta.dirname, '../../docs/images/jobs-dark.png') });

@@ -259,6 +259,20 @@ mod tests {
     use saltpeter_protocol::{RunOutcome, UnixMillis};
 
     #[test]
+    fn the_chart_is_told_in_words() {
+        let run = |outcome| {
+            let at = sample::NOW;
+            sample::summary("a_1", RunState::Ended { at, outcome })
+        };
+        let runs = [
+            run(RunOutcome::Succeeded),
+            run(RunOutcome::Failed),
+            run(RunOutcome::Succeeded),
+        ];
+        assert_eq!(words(&runs), "the newest 3 runs: 2 succeeded, 1 failed");
+    }
+
+    #[test]
     fn percentiles_are_of_runs_that_began() {
         let run = |seconds: i64, total| {
             let state = RunState::Ended {
