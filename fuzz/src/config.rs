@@ -5,7 +5,7 @@
 
 use crate::assert_plain;
 use chrono_tz::Tz;
-use saltpeter_domain::config::{FileChange, JobSet, Loader, edit_maintenance};
+use saltpeter_domain::config::{FileChange, JobSet, Loader, Trial, edit_maintenance};
 use saltpeter_domain::{Maintenance, Severity};
 use saltpeter_protocol::{MachineId, UnixMillis};
 
@@ -43,8 +43,20 @@ pub fn check(data: &[u8]) {
     );
 
     if let Ok(text) = std::str::from_utf8(first) {
+        tried(text);
         edited(text, &Maintenance::default());
         edited(text, &wanted());
+    }
+}
+
+/// What is said of a text before it is saved is what is said of the file afterwards.
+fn tried(text: &str) {
+    let content = FileChange::Content(text.as_bytes().to_vec());
+    let saved = Loader::new(Tz::UTC).apply([("a.yaml".to_owned(), content)], NOW);
+    let trial = Trial::new("a.yaml", text, &saved.settings, Tz::UTC, NOW);
+    assert_eq!(trial.jobs, saved.jobs);
+    for problem in &trial.problems {
+        assert!(saved.problems.contains(problem), "{problem}");
     }
 }
 

@@ -1,5 +1,6 @@
 //! What stands around every page: navigation, connection, clock, theme, maintenance.
 
+use super::bell::BellToggle;
 use super::when::When;
 use crate::actions::{Action, use_actions};
 use crate::browser;
@@ -41,6 +42,7 @@ pub(crate) fn Header(
             <div class="tools">
                 <ConnectionBadge />
                 <ClockToggle />
+                <BellToggle />
                 <ThemeToggle />
                 <button
                     class="quiet help-button"
@@ -110,7 +112,7 @@ fn ConnectionBadge() -> impl IntoView {
         <span class="badge" data-testid="conn-badge" data-state=move || state() role="status">
             <span class="dot" aria-hidden="true"></span>
             <span>{move || state()}</span>
-            <span class="badge-detail">{move || detail()}</span>
+            <span class="badge-detail" aria-live="off">{move || detail()}</span>
         </span>
     }
     .into_any()

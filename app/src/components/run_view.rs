@@ -296,7 +296,7 @@ fn RunHead(detail: Memo<Arc<RunDetail>>, within: bool) -> impl IntoView {
                         },
                     )
                 }}
-                <span class="state" data-testid="run-state" data-state=move || word()>
+                <span class="state" role="status" data-testid="run-state" data-state=move || word()>
                     <MarkIcon mark />
                     {move || word()}
                 </span>

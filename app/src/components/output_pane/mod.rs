@@ -248,6 +248,7 @@ fn Pane(source: Source, begun: UnixMillis, model: OutputModel) -> impl IntoView 
                 data-testid="output"
                 data-lines=move || state.lines.get()
                 role="log"
+                aria-live="off"
                 aria-label="Output"
                 tabindex="0"
                 node_ref=state.pane

@@ -1,6 +1,7 @@
 //! The Job page: what one job is, when and where it runs, and how it went.
 
 mod cards;
+mod past;
 
 use super::Loaded;
 use crate::actions::{Action, use_actions};
@@ -17,6 +18,7 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 use leptos_meta::Title;
 use leptos_router::hooks::use_params_map;
+use past::{Past, Since};
 use saltpeter_protocol::api::{ApiError, ErrorCode, JobDetail, JobRow};
 use saltpeter_protocol::{JobName, RunId};
 use serde::{Deserialize, Serialize};
@@ -140,6 +142,7 @@ fn Content(bundle: JobBundle) -> impl IntoView {
                 }
             />
         </div>
+        <Since detail />
         <div class="cards">
             <section class="card">
                 <h2>"What"</h2>
@@ -154,6 +157,7 @@ fn Content(bundle: JobBundle) -> impl IntoView {
                 <Preview detail />
             </section>
         </div>
+        <Past detail />
         <History runs=Signal::derive(move || detail.with(|detail| detail.history.clone())) />
         <section class="card">
             <details>
@@ -207,7 +211,7 @@ fn Head(row: Memo<Arc<JobRow>>) -> impl IntoView {
         <header class="page-head">
             <div class="title">
                 <h1>{name.to_string()}</h1>
-                <span class="state" data-testid="job-state" data-state=move || word()>
+                <span class="state" role="status" data-testid="job-state" data-state=move || word()>
                     <MarkIcon mark />
                     {move || word()}
                 </span>
