@@ -13,6 +13,7 @@ use super::validate::duplicate_message;
 use crate::maintenance::Maintenance;
 use editor::Editor;
 use print::normal;
+pub(crate) use print::quote;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

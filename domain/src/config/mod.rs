@@ -31,6 +31,7 @@ pub use settings::{AuthProxy, Executor, Grains, Plaintext, Settings};
 pub use show::ShownSetting;
 pub use sinks::SinkAccess;
 
+pub(crate) use edit::quote;
 pub(crate) use nearest::nearest;
 
 use crate::job::{Job, SourceRef};

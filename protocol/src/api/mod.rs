@@ -5,6 +5,7 @@
 
 mod config;
 mod error;
+mod import;
 mod jobs;
 mod maintenance;
 mod output;
@@ -15,6 +16,7 @@ pub use config::{
     SinkHealth, SinkRow,
 };
 pub use error::{ApiError, ErrorBody, ErrorCode};
+pub use import::{CrontabForm, ImportLine, ImportOutcome, ImportRequest, ImportResult};
 pub use jobs::{
     ConfigEntry, DstMark, FireTime, JobDetail, JobRow, Overview, Pause, PauseRequest, RecentRun,
     ServerView, StorageTrouble, TargetRow, TargetVerdict,
