@@ -168,7 +168,7 @@ fn a_line_that_is_not_understood_says_where() {
         ("0 0 * * *", 10),
         ("5/10 * * * * x", 1),
         ("@fortnightly x", 1),
-        ("hello", 1),
+        ("hello", 6),
     ] {
         let result = import(line);
         assert_eq!(result.refused(), 1, "{line}");

@@ -56,10 +56,9 @@ const ALIASES: [(&str, &str); 9] = [
     ("@minutely", "@minutely"),
 ];
 
-/// Users that system crontabs speak of.
-const KNOWN_USERS: [&str; 12] = [
-    "root", "www-data", "nobody", "daemon", "postgres", "mysql", "mail", "munin", "smmsp",
-    "backup", "list", "apache",
+/// Users that system crontabs speak of, without those that are commands too, such as `mail` and `backup`.
+const KNOWN_USERS: [&str; 8] = [
+    "root", "www-data", "nobody", "postgres", "mysql", "munin", "smmsp", "apache",
 ];
 
 pub(super) fn read(text: &str, form: CrontabForm) -> Result<Line<'_>, Trouble> {

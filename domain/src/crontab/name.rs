@@ -96,7 +96,9 @@ fn clean(word: &str) -> String {
         })
         .take(LONGEST)
         .collect();
-    let name = name.trim_start_matches(['.', '-']).trim_matches('_');
+    let name = name
+        .trim_start_matches(['.', '-', '_'])
+        .trim_end_matches('_');
     // The two names that are no jobs.
     if name.starts_with("saltpeter_") {
         return format!("job_{name}");
