@@ -7,8 +7,8 @@
 pub mod access;
 pub mod audit;
 pub mod config;
-pub mod failures;
 pub mod crontab;
+pub mod failures;
 pub mod job;
 pub mod maintenance;
 pub mod network;

@@ -4,11 +4,10 @@ use chrono::{DateTime, Datelike, Duration, NaiveDate, Timelike};
 use chrono_tz::Tz;
 use proptest::prelude::*;
 use saltpeter_domain::config::{CheckReport, FileChange, JobSet, Loader};
-use saltpeter_domain::crontab::{ImportError, convert};
+use saltpeter_domain::crontab::{self, ImportError, report};
 use saltpeter_protocol::UnixMillis;
 use saltpeter_protocol::api::{CrontabForm, ImportOutcome, ImportRequest, ImportResult};
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 
 fn request(crontab: &str) -> ImportRequest {
     ImportRequest {
@@ -16,6 +15,10 @@ fn request(crontab: &str) -> ImportRequest {
         targets: "web*".to_owned(),
         ..ImportRequest::default()
     }
+}
+
+fn convert(request: &ImportRequest) -> Result<ImportResult, ImportError> {
+    crontab::convert(request, &|_| false)
 }
 
 fn import(crontab: &str) -> ImportResult {
@@ -28,31 +31,6 @@ fn load(yaml: &str) -> JobSet {
     let problems = CheckReport::new(&set).lines();
     assert!(!set.has_errors(), "{problems}\n{yaml}");
     set
-}
-
-fn report(result: &ImportResult) -> String {
-    let mut text = format!("{:?}, {} jobs\n", result.form, result.jobs);
-    for line in &result.lines {
-        let column = line
-            .column
-            .map_or(String::new(), |column| format!(":{column}"));
-        let jobs: Vec<&str> = line.jobs.iter().map(|name| name.as_str()).collect();
-        let _ = writeln!(
-            text,
-            "{}{column} {:?} [{}] {}",
-            line.line,
-            line.outcome,
-            jobs.join(" "),
-            line.text
-        );
-        for remark in &line.remarks {
-            let _ = writeln!(text, "    {remark}");
-        }
-    }
-    for note in &result.notes {
-        let _ = writeln!(text, "note: {note}");
-    }
-    text
 }
 
 /// The command of the only job.
@@ -96,7 +74,7 @@ SHELL=/bin/sh
 fn a_users_crontab() {
     let result = import(USER);
     load(&result.yaml);
-    insta::assert_snapshot!(format!("{}\n{}", report(&result), result.yaml));
+    insta::assert_snapshot!(format!("{}\n{}", report("crontab", &result), result.yaml));
 }
 
 #[test]
@@ -110,7 +88,7 @@ fn a_system_crontab() {
     .unwrap();
     let set = load(&result.yaml);
     assert_eq!(set.jobs["cron"].user.as_deref(), Some("www-data"));
-    insta::assert_snapshot!(format!("{}\n{}", report(&result), result.yaml));
+    insta::assert_snapshot!(format!("{}\n{}", report("crontab", &result), result.yaml));
 }
 
 #[test]
@@ -190,6 +168,39 @@ fn a_user_is_given_for_a_users_crontab() {
     });
     let set = load(&result.unwrap().yaml);
     assert_eq!(set.jobs["x"].user.as_deref(), Some("deploy"));
+}
+
+#[test]
+fn no_job_gets_the_name_of_one_that_is_there() {
+    let request = request("* * * * * x\n* * * * * x\n");
+    let result = crontab::convert(&request, &|name| name == "x").unwrap();
+    let names: Vec<&str> = result
+        .lines
+        .iter()
+        .flat_map(|line| &line.jobs)
+        .map(|name| name.as_str())
+        .collect();
+    assert_eq!(names, ["x_2", "x_3"]);
+    assert_eq!(
+        result.lines[0].remarks,
+        ["there is a job \"x\" already, hence another name"]
+    );
+}
+
+#[test]
+fn a_report_is_lines_of_text_whatever_a_crontab_has_in_it() {
+    let told = report("a\u{1b}b", &import("@reboot \u{1b}]0;x\u{7}\n@\u{1b}x y\n"));
+    assert!(
+        !told.contains(|c: char| c.is_control() && c != '\n'),
+        "{told:?}"
+    );
+}
+
+#[test]
+fn many_jobs_of_one_command_are_named_in_time() {
+    let lines = "* * * * * x\n".repeat(40_000);
+    let result = convert(&request(&lines)).unwrap();
+    assert_eq!(result.jobs, 40_000);
 }
 
 #[test]

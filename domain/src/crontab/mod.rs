@@ -4,6 +4,7 @@ mod command;
 mod field;
 mod line;
 mod name;
+mod report;
 mod yaml;
 
 use crate::config::MAX_FILE_BYTES;
@@ -11,6 +12,7 @@ use crate::schedule::{Schedule, Zone, parse_zone};
 use crate::targeting::{TargetExpr, TargetType};
 use line::{Entry, Line, Trouble, When};
 use name::Names;
+pub use report::report;
 use saltpeter_protocol::JobName;
 use saltpeter_protocol::api::{
     CrontabForm, ImportLine, ImportOutcome, ImportRequest, ImportResult,
@@ -36,8 +38,12 @@ pub enum ImportError {
     TooLong,
 }
 
-/// Makes jobs of a crontab. The YAML loads without errors; nothing is left out without a line that says so.
-pub fn convert(request: &ImportRequest) -> Result<ImportResult, ImportError> {
+/// Makes jobs of a crontab. The YAML loads without errors; nothing is left out without a line that says so. No job gets a
+/// name that is `taken`.
+pub fn convert<'r>(
+    request: &'r ImportRequest,
+    taken: &'r dyn Fn(&str) -> bool,
+) -> Result<ImportResult, ImportError> {
     let blank = |text: &str| text.trim().is_empty();
     let has_control = |text: &str| text.chars().any(char::is_control);
     if let Err(error) = TargetExpr::parse(TargetType::Glob, &request.targets) {
@@ -69,7 +75,7 @@ pub fn convert(request: &ImportRequest) -> Result<ImportResult, ImportError> {
         request,
         form,
         file: String::new(),
-        names: Names::default(),
+        names: Names::new(taken),
         around: Surroundings::default(),
         lines: Vec::new(),
         jobs: 0,
@@ -100,7 +106,7 @@ struct Converter<'r> {
     request: &'r ImportRequest,
     form: CrontabForm,
     file: String,
-    names: Names,
+    names: Names<'r>,
     around: Surroundings,
     lines: Vec<ImportLine>,
     jobs: u32,
@@ -258,7 +264,10 @@ impl Converter<'_> {
         }
         let mut names = Vec::new();
         for (schedule, ending) in &schedules {
-            let name = self.names.take(&split.text, ending);
+            let (name, refused) = self.names.take(&split.text, ending);
+            remarks.extend(
+                refused.map(|name| format!("there is a job {name:?} already, hence another name")),
+            );
             let Some(name) = name else {
                 return Err((None, "no name for it could be made".to_owned()));
             };

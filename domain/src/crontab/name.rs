@@ -1,7 +1,7 @@
 //! A job's name, made from its command.
 
 use saltpeter_protocol::JobName;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Words that run what follows them.
 const CARRIERS: [&str; 24] = [
@@ -16,22 +16,45 @@ const PREPARING: [&str; 10] = [
 /// Longest name made, without what keeps two apart.
 const LONGEST: usize = 60;
 
-/// Gives out names, each once.
-#[derive(Default)]
-pub(super) struct Names(BTreeSet<String>);
+/// Gives out names, each once, and none that is somebody's.
+pub(super) struct Names<'t> {
+    taken: &'t dyn Fn(&str) -> bool,
+    given: BTreeSet<String>,
+    /// The number to try next, where a name has been given out.
+    next: BTreeMap<String, u32>,
+}
 
-impl Names {
-    /// A name for a job with this command; `ending` tells the jobs of one line apart.
-    pub(super) fn take(&mut self, command: &str, ending: &str) -> Option<JobName> {
-        let base = base(command);
-        let mut name = format!("{base}{ending}");
-        let mut number = 2;
-        while self.0.contains(&name) {
-            name = format!("{base}{ending}_{number}");
-            number += 1;
+impl<'t> Names<'t> {
+    pub(super) fn new(taken: &'t dyn Fn(&str) -> bool) -> Self {
+        Self {
+            taken,
+            given: BTreeSet::new(),
+            next: BTreeMap::new(),
         }
-        self.0.insert(name.clone());
-        JobName::new(name).ok()
+    }
+
+    /// A name for a job with this command; `ending` tells the jobs of one line apart. The second is the name that it would
+    /// have if that were not somebody's.
+    pub(super) fn take(
+        &mut self,
+        command: &str,
+        ending: &str,
+    ) -> (Option<JobName>, Option<String>) {
+        let stem = format!("{}{ending}", base(command));
+        let number = self.next.entry(stem.clone()).or_insert(1);
+        let mut refused = None;
+        loop {
+            let name = match *number {
+                1 => stem.clone(),
+                number => format!("{stem}_{number}"),
+            };
+            *number += 1;
+            if (self.taken)(&name) {
+                refused.get_or_insert(name);
+            } else if self.given.insert(name.clone()) {
+                return (JobName::new(name).ok(), refused);
+            }
+        }
     }
 }
 
@@ -130,9 +153,14 @@ mod tests {
         ] {
             assert_eq!(base(command), name, "{command}");
         }
-        let mut names = Names::default();
-        let mut take = || names.take("/opt/a", "").map(|name| name.to_string());
-        assert_eq!(take().as_deref(), Some("a"));
-        assert_eq!(take().as_deref(), Some("a_2"));
+        let taken = |name: &str| name == "a_2";
+        let mut names = Names::new(&taken);
+        let mut take = || {
+            let (name, refused) = names.take("/opt/a", "");
+            (name.map(|name| name.to_string()), refused)
+        };
+        let named = |name: &str| Some(name.to_owned());
+        assert_eq!(take(), (named("a"), None));
+        assert_eq!(take(), (named("a_3"), named("a_2")));
     }
 }
