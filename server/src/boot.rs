@@ -334,7 +334,7 @@ pub async fn boot(options: Options, clock: Arc<dyn Clock>) -> Result<Running> {
 }
 
 /// Who starts wrappers, as the settings and this host have it, and a sentence on which and why.
-fn executor(
+pub(crate) fn executor(
     config: &Config,
     settings: &Settings,
     listens_on: IpAddr,

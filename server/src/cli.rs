@@ -2,6 +2,7 @@
 
 mod commands;
 mod people;
+mod targets;
 
 use crate::boot::{self, Options};
 use crate::clock::{Clock, SystemClock};
@@ -109,7 +110,17 @@ Example:
   saltpeter check ./jobs
   db.yaml:12:9: error: hour: 24 is out of range 0–23
 
-Exit codes: 0 no error (there may be warnings), 1 errors were found, 2 the directory cannot be read.")]
+  saltpeter check --targets ./jobs
+  backup: 02:00 daily = 0 2 * * * in Europe/Berlin
+    2025-11-10T02:00:00+01:00
+    …
+    2 of 3 machines match
+    + db1
+    + db2
+    - web1: not matched: its name does not match db*
+
+Exit codes: 0 no error (there may be warnings), 1 errors were found, or the machines could not be asked for,
+2 the directory cannot be read.")]
     Check {
         /// Directory of the job files [default: that of --configdir]
         #[arg(value_name = "CONFIGDIR")]
@@ -117,6 +128,12 @@ Exit codes: 0 no error (there may be warnings), 1 errors were found, 2 the direc
         /// Say too what the earlier implementation did otherwise with these files
         #[arg(long)]
         migrating: bool,
+        /// Print each job's next 20 times, and the machines with the reason for each that is left out
+        #[arg(long)]
+        targets: bool,
+        /// With --targets: only times after this one, RFC 3339 [default: now]
+        #[arg(long, value_name = "TIME", requires = "targets")]
+        after: Option<String>,
         /// Print the problems as JSON
         #[arg(long)]
         json: bool,
@@ -202,10 +219,14 @@ pub fn main() -> ExitCode {
         Some(Command::Check {
             dir,
             migrating,
+            targets,
+            after,
             json,
         }) => commands::check(&commands::Check {
             dir: dir.unwrap_or(cli.serve.config_dir),
             migrating,
+            targets,
+            after,
             json,
         }),
         Some(Command::Next {

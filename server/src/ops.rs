@@ -4,6 +4,7 @@ mod actions;
 mod audit;
 mod maintenance;
 mod pages;
+mod preview;
 
 use crate::audit::Trail;
 use crate::clock::Clock;

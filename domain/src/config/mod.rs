@@ -18,6 +18,7 @@ mod reference;
 mod settings;
 mod show;
 mod sinks;
+mod trial;
 mod validate;
 mod written;
 
@@ -33,6 +34,7 @@ pub use reference::reference;
 pub use settings::{AuthProxy, Executor, Grains, Plaintext, Settings};
 pub use show::ShownSetting;
 pub use sinks::SinkAccess;
+pub use trial::Trial;
 
 pub(crate) use edit::quote;
 pub(crate) use nearest::nearest;

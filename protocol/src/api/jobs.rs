@@ -113,7 +113,7 @@ pub struct JobDetail {
     pub expression: String,
     /// The zone in which the schedule is read.
     pub timezone: String,
-    /// The next ten fire times.
+    /// The next twenty fire times.
     pub upcoming: Vec<FireTime>,
     /// The machines as they would match now, or why that could not be found out.
     pub preview: Result<Vec<TargetRow>, String>,
@@ -144,6 +144,16 @@ pub enum DstMark {
     FirstOfTwo,
 }
 
+impl DstMark {
+    /// The mark as a sentence.
+    pub fn sentence(self) -> &'static str {
+        match self {
+            Self::MovedByGap => "clocks go forward: moved to the first moment after the gap",
+            Self::FirstOfTwo => "clocks go back: runs at the first of the two",
+        }
+    }
+}
+
 /// A machine in a preview of the targets.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TargetRow {
@@ -168,6 +178,18 @@ pub enum TargetVerdict {
     Maintenance,
     /// It does not respond.
     Down,
+}
+
+impl TargetVerdict {
+    /// The verdict's words, as shown in every preview.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Included => "matches",
+            Self::NotMatched => "not matched",
+            Self::Maintenance => "under maintenance",
+            Self::Down => "does not respond",
+        }
+    }
 }
 
 /// Body of `POST /api/v1/jobs/{job}/pause`.

@@ -9,6 +9,7 @@ mod import;
 mod jobs;
 mod maintenance;
 mod output;
+mod preview;
 mod runs;
 
 pub use config::{
@@ -27,6 +28,7 @@ pub use maintenance::{
 };
 pub use output::{ChunkMark, OutputFrom, OutputSlice, SliceError};
 pub(crate) use output::{decode_with_header, encode_with_header};
+pub use preview::{JobPreview, MAX_PREVIEWED_JOBS, Preview, PreviewRequest};
 pub use runs::{
     Counts, KillRequest, KillView, MachineRow, OutputLength, PastAttempt, ReplacedOutcome,
     RunDetail, RunStarted, RunSummary, StopView,

@@ -13,7 +13,8 @@ use axum::{Json, Router};
 use saltpeter_app::backend::Backend as _;
 use saltpeter_protocol::api::{
     ApiError, ConfigPage, ErrorCode, JobDetail, JobRow, KillRequest, MaintenanceDiff,
-    MaintenanceEdit, MaintenancePage, OutputFrom, Overview, PauseRequest, RunDetail, RunStarted,
+    MaintenanceEdit, MaintenancePage, OutputFrom, Overview, PauseRequest, Preview, PreviewRequest,
+    RunDetail, RunStarted,
 };
 use saltpeter_protocol::{Attempt, MachineId, RunId};
 use serde::Deserialize;
@@ -36,6 +37,7 @@ pub(super) fn router(ops: Ops) -> Router {
         .route("/maintenance", get(maintenance).put(save_maintenance))
         .route("/maintenance/diff", post(diff_maintenance))
         .route("/config", get(config))
+        .route("/preview", post(preview))
         .fallback(no_route)
         .method_not_allowed_fallback(wrong_method)
         .with_state(ops);
@@ -141,6 +143,14 @@ async fn save_maintenance(
 
 async fn config(State(ops): State<Ops>) -> Json<ConfigPage> {
     Json(ops.configuration())
+}
+
+async fn preview(
+    State(ops): State<Ops>,
+    caller: Caller,
+    Body(request): Body<PreviewRequest>,
+) -> Answer<Json<Preview>> {
+    Ok(Json(ops.preview(&caller, &request).await?))
 }
 
 /// Where a slice begins and how long it may be. One of the first three, or the whole from the beginning.

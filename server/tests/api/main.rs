@@ -10,6 +10,7 @@ mod limits;
 mod live;
 mod maintenance;
 mod people;
+mod preview;
 mod rest;
 mod restart;
 mod retention;
