@@ -88,6 +88,9 @@ pub fn App() -> impl IntoView {
                 <ParentRoute path=path!("") view=Layout>
                     <Route path=path!("/") view=JobsPage />
                     <Route path=path!("/jobs/:job") view=JobPage />
+                    <Route path=path!("/jobs/:job/edit") view=pages::editor::page />
+                    <Route path=path!("/new-job") view=pages::editor::page />
+                    <Route path=path!("/import") view=pages::import::page />
                     <Route path=path!("/runs/:run") view=RunPage />
                     <Route path=path!("/maintenance") view=MaintenancePage />
                     <Route path=path!("/config") view=ConfigPage />

@@ -92,7 +92,7 @@ fn main_word(segment: &str) -> Option<&str> {
 fn is_argument(word: &str) -> bool {
     word.starts_with(['-', '+'])
         || word.starts_with(|c: char| c.is_ascii_digit())
-        || word.ends_with(".lock")
+        || word.strip_suffix(".lock").is_some()
 }
 
 fn is_assignment(word: &str) -> bool {

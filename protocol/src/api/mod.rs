@@ -4,6 +4,7 @@
 //! from one shape whether it came from the server's first answer or from an event.
 
 mod config;
+mod editor;
 mod error;
 mod import;
 mod jobs;
@@ -16,6 +17,7 @@ pub use config::{
     ConfigFile, ConfigFileState, ConfigPage, Problem, SettingEffect, SettingRow, Severity,
     SinkHealth, SinkRow,
 };
+pub use editor::{EditCheck, EditProblem, EditSaved, EditorPage, FileEdit, JobEdit};
 pub use error::{ApiError, ErrorBody, ErrorCode};
 pub use import::{CrontabForm, ImportLine, ImportOutcome, ImportRequest, ImportResult};
 pub use jobs::{

@@ -294,7 +294,7 @@ impl<'s> File<'s> {
     ) -> Result<Vec<String>, JobEditError> {
         let after = match File::read(changed) {
             Ok(after) => after,
-            Err(error) => return Err(change.explain(error)),
+            Err(error) => return Err(change.explain(&error)),
         };
         let is_new = |entry: &&Entry| change.bytes.contains(&entry.key_place.bytes.start);
         let new: Vec<&Entry> = after.entries.iter().filter(is_new).collect();
@@ -338,7 +338,7 @@ impl Change<'_> {
     }
 
     /// Why the file is no longer one that can be read.
-    fn explain(&self, error: EditError) -> JobEditError {
+    fn explain(&self, error: &EditError) -> JobEditError {
         // A quote that is not closed is found at the end of the file; alone, the text says better where.
         if let Err(SyntaxError { place, message }) = raw::parse(self.text)
             && !message.starts_with("'*' begins an alias")
@@ -349,7 +349,7 @@ impl Change<'_> {
                 message,
             };
         }
-        let (line, column, message) = match &error {
+        let (line, column, message) = match error {
             EditError::Invalid {
                 line,
                 column,
@@ -423,6 +423,6 @@ const BOM: char = '\u{feff}';
 /// The line of the byte `at`, from 1.
 fn line_at(text: &str, at: usize) -> u32 {
     let before = text.as_bytes().get(..at).unwrap_or_default();
-    let newlines = before.iter().filter(|&&byte| byte == b'\n').count();
-    u32::try_from(newlines + 1).unwrap_or(u32::MAX)
+    let lines = before.split(|&byte| byte == b'\n').count();
+    u32::try_from(lines).unwrap_or(u32::MAX)
 }
