@@ -1,6 +1,7 @@
 //! Pieces that several pages use.
 
 pub(crate) mod attempts;
+pub(crate) mod bell;
 pub(crate) mod confirm;
 pub(crate) mod frame;
 pub(crate) mod help;
@@ -11,6 +12,7 @@ pub(crate) mod machine_head;
 pub(crate) mod marks;
 pub(crate) mod matrix;
 pub(crate) mod output_pane;
+pub(crate) mod preview;
 pub(crate) mod problems;
 pub(crate) mod rows;
 pub(crate) mod run_view;
