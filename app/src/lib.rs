@@ -11,6 +11,7 @@
 #![allow(clippy::redundant_closure)]
 
 mod actions;
+mod attention;
 #[cfg(feature = "ssr")]
 pub mod backend;
 mod browser;
@@ -31,7 +32,7 @@ use components::frame::{Header, MaintenanceBanner, StorageBanner};
 use components::help::Help;
 use components::keys;
 use components::toast::{ToastArea, Toasts};
-use first::First;
+use first::{First, Totals};
 use leptos::either::Either;
 use leptos::prelude::*;
 use leptos_meta::{MetaTags, Title, provide_meta_context};
@@ -77,12 +78,17 @@ pub fn App() -> impl IntoView {
     let live = Live::new();
     let toasts = Toasts::new();
     let confirm = Confirm::new();
+    let counts = attention::Counts::new(Totals::default());
+    provide_context(counts);
     provide_context(live);
     provide_context(toasts);
     provide_context(confirm);
     provide_context(Actions::new(live, toasts, confirm));
     view! {
-        <Title text="Saltpeter" />
+        <Title
+            text="Saltpeter"
+            formatter=move |text: String| attention::title(counts.get(), &text)
+        />
         <Router>
             <Routes fallback=NoSuchPage>
                 <ParentRoute path=path!("") view=Layout>
@@ -115,6 +121,9 @@ fn Layout() -> impl IntoView {
     keys::listen(open_help);
     Effect::new(move || {
         live::connect(live);
+        if let Some(counts) = use_context() {
+            attention::watch(live, counts);
+        }
         live.tick();
         set_interval(move || live.tick(), Duration::from_secs(1));
     });

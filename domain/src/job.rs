@@ -2,6 +2,7 @@
 
 use crate::config::Settings;
 use crate::failures::FailureLimit;
+use crate::past::schedule_text;
 use crate::retention::Overrides;
 use crate::retry::Retry;
 use crate::run::KILL_GRACE;
@@ -84,8 +85,13 @@ impl Job {
     /// What a run of this job takes along, with the global defaults of `settings` filled in. Later changes
     /// of the configuration do not touch it.
     pub fn freeze(&self, settings: &Settings) -> RunSpec {
+        let schedule = &self.schedule;
         RunSpec {
             group: self.group.clone(),
+            schedule: Some(schedule_text(
+                schedule.expression(),
+                schedule.written_zone(),
+            )),
             command: self.command.clone(),
             targets: self.targets.clone(),
             number_of_targets: self.number_of_targets,
@@ -135,6 +141,9 @@ impl Job {
 pub struct RunSpec {
     /// The job's group.
     pub group: String,
+    /// When the job was to fire, as written; `None` in runs of versions that did not keep it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schedule: Option<String>,
     /// What `/bin/sh -c` runs.
     pub command: String,
     /// Which machines it is for.

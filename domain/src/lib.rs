@@ -12,6 +12,7 @@ pub mod failures;
 pub mod job;
 pub mod maintenance;
 pub mod network;
+pub mod past;
 pub mod planner;
 pub mod retention;
 pub mod retry;

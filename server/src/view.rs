@@ -182,14 +182,18 @@ pub fn problems(jobs: &JobSet) -> Vec<Problem> {
 
 /// The files of the configuration.
 pub fn files(jobs: &JobSet) -> Vec<ConfigFile> {
+    let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
     let file = |file: &config::FileInfo| ConfigFile {
         name: file.name.to_string(),
-        jobs: u32::try_from(file.jobs).unwrap_or(u32::MAX),
-        loaded: file.loaded_at.unwrap_or_default(),
+        jobs: count(file.jobs),
+        loaded: file.loaded_at,
+        errors: count(file.errors),
+        warnings: count(file.warnings),
         state: match file.state {
             FileState::Current => ConfigFileState::InForce,
             FileState::LastGood => ConfigFileState::LastGoodInForce,
-            FileState::Partial | FileState::Rejected => ConfigFileState::PartlyInForce,
+            FileState::Partial => ConfigFileState::PartlyInForce,
+            FileState::Rejected => ConfigFileState::NotInForce,
         },
     };
     jobs.files.iter().map(file).collect()

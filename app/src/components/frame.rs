@@ -1,5 +1,6 @@
 //! What stands around every page: navigation, connection, clock, theme, maintenance.
 
+use super::bell::BellToggle;
 use super::when::When;
 use crate::actions::{Action, use_actions};
 use crate::browser;
@@ -41,6 +42,7 @@ pub(crate) fn Header(
             <div class="tools">
                 <ConnectionBadge />
                 <ClockToggle />
+                <BellToggle />
                 <ThemeToggle />
                 <button
                     class="quiet help-button"

@@ -1,6 +1,7 @@
 //! Pieces that several pages use.
 
 pub(crate) mod attempts;
+pub(crate) mod bell;
 pub(crate) mod confirm;
 pub(crate) mod diff;
 pub(crate) mod frame;

@@ -8,12 +8,16 @@ use crate::first::{FirstView, Totals};
 use crate::format;
 use leptos::prelude::*;
 use saltpeter_protocol::api::{
-    ApiError, JobRow, MaintenanceView, Problem, RunDetail, ServerView, StorageTrouble,
+    ApiError, JobRow, MaintenanceView, Problem, RunDetail, RunSummary, ServerView, StorageTrouble,
 };
 use saltpeter_protocol::live::{ClientMessage, OutputPush, ServerMessage, SubscriptionId};
 use saltpeter_protocol::{JobName, RunId, UnixMillis};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
+
+/// How often a hidden tab takes in what has changed.
+const WHILE_HIDDEN: Duration = Duration::from_secs(1);
 
 /// How the socket is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -165,6 +169,17 @@ impl Live {
     pub(crate) fn first_selected(&self) -> Option<usize> {
         self.jobs.track();
         self.first.with_value(|first| first.as_ref().map(|f| f.2))
+    }
+
+    /// Jobs that have failed since this was asked last.
+    pub(crate) fn take_failures(&self) -> Vec<RunSummary> {
+        let mut failures = Vec::new();
+        self.state.update_value(|state| {
+            if let Some(state) = state {
+                failures = state.take_failures();
+            }
+        });
+        failures
     }
 
     /// Maintenance as it is in force.
@@ -405,13 +420,20 @@ impl Live {
             mark(dirty);
             schedule = !std::mem::replace(&mut dirty.scheduled, true);
         });
-        if schedule {
-            let live = *self;
+        if !schedule {
+            return;
+        }
+        let live = *self;
+        if browser::hidden() {
+            // Nothing is drawn, and so nothing is about to be.
+            set_timeout(move || live.flush(), WHILE_HIDDEN);
+        } else {
             request_animation_frame(move || live.flush());
         }
     }
 
-    fn flush(&self) {
+    /// Lets those know who show what has changed.
+    pub(crate) fn flush(&self) {
         let mut dirty = Dirty::default();
         self.dirty
             .update_value(|current| std::mem::swap(current, &mut dirty));

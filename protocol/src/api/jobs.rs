@@ -1,6 +1,6 @@
 //! Jobs: the overview that the first page shows, one job, what it would run on.
 
-use super::{MaintenanceView, Problem, RunSummary};
+use super::{JobPast, MaintenanceView, Problem, RunSummary};
 use crate::ids::{JobName, MachineId, RunId};
 use crate::status::RunState;
 use crate::time::UnixMillis;
@@ -118,12 +118,18 @@ pub struct JobDetail {
     pub timezone: String,
     /// The next twenty fire times.
     pub upcoming: Vec<FireTime>,
+    /// How many of the matching machines a run takes, chosen at random; `None`: all.
+    #[serde(default)]
+    pub takes: Option<u32>,
     /// The machines as they would match now, or why that could not be found out.
     pub preview: Result<Vec<TargetRow>, String>,
     /// The newest hundred runs, newest first.
     pub history: Vec<RunSummary>,
     /// Every key with its effective value, defaults included; secret values masked.
     pub effective: Vec<ConfigEntry>,
+    /// What its past says.
+    #[serde(default)]
+    pub past: JobPast,
 }
 
 /// A future fire time.

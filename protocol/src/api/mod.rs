@@ -10,6 +10,7 @@ mod import;
 mod jobs;
 mod maintenance;
 mod output;
+mod past;
 mod preview;
 mod runs;
 
@@ -30,6 +31,7 @@ pub use maintenance::{
 };
 pub use output::{ChunkMark, OutputFrom, OutputSlice, SliceError};
 pub(crate) use output::{decode_with_header, encode_with_header};
+pub use past::{ConfigChange, JobPast, LastSuccess, SinceSuccess, SlowMachine, SuccessRate};
 pub use preview::{JobPreview, MAX_PREVIEWED_JOBS, Preview, PreviewRequest};
 pub use runs::{
     Counts, KillRequest, KillView, MachineRow, OutputLength, PastAttempt, ReplacedOutcome,

@@ -30,6 +30,8 @@ impl Ops {
             .explain(&job.targets, &jobs.maintenance, now)
             .await;
         let history = parts.history.newest(name, HISTORY).await;
+        let history = history.map_err(|e| self.store_failed(&e))?;
+        let past = parts.history.past(name, &history, now).await;
         Ok(JobDetail {
             upcoming: if row.paused.is_some() {
                 Vec::new()
@@ -40,8 +42,10 @@ impl Ops {
             source: format!("{}:{}", job.source.file, job.source.line),
             expression: job.schedule.expression().to_owned(),
             timezone: job.schedule.zone(jobs.default_zone).name().to_owned(),
+            takes: job.number_of_targets.map(std::num::NonZeroU32::get),
             preview: explained.map_err(|error| error.to_string()),
-            history: history.map_err(|e| self.store_failed(&e))?,
+            history,
+            past: past.map_err(|e| self.store_failed(&e))?,
             effective: view::effective(&job, &jobs.settings, jobs.default_zone),
         })
     }

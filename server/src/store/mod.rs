@@ -5,6 +5,7 @@ pub mod faults;
 pub mod health;
 mod open;
 pub mod output;
+mod past;
 mod people;
 mod read;
 mod retention;

@@ -7,7 +7,7 @@ use super::{StoreError, open};
 use crate::runs::{CreateError, NewRun, RunHistory, RunStore, RunWrite};
 use futures::future::BoxFuture;
 use saltpeter_domain::run::Run;
-use saltpeter_protocol::api::{Pause, RunSummary};
+use saltpeter_protocol::api::{JobPast, Pause, RunSummary};
 use saltpeter_protocol::{Attempt, JobName, MachineId, RunId, UnixMillis};
 use sqlx::sqlite::{
     SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
@@ -192,6 +192,15 @@ impl RunHistory for Store {
         limit: u32,
     ) -> BoxFuture<'a, Result<Vec<RunSummary>, StoreError>> {
         Box::pin(self.history(job, limit))
+    }
+
+    fn past<'a>(
+        &'a self,
+        job: &'a JobName,
+        failed: Option<&'a RunId>,
+        now: UnixMillis,
+    ) -> BoxFuture<'a, Result<JobPast, StoreError>> {
+        Box::pin(Store::past(self, job, failed, now))
     }
 
     fn newest_attempt<'a>(

@@ -6,13 +6,13 @@
 use super::health::Commits;
 use super::read::query;
 use super::row::{to_json, to_json_if};
-use super::{StoreError, audit, people, retention};
+use super::{StoreError, audit, past, people, retention};
 use crate::people::PeopleWrite;
 use crate::runs::{CreateError, NewRun, RunWrite};
 use saltpeter_domain::audit::Entry;
 use saltpeter_domain::run::{MachineRun, Run, RunHead};
 use saltpeter_protocol::api::Pause;
-use saltpeter_protocol::{JobName, MachineId, RunId, RunState, UnixMillis};
+use saltpeter_protocol::{JobName, MachineId, RunId, RunOutcome, RunState, UnixMillis};
 use sqlx::{AssertSqlSafe, Connection, QueryBuilder, Row, Sqlite, SqliteConnection};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -376,6 +376,13 @@ async fn save(connection: &mut SqliteConnection, write: &RunWrite) -> Result<(),
         tracing::warn!(run = %write.id, "a change of a run came to nothing: the run has been deleted");
         return Ok(());
     };
+    if let RunState::Ended {
+        at,
+        outcome: RunOutcome::Succeeded,
+    } = write.state
+    {
+        past::note_success(connection, &write.id, at).await?;
+    }
     for some in write.machines.chunks(MACHINES_PER_STATEMENT) {
         save_machines(connection, seq, some).await?;
     }

@@ -325,6 +325,7 @@ impl Up {
 fn spec() -> RunSpec {
     RunSpec {
         group: "test".to_owned(),
+        schedule: None,
         command: "echo hello".to_owned(),
         targets: TargetExpr::parse(TargetType::Glob, "*").unwrap(),
         number_of_targets: None,

@@ -1,6 +1,7 @@
 //! The Job page: what one job is, when and where it runs, and how it went.
 
 mod cards;
+mod past;
 
 use super::Loaded;
 use crate::actions::{Action, use_actions};
@@ -18,6 +19,7 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 use leptos_meta::Title;
 use leptos_router::hooks::use_params_map;
+use past::Past;
 use saltpeter_protocol::api::{ApiError, ErrorCode, JobDetail, JobRow};
 use saltpeter_protocol::{JobName, RunId};
 use serde::{Deserialize, Serialize};
@@ -155,6 +157,7 @@ fn Content(bundle: JobBundle) -> impl IntoView {
                 <Preview detail />
             </section>
         </div>
+        <Past detail />
         <History runs=Signal::derive(move || detail.with(|detail| detail.history.clone())) />
         <section class="card">
             <details>

@@ -432,6 +432,7 @@ pub(super) fn scheduled(at: i64) -> RunCause {
 fn spec(overlap: Overlap) -> RunSpec {
     RunSpec {
         group: "group".to_owned(),
+        schedule: None,
         command: "true".to_owned(),
         targets: TargetExpr::parse(TargetType::Glob, "*").unwrap(),
         number_of_targets: None,
