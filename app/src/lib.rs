@@ -31,6 +31,7 @@ use components::confirm::{Confirm, ConfirmDialog};
 use components::frame::{Header, MaintenanceBanner, StorageBanner};
 use components::help::Help;
 use components::keys;
+use components::palette::Palette;
 use components::toast::{ToastArea, Toasts};
 use first::{First, Totals};
 use leptos::either::Either;
@@ -118,7 +119,9 @@ fn Layout() -> impl IntoView {
     let first = Resource::new(move || search.get_untracked(), client::first);
     let help = RwSignal::new(false);
     let open_help = Callback::new(move |()| help.set(true));
-    keys::listen(open_help);
+    let palette = RwSignal::new(false);
+    let open_palette = Callback::new(move |()| palette.update(|open| *open = !*open));
+    keys::listen(open_help, open_palette);
     Effect::new(move || {
         live::connect(live);
         if let Some(counts) = use_context() {
@@ -136,7 +139,7 @@ fn Layout() -> impl IntoView {
                 if live.begin(first) {
                     Either::Left(
                         view! {
-                            <Header help=open_help />
+                            <Header help=open_help palette=open_palette />
                             <StorageBanner />
                             <MaintenanceBanner />
                         },
@@ -153,6 +156,7 @@ fn Layout() -> impl IntoView {
             <Outlet />
         </main>
         <Help open=help />
+        <Palette open=palette help=open_help />
         <p class="notice without-script">
             "Without JavaScript this page shows the state at the moment it was loaded, and its buttons do nothing."
         </p>

@@ -121,6 +121,15 @@ fn files_of_every_form_are_edited_as_they_are() {
 }
 
 #[test]
+fn spaces_at_the_end_of_the_last_line_stay() {
+    let file = "x:\n  command: |\n    echo  \ny: {}\n";
+    let text = block(file, "x").1;
+    assert_eq!(replace(file, "x", &text).unwrap().text, file);
+    let changed = replace(file, "x", &format!("{text}\n  \n\n")).unwrap();
+    assert_eq!(changed.text, file);
+}
+
+#[test]
 fn aliases_within_a_text_are_those_of_its_file() {
     let file = ".d: &d {schedule: '@daily', targets: '*'}\nx:\n  <<: *d\n  command: x\n";
     let changed = replace(file, "x", "x: {<<: *d, command: y}").unwrap();

@@ -4,7 +4,8 @@ use super::marks::Mark;
 use leptos::html;
 use leptos::prelude::*;
 
-const KEYS: [(&str, &str); 12] = [
+const KEYS: [(&str, &str); 13] = [
+    ("⌘K", "go to, or do (Ctrl+K)"),
     ("/", "filter"),
     ("↓ ↑", "next, previous job"),
     ("g j", "Jobs"),

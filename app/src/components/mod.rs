@@ -13,6 +13,7 @@ pub(crate) mod machine_head;
 pub(crate) mod marks;
 pub(crate) mod matrix;
 pub(crate) mod output_pane;
+pub(crate) mod palette;
 pub(crate) mod preview;
 pub(crate) mod problems;
 pub(crate) mod rows;

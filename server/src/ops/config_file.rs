@@ -83,11 +83,16 @@ impl Target {
         if self.version() == version {
             return Ok(());
         }
+        Err(self.conflict())
+    }
+
+    /// That somebody else has changed it.
+    pub(super) fn conflict(&self) -> ApiError {
         let message = format!(
             "{} has changed since you opened it; look at it as it is now and make your change again",
             self.name
         );
-        Err(ApiError::new(ErrorCode::Conflict, message))
+        ApiError::new(ErrorCode::Conflict, message)
     }
 }
 

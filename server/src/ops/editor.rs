@@ -133,12 +133,7 @@ impl Ops {
             target, changed, ..
         } = &tried;
         if changed.text != target.text {
-            let (path, text) = (target.path.clone(), changed.text.clone());
-            let written = blocking(move || replace(&path, &text)).await?;
-            written.map_err(|error| {
-                let message = format!("{} cannot be written: {error}", target.path.display());
-                ApiError::new(ErrorCode::Invalid, message)
-            })?;
+            self.write(target, &changed.text).await?;
             for what in tried.told(&change) {
                 self.parts.people.record(caller, what).await;
             }
@@ -150,6 +145,28 @@ impl Ops {
             jobs: tried.jobs().map(|job| job.name.clone()).collect(),
             file: tried.target.name,
         })
+    }
+
+    /// Puts `text` in place of the file's content, unless that is another by now: looking through a large file takes a while.
+    async fn write(&self, target: &Target, text: &str) -> Result<(), ApiError> {
+        let directory = self.parts.config.directory().to_owned();
+        let (path, text) = (target.path.clone(), text.to_owned());
+        let (name, before) = (target.name.clone(), target.text.clone());
+        let written = blocking(move || {
+            let is_same = Target::read_within(&directory, &name)?.text == before;
+            if is_same {
+                replace(&path, &text)?;
+            }
+            Ok::<_, std::io::Error>(is_same)
+        });
+        match written.await? {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(target.conflict()),
+            Err(error) => {
+                let message = format!("{} cannot be written: {error}", target.path.display());
+                Err(ApiError::new(ErrorCode::Invalid, message))
+            }
+        }
     }
 
     /// Makes the change without writing it. The inner error is about the text that somebody is writing.

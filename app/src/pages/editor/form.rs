@@ -110,7 +110,6 @@ impl Form {
     pub(super) fn typed(self, text: String) {
         self.text.set(text);
         self.saving.set(Saving::Idle);
-        // What is not known to be good cannot be saved.
         let is_current = self.count();
         set_timeout(
             move || {

@@ -261,8 +261,7 @@ impl<'s> File<'s> {
             "\n"
         };
         let text = text.replace("\r\n", "\n");
-        let text = text.trim_end_matches(['\n', ' ']);
-        let mut lines = text.replace('\n', newline);
+        let mut lines = without_blank_end(&text).replace('\n', newline);
         if ends {
             lines.push_str(newline);
         }
@@ -415,6 +414,14 @@ impl Change<'_> {
         }
         Ok(())
     }
+}
+
+/// `text` without the blank lines at its end. Spaces at the end of its last line may mean something.
+fn without_blank_end(text: &str) -> &str {
+    let said = text.trim_end_matches(['\n', ' ']);
+    let rest = text.get(said.len()..).unwrap_or_default();
+    let spaces = rest.find('\n').unwrap_or(rest.len());
+    text.get(..said.len() + spaces).unwrap_or(said)
 }
 
 /// What some editors put before a text.
