@@ -15,6 +15,7 @@ mod attention;
 #[cfg(feature = "ssr")]
 pub mod backend;
 mod browser;
+mod chunk;
 mod client;
 mod components;
 mod first;
@@ -25,6 +26,8 @@ mod pages;
 mod routes;
 #[cfg(test)]
 mod sample;
+
+pub use chunk::Chunk;
 
 use actions::Actions;
 use components::confirm::{Confirm, ConfirmDialog};
@@ -41,16 +44,20 @@ use leptos_router::components::{Outlet, ParentRoute, Route, Router, Routes};
 use leptos_router::hooks::use_location;
 use leptos_router::path;
 use live::{Live, use_live};
-use pages::config::ConfigPage;
 use pages::job::JobPage;
 use pages::jobs::JobsPage;
-use pages::maintenance::MaintenancePage;
 use pages::run::RunPage;
+use pages::{config, editor, import, maintenance};
 use std::time::Duration;
 
 /// The HTML document around [`App`], as the server sends it. `visitor` is the role of whoever gets it, or `anybody` where
-/// nobody needs to log in; it is for the style sheet.
-pub fn shell(options: LeptosOptions, visitor: &'static str) -> impl IntoView {
+/// nobody needs to log in; it is for the style sheet. `chunks` are the files of the page's own code.
+pub fn shell(options: LeptosOptions, visitor: &'static str, chunks: Vec<String>) -> impl IntoView {
+    // Asked for together with the rest, so that the page does not wait for one after the other.
+    let preload = |file| {
+        let href = format!("/pkg/{file}");
+        view! { <link rel="preload" href=href r#as="fetch" r#type="application/wasm" crossorigin="" /> }
+    };
     view! {
         <!DOCTYPE html>
         <html lang="en" data-visitor=visitor>
@@ -62,7 +69,9 @@ pub fn shell(options: LeptosOptions, visitor: &'static str) -> impl IntoView {
                 // Before the style sheet, so that the chosen theme is there when the first thing is drawn.
                 <script src="/theme.js"></script>
                 <link rel="stylesheet" href="/pkg/saltpeter.css" />
+                <link rel="modulepreload" href="/pkg/chunks.js" />
                 <HydrationScripts options />
+                {chunks.into_iter().map(preload).collect_view()}
                 <MetaTags />
             </head>
             <body>
@@ -95,12 +104,12 @@ pub fn App() -> impl IntoView {
                 <ParentRoute path=path!("") view=Layout>
                     <Route path=path!("/") view=JobsPage />
                     <Route path=path!("/jobs/:job") view=JobPage />
-                    <Route path=path!("/jobs/:job/edit") view=pages::editor::page />
-                    <Route path=path!("/new-job") view=pages::editor::page />
-                    <Route path=path!("/import") view=pages::import::page />
+                    <Route path=path!("/jobs/:job/edit") view=|| chunk::page(editor::page()) />
+                    <Route path=path!("/new-job") view=|| chunk::page(editor::page()) />
+                    <Route path=path!("/import") view=|| chunk::page(import::page()) />
                     <Route path=path!("/runs/:run") view=RunPage />
-                    <Route path=path!("/maintenance") view=MaintenancePage />
-                    <Route path=path!("/config") view=ConfigPage />
+                    <Route path=path!("/maintenance") view=|| chunk::page(maintenance::page()) />
+                    <Route path=path!("/config") view=|| chunk::page(config::page()) />
                 </ParentRoute>
             </Routes>
         </Router>

@@ -3,14 +3,33 @@
 // A page is one type, as deep as its markup.
 #![recursion_limit = "512"]
 
-/// Takes over the page that the server rendered, then marks the document as alive. Browser tests
-/// wait for that mark; it is set here rather than in an effect because an effect would also run
-/// after a hydration that panicked.
+use leptos::prelude::{document, window};
+use saltpeter_app::{App, Chunk};
+use wasm_bindgen_futures::spawn_local;
+
+/// Takes over the page that the server rendered, once its code is here: a page that is a chunk of its own has to be
+/// loaded first.
 #[wasm_bindgen::prelude::wasm_bindgen]
 pub fn hydrate() {
     console_error_panic_hook::set_once();
-    leptos::mount::hydrate_body(saltpeter_app::App);
-    if let Some(root) = leptos::prelude::document().document_element() {
+    let path = window().location().pathname().unwrap_or_default();
+    let Some(chunk) = Chunk::of(&path) else {
+        return take_over();
+    };
+    spawn_local(async move {
+        match chunk.load().await {
+            Ok(()) => take_over(),
+            // It goes on being what the server rendered, as where there is no JavaScript.
+            Err(error) => leptos::logging::error!("{error}: load the page again"),
+        }
+    });
+}
+
+/// Makes the page live, then marks the document. Browser tests wait for that mark; it is set here rather than in an
+/// effect because an effect would also run after a hydration that panicked.
+fn take_over() {
+    leptos::mount::hydrate_body(App);
+    if let Some(root) = document().document_element() {
         // An attribute with this name can always be set.
         let _ = root.set_attribute("data-hydrated", "true");
     }

@@ -6,25 +6,59 @@ use crate::setup::WASM;
 use crate::wasm_toolchain;
 use crate::workspace::Workspace;
 use anyhow::{Context, Result, ensure};
+use std::collections::BTreeSet;
 use std::fs;
+use std::path::Path;
 
-/// What a release's WASM and JS together may weigh on the wire, in bytes after brotli.
+/// What of a release's WASM and JS every page starts with, in bytes after brotli.
 const BUDGET: u64 = 400_000;
 
-/// Holds the release's site to its budget.
+/// What one chunk of the WASM, which only the page that needs it loads, may weigh, in bytes after brotli.
+const CHUNK_BUDGET: u64 = 60_000;
+
+/// Holds the release's site to its budgets.
 pub(crate) fn check_budget(ws: &Workspace) -> Result<()> {
+    let pkg = ws.site(Mode::Release).join("pkg");
     let mut sum = 0;
-    for file in ["saltpeter.wasm.br", "saltpeter.js.br"] {
-        let file = ws.site(Mode::Release).join("pkg").join(file);
-        let meta = fs::metadata(&file).with_context(|| format!("{} is missing", file.display()))?;
-        sum += meta.len();
+    for file in ["saltpeter.wasm.br", "saltpeter.js.br", "chunks.js.br"] {
+        sum += size(&pkg.join(file))?;
     }
     println!("WASM + JS after brotli: {sum} of {BUDGET} bytes");
+    let mut heavy = Vec::new();
+    for file in chunks(&pkg)? {
+        let bytes = size(&pkg.join(format!("{file}.br")))?;
+        println!("{file} after brotli: {bytes} of {CHUNK_BUDGET} bytes");
+        if bytes > CHUNK_BUDGET {
+            heavy.push(file);
+        }
+    }
     ensure!(
         sum <= BUDGET,
         "everything is built, but WASM and JS are {sum} bytes after brotli, more than the {BUDGET} that the dashboard may weigh"
     );
+    ensure!(
+        heavy.is_empty(),
+        "everything is built, but a chunk may weigh {CHUNK_BUDGET} bytes after brotli, and more than that have: {}",
+        heavy.join(", ")
+    );
     Ok(())
+}
+
+/// The files of all chunks, each once.
+fn chunks(pkg: &Path) -> Result<BTreeSet<String>> {
+    let list = pkg.join("chunks.txt");
+    let list =
+        fs::read_to_string(&list).with_context(|| format!("cannot read {}", list.display()))?;
+    // Each line is of a chunk's name and its files.
+    let files = list
+        .lines()
+        .flat_map(|line| line.split_ascii_whitespace().skip(1));
+    Ok(files.map(str::to_owned).collect())
+}
+
+fn size(file: &Path) -> Result<u64> {
+    let meta = fs::metadata(file).with_context(|| format!("{} is missing", file.display()))?;
+    Ok(meta.len())
 }
 
 /// Builds the WASM and has `xtask-site` make the site of it.

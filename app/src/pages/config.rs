@@ -1,6 +1,7 @@
 //! The Config page: files, what is wrong with them, and the settings in force.
 
 use super::Loaded;
+use crate::chunk::Part;
 use crate::client;
 use crate::components::problems::ProblemList;
 use crate::components::rows::Rows;
@@ -9,6 +10,7 @@ use crate::components::when::When;
 use crate::format;
 use crate::live::use_live;
 use leptos::prelude::*;
+use leptos::wasm_split::wasm_split;
 use leptos_meta::Title;
 use saltpeter_protocol::api::{
     ConfigFile, ConfigFileState, ConfigPage as Page, SettingEffect, SettingRow, SinkHealth, SinkRow,
@@ -18,9 +20,14 @@ use std::sync::Arc;
 /// How often files and settings are read again, in milliseconds.
 const READ_EVERY: i64 = 2_000;
 
-/// The page.
+/// The page, in a chunk of its own.
+#[wasm_split(config, wasm_split_path = leptos::wasm_split, preload(load), fallible)]
+pub(crate) fn page() -> Part {
+    Ok(ConfigPage().into_any())
+}
+
 #[component]
-pub(crate) fn ConfigPage() -> impl IntoView {
+fn ConfigPage() -> impl IntoView {
     let page = Resource::new(|| (), |()| client::config_page());
     let show = |first| view! { <Content first /> }.into_any();
     view! {

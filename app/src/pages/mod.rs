@@ -11,6 +11,7 @@ pub(crate) mod run;
 use crate::first::use_first;
 use crate::live::use_live;
 use leptos::prelude::*;
+use leptos_router::hooks::use_location;
 use saltpeter_protocol::api::{ApiError, ErrorCode};
 
 /// What a page shows once the state that all pages stand on and its own part have been read.
@@ -82,6 +83,25 @@ pub(crate) fn Failure(
             <p>{error.message}</p>
             <p>
                 <a href="/">"All jobs"</a>
+            </p>
+        </section>
+    }
+    .into_any()
+}
+
+/// What stands where a page's own code could not be loaded.
+#[component]
+pub(crate) fn NotLoaded() -> impl IntoView {
+    let path = use_location().pathname;
+    view! {
+        <section class="empty-state" role="alert" data-testid="not-loaded">
+            <h1>"This page could not be loaded"</h1>
+            <p>"The server cannot be reached, or has been updated since this tab was opened."</p>
+            <p>
+                // By the browser itself, which asks for everything anew.
+                <a href=move || path.get() rel="external">
+                    "Load it again"
+                </a>
             </p>
         </section>
     }

@@ -2,6 +2,7 @@
 //!
 //! Their names have no hash in them, so browsers are told to ask each time (`no-cache`), and get a
 //! 304 while their copy is the current one. Compressed copies were made when the site was built.
+//! Chunks of the code, which are asked for later, name their build: one of another build would not fit.
 
 use axum::body::Body;
 use axum::http::header::{
@@ -21,6 +22,22 @@ struct Site;
 /// file or the method is neither GET nor HEAD.
 pub fn respond(method: &Method, path: &str, headers: &HeaderMap) -> Option<Response<Body>> {
     respond_from::<Site>(method, path, headers)
+}
+
+/// The files in `/pkg` that the chunk `name` of the dashboard's code consists of, as the site says it in its list: a line for
+/// each chunk, of its name and its files. None if there is no such chunk, or no site.
+pub(super) fn chunk(name: &str) -> Vec<String> {
+    chunk_from::<Site>(name)
+}
+
+fn chunk_from<E: RustEmbed>(name: &str) -> Vec<String> {
+    let Some(list) = E::get("pkg/chunks.txt") else {
+        return Vec::new();
+    };
+    let list = String::from_utf8_lossy(&list.data);
+    let mut lines = list.lines().map(str::split_ascii_whitespace);
+    let line = lines.find_map(|mut line| (line.next() == Some(name)).then_some(line));
+    line.map_or_else(Vec::new, |files| files.map(str::to_owned).collect())
 }
 
 /// A form in which a file can be sent, best first.
@@ -187,6 +204,10 @@ mod tests {
             ("pkg/a.js.br", "br"),
             ("pkg/a.js.gz", "gz"),
             ("i.svg", "<svg/>"),
+            (
+                "pkg/chunks.txt",
+                "config both.1.wasm config.1.wasm\njobs jobs.1.wasm\n",
+            ),
         ] {
             std::fs::write(dir.path().join(name), content).unwrap();
         }
@@ -270,6 +291,16 @@ mod tests {
         // The same tag does not stand for the same file in another form.
         let (status, ..) = get("/pkg/a.js", &headers(&[(&IF_NONE_MATCH, tag)])).await;
         assert_eq!(status, StatusCode::OK);
+    }
+
+    #[test]
+    fn a_chunk_has_the_files_of_its_line() {
+        assert_eq!(
+            chunk_from::<Fixture>("config"),
+            ["both.1.wasm", "config.1.wasm"]
+        );
+        assert_eq!(chunk_from::<Fixture>("jobs"), ["jobs.1.wasm"]);
+        assert!(chunk_from::<Fixture>("both").is_empty());
     }
 
     #[test]

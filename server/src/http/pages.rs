@@ -1,6 +1,6 @@
 //! The dashboard's pages, rendered here before they come to life in the browser.
 
-use super::security;
+use super::{assets, security};
 use crate::people::{Caller, Who};
 use axum::Router;
 use axum::body::Body;
@@ -12,7 +12,7 @@ use leptos::config::LeptosOptions;
 use leptos::prelude::{provide_context, use_context};
 use leptos_axum::{LeptosRoutes as _, ResponseOptions, generate_route_list};
 use saltpeter_app::backend::SharedBackend;
-use saltpeter_app::{App, shell};
+use saltpeter_app::{App, Chunk, shell};
 
 /// Every page of the dashboard at its path; for any other path the "no such page" page.
 pub(super) fn router(backend: SharedBackend) -> Router {
@@ -25,7 +25,7 @@ pub(super) fn router(backend: SharedBackend) -> Router {
             headers();
         };
         leptos_axum::render_app_async_with_context(context, move || {
-            shell(options.clone(), visitor())
+            shell(options.clone(), visitor(), chunks())
         })
     };
     let missing = page.clone();
@@ -60,6 +60,13 @@ fn visitor() -> &'static str {
         Some(caller) => caller.access.role.as_str(),
         None => "",
     }
+}
+
+/// The files of the asked-for page's own code.
+fn chunks() -> Vec<String> {
+    let parts = use_context::<Parts>();
+    let chunk = parts.and_then(|parts| Chunk::of(parts.uri.path()));
+    chunk.map_or_else(Vec::new, |chunk| assets::chunk(chunk.name()))
 }
 
 /// The headers that a page is sent with.

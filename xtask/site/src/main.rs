@@ -1,10 +1,11 @@
 //! Makes the site: `xtask-site dev|release WASM OUT CSS`, run in the workspace's root by `cargo xtask site`.
 //!
-//! The site is what the server embeds: `pkg/saltpeter.{js,wasm,css}`, all of `public/`, and in
+//! The site is what the server embeds: `pkg/saltpeter.{js,wasm,css}`, the chunks of the WASM, all of `public/`, and in
 //! release a `.br` and a `.gz` beside each file that gets smaller by it. `CSS` is a second copy of
 //! the style sheet, outside of the site, for `cargo leptos watch`, which wants it in one file.
 
 mod bindgen;
+mod chunks;
 mod compress;
 mod files;
 mod stamp;
@@ -75,7 +76,8 @@ fn make(mode: Mode, wasm: &Path, out: &Path, css: &Path) -> Result<()> {
     let style = files::concatenate_css(Path::new("style"))?;
     files::write(&pkg.join(format!("{NAME}.css")), style.as_bytes())?;
     files::write(css, style.as_bytes())?;
-    bindgen::bind(mode, wasm, &pkg)?;
+    let main = chunks::cut(mode, wasm, &pkg)?;
+    bindgen::bind(mode, main, &pkg)?;
     if mode == Mode::Release {
         compress::compress_tree(out)?;
     }
@@ -84,12 +86,16 @@ fn make(mode: Mode, wasm: &Path, out: &Path, css: &Path) -> Result<()> {
 
 /// Prints what weighs how much.
 fn report(out: &Path) -> Result<()> {
-    for kind in ["wasm", "js", "css"] {
-        let file = out.join("pkg").join(format!("{NAME}.{kind}"));
+    for file in files::list(&out.join("pkg"))? {
+        let kind = file.extension().and_then(|e| e.to_str());
+        let Some("wasm" | "js" | "css") = kind else {
+            continue;
+        };
+        let name = file.file_name().unwrap_or_default().display();
         let raw = kib(size(&file)?);
         match size(&compress::beside(&file, "br")) {
-            Ok(small) => println!("site: {NAME}.{kind} {raw}, {} brotli", kib(small)),
-            Err(_) => println!("site: {NAME}.{kind} {raw}"),
+            Ok(small) => println!("site: {name} {raw}, {} brotli", kib(small)),
+            Err(_) => println!("site: {name} {raw}"),
         }
     }
     Ok(())

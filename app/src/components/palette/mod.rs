@@ -5,11 +5,13 @@ mod fuzzy;
 
 use crate::actions::{Action, use_actions};
 use crate::browser;
+use crate::chunk::{self, Part};
 use crate::format;
 use crate::live::use_live;
 use find::{Found, What, find};
 use leptos::html;
 use leptos::prelude::*;
+use leptos::wasm_split::wasm_split;
 use leptos_router::NavigateOptions;
 use leptos_router::hooks::use_navigate;
 
@@ -42,14 +44,20 @@ pub(crate) fn Palette(
             on:close=move |_| open.set(false)
         >
             // Made when it is opened, with an empty query.
-            {move || open.get().then(|| content(open, help))}
+            {move || open.get().then(|| chunk::page(content(open, help)))}
         </dialog>
     }
     .into_any()
 }
 
-/// What is in it while it is open.
-fn content(open: RwSignal<bool>, help: Callback<()>) -> AnyView {
+/// What is in it while it is open, in a chunk of its own.
+#[wasm_split(palette, wasm_split_path = leptos::wasm_split, fallible)]
+fn content(open: RwSignal<bool>, help: Callback<()>) -> Part {
+    Ok(view! { <Content open help /> }.into_any())
+}
+
+#[component]
+fn Content(open: RwSignal<bool>, help: Callback<()>) -> impl IntoView {
     let live = use_live();
     let actions = use_actions();
     let navigate = use_navigate();
@@ -103,12 +111,19 @@ fn content(open: RwSignal<bool>, help: Callback<()>) -> AnyView {
         0 => "Nothing goes with that".to_owned(),
         count => format::amount(count as u64, "result"),
     };
+    let input = NodeRef::<html::Input>::new();
+    Effect::new(move || {
+        if let Some(input) = input.get() {
+            // Only a removed element cannot be focused.
+            let _ = input.focus();
+        }
+    });
     view! {
         <input
             type="text"
             class="palette-input"
             placeholder="A job, a page, a run, or: run backup"
-            autofocus
+            node_ref=input
             autocomplete="off"
             autocapitalize="off"
             spellcheck="false"

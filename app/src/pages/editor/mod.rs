@@ -6,6 +6,7 @@ mod text;
 
 use super::Failure;
 use super::Loaded;
+use crate::chunk::Part;
 use crate::client;
 use crate::components::confirm::{Confirm, Question};
 use crate::components::shown::Shown;
@@ -15,14 +16,16 @@ use cards::{Changes, Conflict, Preview, Problems};
 use form::{Form, Saving};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
+use leptos::wasm_split::wasm_split;
 use leptos_meta::Title;
 use leptos_router::hooks::{use_params_map, use_query_map};
 use saltpeter_protocol::api::{ApiError, EditorPage as Page};
 use text::Code;
 
-/// The page, for a job that is there and for a new one.
-pub(crate) fn page() -> AnyView {
-    view! { <EditorPage /> }.into_any()
+/// In a chunk of its own: the page, for a job that is there and for a new one.
+#[wasm_split(editor, wasm_split_path = leptos::wasm_split, preload(load), fallible)]
+pub(crate) fn page() -> Part {
+    Ok(view! { <EditorPage /> }.into_any())
 }
 
 #[component]

@@ -4,10 +4,12 @@ mod form;
 mod result;
 
 use super::Loaded;
+use crate::chunk::Part;
 use crate::components::shown::Shown;
 use crate::first::use_first;
 use form::Form;
 use leptos::prelude::*;
+use leptos::wasm_split::wasm_split;
 use leptos_meta::Title;
 use result::{Answer, Lines, Yaml};
 use saltpeter_protocol::api::CrontabForm;
@@ -24,9 +26,10 @@ PATH=/usr/local/bin:/usr/bin:/bin
 @reboot            /opt/agent/start
 ";
 
-/// The page.
-pub(crate) fn page() -> AnyView {
-    view! { <ImportPage /> }.into_any()
+/// In a chunk of its own: the page.
+#[wasm_split(import, wasm_split_path = leptos::wasm_split, preload(load), fallible)]
+pub(crate) fn page() -> Part {
+    Ok(view! { <ImportPage /> }.into_any())
 }
 
 #[component]

@@ -4,6 +4,7 @@ mod diff;
 mod form;
 
 use super::Loaded;
+use crate::chunk::Part;
 use crate::client;
 use crate::components::rows::Rows;
 use crate::components::shown::Shown;
@@ -11,13 +12,19 @@ use crate::live::use_live;
 use diff::Diff;
 use form::{Form, Saving};
 use leptos::prelude::*;
+use leptos::wasm_split::wasm_split;
 use leptos_meta::Title;
 use saltpeter_protocol::MachineId;
 use saltpeter_protocol::api::{ErrorCode, MaintenancePage as Page};
 
-/// The page.
+/// The page, in a chunk of its own.
+#[wasm_split(maintenance, wasm_split_path = leptos::wasm_split, preload(load), fallible)]
+pub(crate) fn page() -> Part {
+    Ok(MaintenancePage().into_any())
+}
+
 #[component]
-pub(crate) fn MaintenancePage() -> impl IntoView {
+fn MaintenancePage() -> impl IntoView {
     let page = Resource::new(|| (), |()| client::maintenance_page());
     let show = |first| view! { <Editor first /> }.into_any();
     view! {

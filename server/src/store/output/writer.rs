@@ -52,6 +52,10 @@ const RETRY_PAUSE: Duration = Duration::from_secs(1);
 /// their own size.
 pub(super) const PAGE: u32 = 16 * 1024;
 
+/// Pages that any commit writes to the write-ahead log, however little output is in it: of the blocks, of the streams, of
+/// what the index lacks.
+const COMMIT_PAGES: usize = 3;
+
 /// What the writer is asked to do, in order.
 pub(super) enum Order {
     Write(Piece),
@@ -84,7 +88,7 @@ pub(super) struct Writer {
     streams: StreamRows,
     /// Told when there is something to fold back.
     fold: Arc<Notify>,
-    /// Bytes committed since.
+    /// Bytes of the write-ahead log since, about.
     unfolded: usize,
     /// The next commit is not to begin before.
     not_before: Option<Instant>,
@@ -313,9 +317,9 @@ impl Writer {
         Ok(())
     }
 
-    /// So many bytes more are in the write-ahead log.
+    /// So many bytes of output more are in the write-ahead log.
     fn committed(&mut self, bytes: usize) {
-        self.unfolded += bytes;
+        self.unfolded += bytes + COMMIT_PAGES * PAGE as usize;
         if self.unfolded >= FOLD_BYTES {
             self.unfolded = 0;
             self.fold.notify_one();

@@ -1,0 +1,122 @@
+//! Pages that the browser loads when they are first opened, so that those which are opened every day do not wait for
+//! them.
+//!
+//! `cargo xtask site` cuts the WASM where a function has `#[wasm_split]`: into a chunk of the name it gives go the function
+//! and whatever nothing else uses. A page becomes a chunk with such a function as its entry, a line for it in [`Chunk`], and
+//! [`page`] around it in its route. The server has all code at hand and renders such a page as any other.
+
+use crate::pages;
+use crate::pages::{config, editor, import, maintenance};
+use leptos::prelude::*;
+use leptos::task::spawn_local_scoped_with_cancellation;
+use leptos::wasm_split::SplitLoaderError;
+use std::task::{Context, Poll, Waker};
+
+/// What the entry of a chunk makes.
+pub(crate) type Part = Result<AnyView, SplitLoaderError>;
+
+/// A chunk, each with the page that it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Chunk {
+    /// `/config`.
+    Config,
+    /// `/jobs/JOB/edit` and `/new-job`.
+    Editor,
+    /// `/import`.
+    Import,
+    /// `/maintenance`.
+    Maintenance,
+}
+
+impl Chunk {
+    /// The chunk that the page at `path` is, if it is one.
+    pub fn of(path: &str) -> Option<Self> {
+        let path = path.trim_end_matches('/');
+        let edited = path
+            .strip_prefix("/jobs/")
+            .and_then(|path| path.strip_suffix("/edit"));
+        if edited.is_some_and(|job| !job.is_empty() && !job.contains('/')) {
+            return Some(Self::Editor);
+        }
+        Some(match path {
+            "/config" => Self::Config,
+            "/new-job" => Self::Editor,
+            "/import" => Self::Import,
+            "/maintenance" => Self::Maintenance,
+            _ => return None,
+        })
+    }
+
+    /// Its name, as in `#[wasm_split]` and in what the site says of its chunks.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Config => "config",
+            Self::Editor => "editor",
+            Self::Import => "import",
+            Self::Maintenance => "maintenance",
+        }
+    }
+
+    /// Loads it, unless it is there.
+    ///
+    /// # Errors
+    /// It could not be loaded; the browser's console says why. The next call tries again.
+    pub async fn load(self) -> Result<(), SplitLoaderError> {
+        match self {
+            Self::Config => config::load().await,
+            Self::Editor => editor::load().await,
+            Self::Import => import::load().await,
+            Self::Maintenance => maintenance::load().await,
+        }
+    }
+}
+
+/// Shows what the entry of a chunk makes: at once where its code is there, as on the server and in a page that has just come
+/// from it; otherwise when it has come.
+pub(crate) fn page(entry: impl Future<Output = Part> + 'static) -> AnyView {
+    let mut entry = Box::pin(entry);
+    if let Poll::Ready(part) = entry.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        return shown(part);
+    }
+    let part = RwSignal::new_local(None);
+    // In the owner of the route, so that what the page makes goes with it, and does not come when it is gone.
+    spawn_local_scoped_with_cancellation(async move {
+        let view = shown(entry.await);
+        part.set(Some(view));
+    });
+    let waiting = || view! { <div class="skeleton page-skeleton"></div> }.into_any();
+    (move || {
+        part.track();
+        part.try_update_untracked(Option::take)
+            .flatten()
+            .unwrap_or_else(waiting)
+    })
+    .into_any()
+}
+
+fn shown(part: Part) -> AnyView {
+    part.unwrap_or_else(|_| view! { <pages::NotLoaded /> }.into_any())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_pages_themselves_are_chunks() {
+        assert_eq!(Chunk::of("/config"), Some(Chunk::Config));
+        assert_eq!(Chunk::of("/config/"), Some(Chunk::Config));
+        assert_eq!(Chunk::of("/jobs/config/edit"), Some(Chunk::Editor));
+        for path in [
+            "",
+            "/",
+            "/configuration",
+            "/jobs/config",
+            "/jobs//edit",
+            "/jobs/edit",
+            "/jobs/a/b/edit",
+        ] {
+            assert_eq!(Chunk::of(path), None, "{path}");
+        }
+    }
+}
