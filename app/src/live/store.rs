@@ -177,13 +177,10 @@ impl Live {
 
     /// Jobs that have failed since this was asked last.
     pub(crate) fn take_failures(&self) -> Vec<RunSummary> {
-        let mut failures = Vec::new();
-        self.state.update_value(|state| {
-            if let Some(state) = state {
-                failures = state.take_failures();
-            }
-        });
-        failures
+        let taken = self
+            .state
+            .update(|state| state.as_mut().map(State::take_failures));
+        taken.flatten().unwrap_or_default()
     }
 
     /// Maintenance as it is in force.
