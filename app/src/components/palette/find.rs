@@ -9,6 +9,8 @@ use saltpeter_protocol::api::JobRow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+/// What can be done with a job, by the words for it; the likeliest first.
+const VERBS: [&str; 5] = ["run", "kill", "edit", "pause", "resume"];
 /// What is listed at most.
 pub(super) const MOST: usize = 30;
 /// Runs that are listed at most.
@@ -97,9 +99,9 @@ fn among(jobs: &BTreeMap<JobName, Arc<JobRow>>, query: &str, has_editor: bool) -
         keep(&mut ranked, u32::MAX - far, to_job(row));
         // What can be done with the job that is most likely meant.
         if rank == 0 && !query.trim().is_empty() {
-            for verb in ["run", "kill", "pause", "resume", "edit"] {
+            for (after, verb) in (1..).zip(VERBS) {
                 if let Some(action) = act(verb, row, has_editor) {
-                    keep(&mut ranked, (u32::MAX - far).saturating_sub(1), action);
+                    keep(&mut ranked, (u32::MAX - far).saturating_sub(after), action);
                 }
             }
         }
@@ -153,8 +155,9 @@ fn to_job(row: &JobRow) -> Found {
 /// `run backup`: what is to be done, and with which job.
 fn verb(query: &str) -> Option<(&'static str, &str)> {
     let (verb, name) = query.trim_start().split_once(' ')?;
-    let known = ["run", "kill", "pause", "resume", "edit"].into_iter();
-    let mut known = known.filter(|known| known.eq_ignore_ascii_case(verb));
+    let mut known = VERBS
+        .into_iter()
+        .filter(|known| known.eq_ignore_ascii_case(verb));
     Some((known.next()?, name))
 }
 
@@ -215,7 +218,7 @@ fn runs(ranked: &mut Ranked, jobs: &BTreeMap<JobName, Arc<JobRow>>, query: &str)
         }
     }
     for ((far, _), found) in best {
-        keep(ranked, (u32::MAX - far).saturating_sub(2), found);
+        keep(ranked, (u32::MAX - far).saturating_sub(9), found);
     }
 }
 
@@ -242,7 +245,7 @@ mod tests {
     fn the_job_that_is_meant_comes_first_and_then_what_can_be_done_with_it() {
         let found = labels("backup");
         assert_eq!(found[0], "job backup");
-        assert!(found[1].starts_with("action "), "{found:?}");
+        assert_eq!(found[1], "action Run now: backup");
         assert!(found.contains(&"job backup_db".to_owned()), "{found:?}");
         assert!(
             !found.contains(&"action Run now: backup_db".to_owned()),

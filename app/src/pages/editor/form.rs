@@ -42,6 +42,8 @@ pub(super) struct Form {
     pub(super) saving: RwSignal<Saving>,
     /// Counts edits, so that an answer to an older one is known as such.
     edits: StoredValue<u32>,
+    /// Counts reads of the file in the same way: typing goes on meanwhile.
+    reads: StoredValue<u32>,
     toasts: Toasts,
     go: Callback<String>,
 }
@@ -58,6 +60,7 @@ impl Form {
             preview: RwSignal::new(None),
             saving: RwSignal::new(Saving::Idle),
             edits: StoredValue::new(0),
+            reads: StoredValue::new(0),
             toasts: expect_context(),
             go,
         }
@@ -78,10 +81,14 @@ impl Form {
 
     pub(super) fn can_save(self) -> bool {
         let is_new = self.page.with(|page| page.job.is_none());
+        // Another file has been chosen and is not read yet.
+        let is_read = self
+            .page
+            .with(|page| self.file.with(|file| *file == page.file));
         let is_good = self
             .check
             .with(|check| check.as_ref().is_some_and(EditCheck::is_good));
-        (is_new || self.is_changed()) && is_good && self.saving.get() == Saving::Idle
+        (is_new || self.is_changed()) && is_good && is_read && self.saving.get() == Saving::Idle
     }
 
     fn edit(self) -> FileEdit {
@@ -101,9 +108,7 @@ impl Form {
 
     /// Counts an edit. The answer tells, later on, whether there has been another.
     fn count(self) -> impl Fn() -> bool + Copy + 'static {
-        let edit = self.edits.get_value().wrapping_add(1);
-        self.edits.set_value(edit);
-        move || self.edits.try_get_value() == Some(edit)
+        counted(self.edits)
     }
 
     /// Somebody has typed.
@@ -242,7 +247,7 @@ impl Form {
     }
 
     fn read(self, address: String, keep: bool) {
-        let is_current = self.count();
+        let is_current = counted(self.reads);
         spawn_local(async move {
             let answer: Result<Page, _> = client::fetch(&address).await;
             if !is_current() {
@@ -262,4 +267,11 @@ impl Form {
             }
         });
     }
+}
+
+/// Counts one more. The answer tells, later on, whether it is still the last.
+fn counted(count: StoredValue<u32>) -> impl Fn() -> bool + Copy + 'static {
+    let mine = count.get_value().wrapping_add(1);
+    count.set_value(mine);
+    move || count.try_get_value() == Some(mine)
 }
