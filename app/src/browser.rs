@@ -36,6 +36,13 @@ pub(crate) fn find(selector: &str) -> Option<HtmlElement> {
     document().query_selector(selector).ok()??.dyn_into().ok()
 }
 
+/// Whether the page was made for somebody who may do everything. What others are not shown, the server refuses them anyway.
+pub(crate) fn is_admin() -> bool {
+    let root = document().document_element();
+    let visitor = root.and_then(|root| root.get_attribute("data-visitor"));
+    !matches!(visitor.as_deref(), Some("viewer" | "operator"))
+}
+
 /// The element that has the keyboard.
 pub(crate) fn focused() -> Option<HtmlElement> {
     document().active_element()?.dyn_into().ok()

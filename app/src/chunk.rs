@@ -6,7 +6,7 @@
 //! [`page`] around it in its route. The server has all code at hand and renders such a page as any other.
 
 use crate::pages;
-use crate::pages::{config, maintenance};
+use crate::pages::{config, editor, import, maintenance};
 use leptos::prelude::*;
 use leptos::task::spawn_local_scoped_with_cancellation;
 use leptos::wasm_split::SplitLoaderError;
@@ -20,6 +20,10 @@ pub(crate) type Part = Result<AnyView, SplitLoaderError>;
 pub enum Chunk {
     /// `/config`.
     Config,
+    /// `/jobs/JOB/edit` and `/new-job`.
+    Editor,
+    /// `/import`.
+    Import,
     /// `/maintenance`.
     Maintenance,
 }
@@ -27,8 +31,17 @@ pub enum Chunk {
 impl Chunk {
     /// The chunk that the page at `path` is, if it is one.
     pub fn of(path: &str) -> Option<Self> {
-        Some(match path.trim_end_matches('/') {
+        let path = path.trim_end_matches('/');
+        let edited = path
+            .strip_prefix("/jobs/")
+            .and_then(|path| path.strip_suffix("/edit"));
+        if edited.is_some_and(|job| !job.is_empty() && !job.contains('/')) {
+            return Some(Self::Editor);
+        }
+        Some(match path {
             "/config" => Self::Config,
+            "/new-job" => Self::Editor,
+            "/import" => Self::Import,
             "/maintenance" => Self::Maintenance,
             _ => return None,
         })
@@ -38,6 +51,8 @@ impl Chunk {
     pub fn name(self) -> &'static str {
         match self {
             Self::Config => "config",
+            Self::Editor => "editor",
+            Self::Import => "import",
             Self::Maintenance => "maintenance",
         }
     }
@@ -49,6 +64,8 @@ impl Chunk {
     pub async fn load(self) -> Result<(), SplitLoaderError> {
         match self {
             Self::Config => config::load().await,
+            Self::Editor => editor::load().await,
+            Self::Import => import::load().await,
             Self::Maintenance => maintenance::load().await,
         }
     }
@@ -89,7 +106,16 @@ mod tests {
     fn only_the_pages_themselves_are_chunks() {
         assert_eq!(Chunk::of("/config"), Some(Chunk::Config));
         assert_eq!(Chunk::of("/config/"), Some(Chunk::Config));
-        for path in ["", "/", "/configuration", "/jobs/config"] {
+        assert_eq!(Chunk::of("/jobs/config/edit"), Some(Chunk::Editor));
+        for path in [
+            "",
+            "/",
+            "/configuration",
+            "/jobs/config",
+            "/jobs//edit",
+            "/jobs/edit",
+            "/jobs/a/b/edit",
+        ] {
             assert_eq!(Chunk::of(path), None, "{path}");
         }
     }

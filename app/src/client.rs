@@ -10,13 +10,22 @@ use std::future::Future;
 #[cfg(target_arch = "wasm32")]
 use browser as origin;
 #[cfg(target_arch = "wasm32")]
-pub(crate) use browser::{maintenance_diff, maintenance_save, perform};
+pub(crate) use browser::{ask, fetch, maintenance_diff, maintenance_save, perform};
 #[cfg(not(any(feature = "ssr", target_arch = "wasm32")))]
 use nowhere as origin;
 #[cfg(not(target_arch = "wasm32"))]
-pub(crate) use nowhere::{maintenance_diff, maintenance_save, perform};
+pub(crate) use nowhere::{ask, fetch, maintenance_diff, maintenance_save, perform};
 #[cfg(feature = "ssr")]
 use server as origin;
+
+/// How the REST interface is asked for something that a page needs when it has come to life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Method {
+    /// To try something out.
+    Post,
+    /// To have it so from now on.
+    Put,
+}
 
 /// A read that is on its way.
 pub(crate) trait Read<T>: Future<Output = Result<T, ApiError>> + Send + 'static {}
@@ -128,7 +137,7 @@ mod server {
 mod browser {
     use super::{
         ApiError, Attempt, ConfigPage, FirstView, JobDetail, JobName, MachineId, MaintenancePage,
-        OutputFrom, OutputSlice, Read, RunDetail, RunId,
+        Method, OutputFrom, OutputSlice, Read, RunDetail, RunId,
     };
     use crate::actions::{Action, Done};
     use crate::routes;
@@ -236,6 +245,24 @@ mod browser {
         get("/api/v1/config".to_owned())
     }
 
+    /// Reads what stands at an address of the REST interface, of the same place that the page is from.
+    pub(crate) async fn fetch<T: DeserializeOwned>(url: &str) -> Result<T, ApiError> {
+        read(send(Request::get(url)).await?).await
+    }
+
+    /// Sends a body there, and reads the answer.
+    pub(crate) async fn ask<B: Serialize, T: DeserializeOwned>(
+        method: Method,
+        url: &str,
+        body: &B,
+    ) -> Result<T, ApiError> {
+        let request = match method {
+            Method::Post => Request::post(url),
+            Method::Put => Request::put(url),
+        };
+        read(send_json(request, body).await?).await
+    }
+
     /// What an edit would write.
     pub(crate) async fn maintenance_diff(
         edit: MaintenanceEdit,
@@ -304,6 +331,7 @@ mod browser {
 /// Event handlers are compiled everywhere and run in browsers only; this is what they would get elsewhere.
 #[cfg(not(target_arch = "wasm32"))]
 mod nowhere {
+    use super::Method;
     use crate::actions::{Action, Done};
     use saltpeter_protocol::api::{
         ApiError, ErrorCode, MaintenanceDiff, MaintenanceEdit, MaintenancePage,
@@ -312,6 +340,14 @@ mod nowhere {
     fn refuse<T>() -> Result<T, ApiError> {
         let message = "this build of the dashboard has neither a server nor a browser around it";
         Err(ApiError::new(ErrorCode::Unavailable, message))
+    }
+
+    pub(crate) async fn fetch<T>(_: &str) -> Result<T, ApiError> {
+        refuse()
+    }
+
+    pub(crate) async fn ask<B, T>(_: Method, _: &str, _: &B) -> Result<T, ApiError> {
+        refuse()
     }
 
     pub(crate) async fn maintenance_diff(_: MaintenanceEdit) -> Result<MaintenanceDiff, ApiError> {

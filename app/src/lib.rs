@@ -34,6 +34,7 @@ use components::confirm::{Confirm, ConfirmDialog};
 use components::frame::{Header, MaintenanceBanner, StorageBanner};
 use components::help::Help;
 use components::keys;
+use components::palette::Palette;
 use components::toast::{ToastArea, Toasts};
 use first::{First, Totals};
 use leptos::either::Either;
@@ -46,7 +47,7 @@ use live::{Live, use_live};
 use pages::job::JobPage;
 use pages::jobs::JobsPage;
 use pages::run::RunPage;
-use pages::{config, maintenance};
+use pages::{config, editor, import, maintenance};
 use std::time::Duration;
 
 /// The HTML document around [`App`], as the server sends it. `visitor` is the role of whoever gets it, or `anybody` where
@@ -103,6 +104,9 @@ pub fn App() -> impl IntoView {
                 <ParentRoute path=path!("") view=Layout>
                     <Route path=path!("/") view=JobsPage />
                     <Route path=path!("/jobs/:job") view=JobPage />
+                    <Route path=path!("/jobs/:job/edit") view=|| chunk::page(editor::page()) />
+                    <Route path=path!("/new-job") view=|| chunk::page(editor::page()) />
+                    <Route path=path!("/import") view=|| chunk::page(import::page()) />
                     <Route path=path!("/runs/:run") view=RunPage />
                     <Route path=path!("/maintenance") view=|| chunk::page(maintenance::page()) />
                     <Route path=path!("/config") view=|| chunk::page(config::page()) />
@@ -124,7 +128,9 @@ fn Layout() -> impl IntoView {
     let first = Resource::new(move || search.get_untracked(), client::first);
     let help = RwSignal::new(false);
     let open_help = Callback::new(move |()| help.set(true));
-    keys::listen(open_help);
+    let palette = RwSignal::new(false);
+    let open_palette = Callback::new(move |()| palette.update(|open| *open = !*open));
+    keys::listen(open_help, open_palette);
     Effect::new(move || {
         live::connect(live);
         if let Some(counts) = use_context() {
@@ -142,7 +148,7 @@ fn Layout() -> impl IntoView {
                 if live.begin(first) {
                     Either::Left(
                         view! {
-                            <Header help=open_help />
+                            <Header help=open_help palette=open_palette />
                             <StorageBanner />
                             <MaintenanceBanner />
                         },
@@ -159,6 +165,7 @@ fn Layout() -> impl IntoView {
             <Outlet />
         </main>
         <Help open=help />
+        <Palette open=palette help=open_help />
         <p class="notice without-script">
             "Without JavaScript this page shows the state at the moment it was loaded, and its buttons do nothing."
         </p>

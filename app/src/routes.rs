@@ -9,6 +9,11 @@ pub(crate) fn job_page(job: &JobName) -> String {
     format!("/jobs/{job}")
 }
 
+/// Where a job is edited. The name is one as written, which need not be valid.
+pub(crate) fn edit_page(job: &str) -> String {
+    format!("/jobs/{}/edit", escape(job))
+}
+
 /// The page of a run.
 pub(crate) fn run_page(run: &RunId) -> String {
     format!("/runs/{run}")

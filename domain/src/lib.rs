@@ -7,6 +7,7 @@
 pub mod access;
 pub mod audit;
 pub mod config;
+pub mod crontab;
 pub mod failures;
 pub mod job;
 pub mod maintenance;

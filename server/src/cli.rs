@@ -1,6 +1,7 @@
 //! The command line.
 
 mod commands;
+mod import;
 mod people;
 mod targets;
 
@@ -29,6 +30,7 @@ Examples:
   saltpeter -c ./jobs --data-dir ./data       serve from directories of one's own
   saltpeter check ./jobs                      say what is wrong with the jobs in ./jobs
   saltpeter next '0 */5 * * * *' --count 3    when would that fire?
+  saltpeter import crontab /etc/crontab       make jobs of a crontab
   saltpeter user add ana --role admin         let somebody in
   saltpeter token add deploy --role operator  let a program in
 
@@ -138,6 +140,12 @@ Exit codes: 0 no error (there may be warnings), 1 errors were found, or the mach
         #[arg(long)]
         json: bool,
     },
+    /// Make jobs of what other schedulers have
+    #[command(
+        subcommand,
+        after_help = "Example:\n  crontab -l | saltpeter import crontab - --targets 'web*' --user deploy"
+    )]
+    Import(import::ImportCommand),
     /// Say who may log in
     #[command(
         subcommand,
@@ -214,6 +222,7 @@ pub fn main() -> ExitCode {
             let faults = cli.serve.faults.clone();
             serve(cli.serve.into(), faults.as_deref())
         }
+        Some(Command::Import(import::ImportCommand::Crontab(ask))) => import::crontab(&ask),
         Some(Command::User(command)) => people::user(&place, command),
         Some(Command::Token(command)) => people::token(&place, command),
         Some(Command::Check {

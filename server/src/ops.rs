@@ -2,6 +2,9 @@
 
 mod actions;
 mod audit;
+mod config_file;
+pub mod editor;
+mod import;
 mod maintenance;
 mod pages;
 mod preview;
@@ -62,7 +65,7 @@ pub struct Parts {
     pub executor_is: String,
     /// The time.
     pub clock: Arc<dyn Clock>,
-    /// One edit of the maintenance file at a time.
+    /// One edit of the configuration's files at a time.
     pub editing: tokio::sync::Mutex<()>,
 }
 

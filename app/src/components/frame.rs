@@ -20,6 +20,8 @@ const THEME_KEY: &str = "saltpeter.theme";
 pub(crate) fn Header(
     /// Opens the help.
     help: Callback<()>,
+    /// Opens the palette.
+    palette: Callback<()>,
 ) -> impl IntoView {
     view! {
         <header class="bar">
@@ -40,6 +42,16 @@ pub(crate) fn Header(
                 </a>
             </nav>
             <div class="tools">
+                <button
+                    class="quiet palette-button"
+                    title="Go to a job, a page or a run, or do something (Ctrl+K, ⌘K)"
+                    aria-label="Go to, or do"
+                    data-testid="palette-button"
+                    on:click=move |_| palette.run(())
+                >
+                    <span aria-hidden="true">"⌕"</span>
+                    <kbd aria-hidden="true">"⌘K"</kbd>
+                </button>
                 <ConnectionBadge />
                 <ClockToggle />
                 <BellToggle />

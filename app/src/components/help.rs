@@ -4,7 +4,8 @@ use super::marks::Mark;
 use leptos::html;
 use leptos::prelude::*;
 
-const KEYS: [(&str, &str); 11] = [
+const KEYS: [(&str, &str); 13] = [
+    ("⌘K", "go to, or do (Ctrl+K)"),
     ("/", "filter"),
     ("↓ ↑", "next, previous job"),
     ("g j", "Jobs"),
@@ -13,6 +14,7 @@ const KEYS: [(&str, &str); 11] = [
     ("r", "run now, or again"),
     ("k", "kill (asks first)"),
     ("p", "pause, resume"),
+    ("e", "edit the job"),
     ("f", "follow the output"),
     ("w", "wrap long lines"),
     ("?", "this help"),

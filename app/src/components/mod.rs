@@ -3,6 +3,7 @@
 pub(crate) mod attempts;
 pub(crate) mod bell;
 pub(crate) mod confirm;
+pub(crate) mod diff;
 pub(crate) mod frame;
 pub(crate) mod help;
 pub(crate) mod history;
@@ -12,6 +13,7 @@ pub(crate) mod machine_head;
 pub(crate) mod marks;
 pub(crate) mod matrix;
 pub(crate) mod output_pane;
+pub(crate) mod palette;
 pub(crate) mod preview;
 pub(crate) mod problems;
 pub(crate) mod rows;

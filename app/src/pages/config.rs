@@ -94,6 +94,14 @@ fn Content(first: Page) -> impl IntoView {
                 "In " <code>{move || page.with(|page| page.directory.clone())}</code>
                 ", noticed within a second of a change."
             </p>
+            <p class="weak">
+                <a href="/import" data-testid="import-link">
+                    "Import a crontab"
+                </a>
+                <span class="for-admins">
+                    " · " <a href="/new-job">"New job"</a>
+                </span>
+            </p>
             <div class="table-scroll">
                 <table class="files" data-testid="config-files">
                     <thead>

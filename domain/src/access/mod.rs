@@ -133,7 +133,7 @@ pub enum Deed<'a> {
     },
     /// Change what jobs of every group feel, such as maintenance.
     OperateAll,
-    /// See to users and tokens.
+    /// See to users and tokens, and change jobs.
     Administer,
 }
 

@@ -112,6 +112,8 @@ pub struct Settings {
     pub start_window: Duration,
     /// From how many machines on the dashboard asks before it runs a job.
     pub run_now_confirm_above: u32,
+    /// Whether admins may change jobs from the dashboard.
+    pub editor: bool,
 }
 
 /// A proxy that logs people in and names them in a header.
@@ -180,6 +182,7 @@ impl Default for Settings {
             logfile_count: 5,
             start_window: Duration::from_mins(1),
             run_now_confirm_above: 20,
+            editor: true,
         }
     }
 }

@@ -42,6 +42,9 @@ pub struct ServerView {
     pub timezone: String,
     /// Above how many machines Run now asks for confirmation.
     pub confirm_above: u32,
+    /// Whether admins may change jobs from the dashboard.
+    #[serde(default)]
+    pub editor: bool,
 }
 
 /// A job in the table.

@@ -4,7 +4,9 @@
 //! from one shape whether it came from the server's first answer or from an event.
 
 mod config;
+mod editor;
 mod error;
+mod import;
 mod jobs;
 mod maintenance;
 mod output;
@@ -16,7 +18,9 @@ pub use config::{
     ConfigFile, ConfigFileState, ConfigPage, Problem, SettingEffect, SettingRow, Severity,
     SinkHealth, SinkRow,
 };
+pub use editor::{EditCheck, EditProblem, EditSaved, EditorPage, FileEdit, JobEdit};
 pub use error::{ApiError, ErrorBody, ErrorCode};
+pub use import::{CrontabForm, ImportLine, ImportOutcome, ImportRequest, ImportResult};
 pub use jobs::{
     ConfigEntry, DstMark, FireTime, JobDetail, JobRow, Overview, Pause, PauseRequest, RecentRun,
     ServerView, StorageTrouble, TargetRow, TargetVerdict,

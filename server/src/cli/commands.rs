@@ -134,7 +134,7 @@ pub(super) fn check(ask: &Check) -> ExitCode {
     }
 }
 
-fn print_json<T: Serialize>(value: &T) -> ExitCode {
+pub(super) fn print_json<T: Serialize>(value: &T) -> ExitCode {
     match serde_json::to_string_pretty(value) {
         Ok(text) => {
             println!("{text}");

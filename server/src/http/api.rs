@@ -37,6 +37,7 @@ pub(super) fn router(ops: Ops) -> Router {
         .route("/maintenance", get(maintenance).put(save_maintenance))
         .route("/maintenance/diff", post(diff_maintenance))
         .route("/config", get(config))
+        .merge(super::editor::routes())
         .route("/preview", post(preview))
         .fallback(no_route)
         .method_not_allowed_fallback(wrong_method)

@@ -3,6 +3,7 @@
 mod api;
 pub mod assets;
 mod cookie;
+mod editor;
 mod error;
 mod gate;
 mod https;

@@ -5,7 +5,9 @@
 mod audit;
 mod cli;
 mod documents;
+mod editor;
 mod http;
+mod import;
 mod limits;
 mod live;
 mod maintenance;

@@ -13,6 +13,7 @@ use crate::components::run_view::{RunBundle, RunView};
 use crate::components::shown::Shown;
 use crate::components::when::When;
 use crate::live::use_live;
+use crate::routes;
 use cards::{Definition, Effective, Preview, Upcoming};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
@@ -232,6 +233,7 @@ fn Head(row: Memo<Arc<JobRow>>) -> impl IntoView {
                 }}
             </div>
             <div class="buttons">
+                <EditLink job=name.clone() />
                 <button
                     data-testid="pause"
                     data-key="p"
@@ -266,6 +268,28 @@ fn Head(row: Memo<Arc<JobRow>>) -> impl IntoView {
                 </button>
             </div>
         </header>
+    }
+    .into_any()
+}
+
+/// Leads to the editor, where there is one.
+#[component]
+fn EditLink(job: JobName) -> impl IntoView {
+    let live = use_live();
+    let has_editor = move || live.server().is_some_and(|server| server.editor);
+    let href = routes::edit_page(job.as_str());
+    view! {
+        <Shown when=has_editor>
+            <a
+                class="button for-admins"
+                href=href.clone()
+                data-testid="edit"
+                data-key="e"
+                title="Edit the job (e)"
+            >
+                "Edit"
+            </a>
+        </Shown>
     }
     .into_any()
 }

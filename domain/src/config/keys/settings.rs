@@ -318,6 +318,14 @@ pub(crate) const SETTINGS_KEYS: &[Key<Settings>] = &[
         },
         |settings| settings.run_now_confirm_above.to_string(),
     ),
+    flag!(
+        "editor",
+        "bool",
+        "`true`",
+        AtOnce,
+        "Whether admins may change jobs from the dashboard. `false` where the files come from elsewhere, such as a git repository, and a change made here would be lost or stand in the way.",
+        editor
+    ),
     documents::elasticsearch::ADDRESS,
     documents::elasticsearch::INDEX,
     documents::ELASTICSEARCH_API_KEY_FILE,

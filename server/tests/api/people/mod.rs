@@ -5,6 +5,7 @@ mod bind;
 mod browser;
 mod commands;
 mod door;
+mod editing;
 mod forgery;
 mod hostile;
 mod proxy;
