@@ -6,6 +6,7 @@ mod browser;
 mod config;
 mod idle;
 mod ingest;
+mod log;
 mod played;
 mod schedule;
 mod server;
@@ -25,6 +26,8 @@ cargo xtask bench NAME ...
              messages (release binaries needed)
   idle       5,000 wrappers with nothing to say (release binaries needed)
   wrapper    start time, memory, and 1 GB of output through a real server (release binaries needed)
+  log        a log of 1 GB and 10 million lines: opened at its end and in its middle, searched (release binaries needed;
+             LOG_LINES for another size)
   all        all of them
 ";
 
@@ -40,12 +43,14 @@ fn main() -> Result<()> {
             "ingest" => ingest::run()?,
             "idle" => idle::run()?,
             "wrapper" => wrapper::run()?,
+            "log" => log::run()?,
             "all" => {
                 config::run()?;
                 schedule::run()?;
                 ingest::run()?;
                 idle::run()?;
                 wrapper::run()?;
+                log::run()?;
             }
             other => bail!("there is no benchmark {other:?}\n\n{HELP}"),
         }

@@ -2,6 +2,7 @@
 
 mod actions;
 mod audit;
+mod lines;
 mod maintenance;
 mod pages;
 

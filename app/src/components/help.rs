@@ -4,7 +4,7 @@ use super::marks::Mark;
 use leptos::html;
 use leptos::prelude::*;
 
-const KEYS: [(&str, &str); 11] = [
+const KEYS: [(&str, &str); 12] = [
     ("/", "filter"),
     ("↓ ↑", "next, previous job"),
     ("g j", "Jobs"),
@@ -15,6 +15,7 @@ const KEYS: [(&str, &str); 11] = [
     ("p", "pause, resume"),
     ("f", "follow the output"),
     ("w", "wrap long lines"),
+    ("s", "search the output"),
     ("?", "this help"),
 ];
 

@@ -54,7 +54,7 @@ pub(crate) fn listen(help: Callback<()>) {
                     }
                 }
                 "ArrowDown" | "ArrowUp" if step(key == "ArrowDown") => event.prevent_default(),
-                "r" | "k" | "f" | "w" | "p" => {
+                "r" | "k" | "f" | "w" | "p" | "s" => {
                     if let Some(button) = button(&key) {
                         event.prevent_default();
                         button.click();

@@ -6,6 +6,7 @@
 mod config;
 mod error;
 mod jobs;
+mod lines;
 mod maintenance;
 mod output;
 mod runs;
@@ -18,6 +19,10 @@ pub use error::{ApiError, ErrorBody, ErrorCode};
 pub use jobs::{
     ConfigEntry, DstMark, FireTime, JobDetail, JobRow, Overview, Pause, PauseRequest, RecentRun,
     ServerView, StorageTrouble, TargetRow, TargetVerdict,
+};
+pub use lines::{
+    LinesPage, LinesQuery, MergedLine, Reading, SameOutput, SearchHit, SearchQuery, SearchStep,
+    read_position, write_position,
 };
 pub use maintenance::{
     DiffChange, DiffLine, FieldProblem, MaintenanceDiff, MaintenanceEdit, MaintenancePage,

@@ -7,6 +7,7 @@ mod error;
 mod gate;
 mod https;
 mod legacy;
+mod output;
 mod pages;
 mod people;
 mod request;

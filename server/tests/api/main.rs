@@ -9,6 +9,7 @@ mod http;
 mod limits;
 mod live;
 mod maintenance;
+mod output;
 mod people;
 mod rest;
 mod restart;
