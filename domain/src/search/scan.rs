@@ -182,7 +182,7 @@ impl Scan {
         let (wanted, number, found) = (self.wanted, self.line, &mut self.found);
         let text = shown(line);
         self.pattern.find_in(text.as_bytes(), |from, to| {
-            found.take(wanted, number, from, to)
+            found.take(wanted, number, from, to);
         });
     }
 }
