@@ -5,6 +5,7 @@
 //! and whatever nothing else uses. A page becomes a chunk with such a function as its entry, a line for it in [`Chunk`], and
 //! [`page`] around it in its route. The server has all code at hand and renders such a page as any other.
 
+use crate::components::listing;
 use crate::pages;
 use crate::pages::{config, maintenance};
 use leptos::prelude::*;
@@ -20,6 +21,9 @@ pub(crate) type Part = Result<AnyView, SplitLoaderError>;
 pub enum Chunk {
     /// `/config`.
     Config,
+    /// What is done with output now and then: searched, merged, picked. Of a page that shows merged output it is a part from the
+    /// beginning.
+    Lines,
     /// `/maintenance`.
     Maintenance,
 }
@@ -34,10 +38,21 @@ impl Chunk {
         })
     }
 
+    /// The chunk that the page at `path` with this query, which may begin with a `?`, cannot do without.
+    pub fn of_address(path: &str, query: &str) -> Option<Self> {
+        let mut keys = query.trim_start_matches('?').split('&');
+        let merged = path.starts_with("/runs/") && keys.any(|key| key.starts_with("merged="));
+        if merged {
+            return Some(Self::Lines);
+        }
+        Self::of(path)
+    }
+
     /// Its name, as in `#[wasm_split]` and in what the site says of its chunks.
     pub fn name(self) -> &'static str {
         match self {
             Self::Config => "config",
+            Self::Lines => "lines",
             Self::Maintenance => "maintenance",
         }
     }
@@ -49,6 +64,7 @@ impl Chunk {
     pub async fn load(self) -> Result<(), SplitLoaderError> {
         match self {
             Self::Config => config::load().await,
+            Self::Lines => listing::load().await,
             Self::Maintenance => maintenance::load().await,
         }
     }
@@ -91,6 +107,17 @@ mod tests {
         assert_eq!(Chunk::of("/config/"), Some(Chunk::Config));
         for path in ["", "/", "/configuration", "/jobs/config"] {
             assert_eq!(Chunk::of(path), None, "{path}");
+        }
+        let of = Chunk::of_address;
+        assert_eq!(of("/config", ""), Some(Chunk::Config));
+        assert_eq!(of("/runs/a_1", "?machine=x&merged=*"), Some(Chunk::Lines));
+        assert_eq!(of("/runs/a_1", "merged=*"), Some(Chunk::Lines));
+        for (path, query) in [
+            ("/runs/a_1", ""),
+            ("/runs/a_1", "?machine=merged="),
+            ("/", "?merged=*"),
+        ] {
+            assert_eq!(of(path, query), None, "{path}{query}");
         }
     }
 }

@@ -1,6 +1,6 @@
 //! A run with its machines and the output of one of them.
 
-use super::listing::{Picked, merged_view, to_merge};
+use super::listing::{self, Merged, Picked, to_merge};
 use super::machine_head::MachineHead;
 use super::marks::{Mark, MarkIcon, run_word};
 use super::matrix::{Matrix, first_to_show};
@@ -8,6 +8,7 @@ use super::output_pane::{OutputPane, Source, Start};
 use super::same::same_output;
 use super::when::{Lasting, When};
 use crate::actions::{Action, use_actions};
+use crate::chunk;
 use crate::client;
 use crate::components::shown::Shown;
 use crate::format;
@@ -202,7 +203,14 @@ pub(crate) fn RunView(
             (*of == machines).then(|| page.clone())
         });
         let all = count.get_untracked();
-        merged_view(id_of_merged.clone(), machines, all, begun, running, first)
+        chunk::page(listing::merged(Box::new(Merged {
+            run: id_of_merged.clone(),
+            machines,
+            all,
+            begun,
+            running,
+            first,
+        })))
     };
     let id_of_same = id.clone();
     let many = Memo::new(move |_| count.get() > 1);

@@ -1,11 +1,13 @@
 //! The output of several machines of a run in the order of its time.
 
 use super::{Around, Picked, listing};
+use crate::chunk::Part;
 use crate::components::line::Times;
 use crate::components::matrix::in_order;
 use crate::format;
 use crate::routes;
 use leptos::prelude::*;
+use leptos::wasm_split::wasm_split;
 use saltpeter_protocol::api::{LinesPage, RunDetail};
 use saltpeter_protocol::{MachineId, RunId, UnixMillis};
 
@@ -33,15 +35,37 @@ pub(crate) fn to_merge(detail: &RunDetail, text: &str) -> Vec<MachineId> {
     machines
 }
 
-/// Their output, and which they are.
-pub(crate) fn merged_view(
-    run: RunId,
-    machines: Vec<MachineId>,
-    all: usize,
-    begun: UnixMillis,
-    running: Signal<bool>,
-    first: Option<LinesPage>,
-) -> AnyView {
+/// Whose output is merged.
+pub(crate) struct Merged {
+    /// The run.
+    pub(crate) run: RunId,
+    /// These machines of it.
+    pub(crate) machines: Vec<MachineId>,
+    /// How many it has in all.
+    pub(crate) all: usize,
+    /// When it was begun.
+    pub(crate) begun: UnixMillis,
+    /// Whether there may be more output.
+    pub(crate) running: Signal<bool>,
+    /// What the page brought along of it.
+    pub(crate) first: Option<LinesPage>,
+}
+
+/// Their output, in the chunk of what is done with output now and then.
+#[wasm_split(lines, wasm_split_path = leptos::wasm_split, fallible)]
+pub(crate) fn merged(of: Box<Merged>) -> Part {
+    Ok(merged_view(*of))
+}
+
+fn merged_view(of: Merged) -> AnyView {
+    let Merged {
+        run,
+        machines,
+        all,
+        begun,
+        running,
+        first,
+    } = of;
     let times = RwSignal::new(Times::Relative);
     let stderr = RwSignal::new(false);
     let names: Vec<_> = machines.iter().map(MachineId::as_str).collect();

@@ -3,10 +3,11 @@
 mod held;
 mod merged;
 
-pub(crate) use merged::{merged_view, to_merge};
+pub(crate) use merged::{Merged, merged, to_merge};
 
 use super::line::{Times, pieces};
 use super::shown::Shown;
+use crate::chunk::Part;
 use crate::client;
 use crate::components::rows::Rows;
 use crate::live::{Live, use_live};
@@ -16,6 +17,7 @@ use held::Held;
 use leptos::html;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
+use leptos::wasm_split::wasm_split;
 use saltpeter_protocol::api::{LinesPage, LinesQuery, MergedLine, Reading, write_position};
 use saltpeter_protocol::{Attempt, MachineId, RunId, UnixMillis};
 use std::time::Duration;
@@ -89,8 +91,15 @@ struct Listing {
     frame: NodeRef<html::Div>,
 }
 
+/// The lines, in the chunk of what is done with output now and then.
+#[wasm_split(lines, wasm_split_path = leptos::wasm_split, preload(load), fallible)]
+pub(crate) fn entry(of: Box<(Picked, Around)>) -> Part {
+    let (picked, around) = *of;
+    Ok(listing(picked, around, None))
+}
+
 /// The lines, live; `first` is what the page brought along of them.
-pub(crate) fn listing(picked: Picked, around: Around, first: Option<LinesPage>) -> AnyView {
+fn listing(picked: Picked, around: Around, first: Option<LinesPage>) -> AnyView {
     let listing = Listing {
         live: use_live(),
         picked: StoredValue::new(picked),

@@ -6,9 +6,10 @@ mod state;
 pub(crate) use state::PaneState;
 
 use super::line::{LineContext, Times, hash, line_view, parse_hash};
-use super::listing::{Around, Picked, listing};
-use super::search::search_bar;
+use super::listing::{self, Around, Picked};
+use super::search::{self, Bar};
 use crate::browser;
+use crate::chunk;
 use crate::client;
 use crate::components::rows::Rows;
 use crate::components::shown::Shown;
@@ -312,8 +313,14 @@ fn Pane(
                         }
                     })
             }}
-            {move || searching.get().then(|| search_bar(&state, marked, close_search))}
-            {move || only_stderr.get().then(|| listing(picked.clone(), around, None))}
+            {move || {
+                let bar = move || Bar { pane: state, marked, close: close_search };
+                searching.get().then(|| chunk::page(search::entry(Box::new(bar()))))
+            }}
+            {move || {
+                let picked = || Box::new((picked.clone(), around));
+                only_stderr.get().then(|| chunk::page(listing::entry(picked())))
+            }}
             <div
                 class="output"
                 class:wrap=move || wrap.get()

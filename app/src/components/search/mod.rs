@@ -2,6 +2,7 @@
 
 mod results;
 
+use crate::chunk::Part;
 use crate::client;
 use crate::components::output_pane::PaneState;
 use crate::components::shown::Shown;
@@ -10,6 +11,7 @@ use crate::output::Marked;
 use leptos::html;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
+use leptos::wasm_split::wasm_split;
 use results::{PAGE, Place, Results};
 use saltpeter_protocol::api::SearchQuery;
 use std::time::Duration;
@@ -33,14 +35,26 @@ struct Search {
     turn: StoredValue<u64>,
 }
 
-/// The bar. What it finds is marked in `pane`, by way of `marked`.
-pub(crate) fn search_bar(
-    pane: &PaneState,
-    marked: RwSignal<Marked>,
-    close: Callback<()>,
-) -> AnyView {
+/// What a bar is for.
+pub(crate) struct Bar {
+    /// What it finds is shown there.
+    pub(crate) pane: PaneState,
+    /// And marked there.
+    pub(crate) marked: RwSignal<Marked>,
+    /// It is not wanted any more.
+    pub(crate) close: Callback<()>,
+}
+
+/// The bar, in the chunk of what is done with output now and then.
+#[wasm_split(lines, wasm_split_path = leptos::wasm_split, fallible)]
+pub(crate) fn entry(bar: Box<Bar>) -> Part {
+    Ok(search_bar(&bar))
+}
+
+fn search_bar(bar: &Bar) -> AnyView {
+    let (marked, close) = (bar.marked, bar.close);
     let search = Search {
-        pane: *pane,
+        pane: bar.pane,
         marked,
         text: RwSignal::default(),
         case: RwSignal::new(false),
