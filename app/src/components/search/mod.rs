@@ -48,13 +48,17 @@ pub(crate) struct Bar {
 /// The bar, in the chunk of what is done with output now and then.
 #[wasm_split(lines, wasm_split_path = leptos::wasm_split, fallible)]
 pub(crate) fn entry(bar: Box<Bar>) -> Part {
-    Ok(search_bar(&bar))
+    let Bar {
+        pane,
+        marked,
+        close,
+    } = *bar;
+    Ok(search_bar(&pane, marked, close))
 }
 
-fn search_bar(bar: &Bar) -> AnyView {
-    let (marked, close) = (bar.marked, bar.close);
+fn search_bar(pane: &PaneState, marked: RwSignal<Marked>, close: Callback<()>) -> AnyView {
     let search = Search {
-        pane: bar.pane,
+        pane: *pane,
         marked,
         text: RwSignal::default(),
         case: RwSignal::new(false),
