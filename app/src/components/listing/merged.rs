@@ -157,7 +157,7 @@ mod tests {
         let names: Vec<String> = (0..40).map(|n| format!("web{n:02}")).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let detail = sample::run("a_1", &names);
-        let merged = |text| {
+        let merged = |text: &str| {
             let machines = to_merge(&detail, text);
             machines.iter().map(ToString::to_string).collect::<Vec<_>>()
         };
