@@ -5,6 +5,7 @@
 //! and whatever nothing else uses. A page becomes a chunk with such a function as its entry, a line for it in [`Chunk`], and
 //! [`page`] around it in its route. The server has all code at hand and renders such a page as any other.
 
+use crate::components::listing;
 use crate::pages;
 use crate::pages::{config, editor, import, maintenance};
 use leptos::prelude::*;
@@ -24,6 +25,9 @@ pub enum Chunk {
     Editor,
     /// `/import`.
     Import,
+    /// What is done with output now and then: searched, merged, picked. Of a page that shows merged output it is a part from the
+    /// beginning.
+    Lines,
     /// `/maintenance`.
     Maintenance,
 }
@@ -47,12 +51,23 @@ impl Chunk {
         })
     }
 
+    /// The chunk that the page at `path` with this query, which may begin with a `?`, cannot do without.
+    pub fn of_address(path: &str, query: &str) -> Option<Self> {
+        let mut keys = query.trim_start_matches('?').split('&');
+        let merged = path.starts_with("/runs/") && keys.any(|key| key.starts_with("merged="));
+        if merged {
+            return Some(Self::Lines);
+        }
+        Self::of(path)
+    }
+
     /// Its name, as in `#[wasm_split]` and in what the site says of its chunks.
     pub fn name(self) -> &'static str {
         match self {
             Self::Config => "config",
             Self::Editor => "editor",
             Self::Import => "import",
+            Self::Lines => "lines",
             Self::Maintenance => "maintenance",
         }
     }
@@ -66,6 +81,7 @@ impl Chunk {
             Self::Config => config::load().await,
             Self::Editor => editor::load().await,
             Self::Import => import::load().await,
+            Self::Lines => listing::load().await,
             Self::Maintenance => maintenance::load().await,
         }
     }
@@ -117,6 +133,17 @@ mod tests {
             "/jobs/a/b/edit",
         ] {
             assert_eq!(Chunk::of(path), None, "{path}");
+        }
+        let of = Chunk::of_address;
+        assert_eq!(of("/config", ""), Some(Chunk::Config));
+        assert_eq!(of("/runs/a_1", "?machine=x&merged=*"), Some(Chunk::Lines));
+        assert_eq!(of("/runs/a_1", "merged=*"), Some(Chunk::Lines));
+        for (path, query) in [
+            ("/runs/a_1", ""),
+            ("/runs/a_1", "?machine=merged="),
+            ("/", "?merged=*"),
+        ] {
+            assert_eq!(of(path, query), None, "{path}{query}");
         }
     }
 }

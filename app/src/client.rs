@@ -2,7 +2,8 @@
 
 use crate::first::FirstView;
 use saltpeter_protocol::api::{
-    ApiError, ConfigPage, JobDetail, MaintenancePage, OutputFrom, OutputSlice, RunDetail,
+    ApiError, ConfigPage, JobDetail, LinesPage, LinesQuery, MaintenancePage, OutputFrom,
+    OutputSlice, RunDetail, SameOutput,
 };
 use saltpeter_protocol::{Attempt, JobName, MachineId, RunId};
 use std::future::Future;
@@ -10,11 +11,11 @@ use std::future::Future;
 #[cfg(target_arch = "wasm32")]
 use browser as origin;
 #[cfg(target_arch = "wasm32")]
-pub(crate) use browser::{ask, fetch, maintenance_diff, maintenance_save, perform};
+pub(crate) use browser::{ask, fetch, maintenance_diff, maintenance_save, perform, search};
 #[cfg(not(any(feature = "ssr", target_arch = "wasm32")))]
 use nowhere as origin;
 #[cfg(not(target_arch = "wasm32"))]
-pub(crate) use nowhere::{ask, fetch, maintenance_diff, maintenance_save, perform};
+pub(crate) use nowhere::{ask, fetch, maintenance_diff, maintenance_save, perform, search};
 #[cfg(feature = "ssr")]
 use server as origin;
 
@@ -57,6 +58,16 @@ pub(crate) fn output(
     origin::output(run, machine, attempt, from, limit)
 }
 
+/// Lines of one or several of a run's machines, by time.
+pub(crate) fn lines(run: RunId, query: LinesQuery) -> impl Read<LinesPage> {
+    origin::lines(run, query)
+}
+
+/// The machines of a run, grouped by what they have written.
+pub(crate) fn same_output(run: RunId) -> impl Read<Vec<SameOutput>> {
+    origin::same_output(run)
+}
+
 /// The maintenance editor's page.
 pub(crate) fn maintenance_page() -> impl Read<MaintenancePage> {
     origin::maintenance_page()
@@ -70,8 +81,8 @@ pub(crate) fn config_page() -> impl Read<ConfigPage> {
 #[cfg(feature = "ssr")]
 mod server {
     use super::{
-        ApiError, Attempt, ConfigPage, FirstView, JobDetail, JobName, MachineId, MaintenancePage,
-        OutputFrom, OutputSlice, Read, RunDetail, RunId,
+        ApiError, Attempt, ConfigPage, FirstView, JobDetail, JobName, LinesPage, LinesQuery,
+        MachineId, MaintenancePage, OutputFrom, OutputSlice, Read, RunDetail, RunId, SameOutput,
     };
     use crate::backend::SharedBackend;
     use leptos::prelude::use_context;
@@ -120,6 +131,16 @@ mod server {
         }
     }
 
+    pub(super) fn lines(run: RunId, query: LinesQuery) -> impl Read<LinesPage> {
+        let backend = backend();
+        async move { backend?.lines(&run, &query).await }
+    }
+
+    pub(super) fn same_output(run: RunId) -> impl Read<Vec<SameOutput>> {
+        let backend = backend();
+        async move { backend?.same_output(&run).await }
+    }
+
     pub(super) fn maintenance_page() -> impl Read<MaintenancePage> {
         let backend = backend();
         async move { backend?.maintenance_page().await }
@@ -136,8 +157,9 @@ mod server {
 #[expect(clippy::needless_pass_by_value)]
 mod browser {
     use super::{
-        ApiError, Attempt, ConfigPage, FirstView, JobDetail, JobName, MachineId, MaintenancePage,
-        Method, OutputFrom, OutputSlice, Read, RunDetail, RunId,
+        ApiError, Attempt, ConfigPage, FirstView, JobDetail, JobName, LinesPage, LinesQuery,
+        MachineId, MaintenancePage, Method, OutputFrom, OutputSlice, Read, RunDetail, RunId,
+        SameOutput,
     };
     use crate::actions::{Action, Done};
     use crate::routes;
@@ -145,7 +167,7 @@ mod browser {
     use leptos::prelude::window;
     use saltpeter_protocol::api::{
         ErrorBody, ErrorCode, KillRequest, MaintenanceDiff, MaintenanceEdit, Overview,
-        PauseRequest, RunStarted,
+        PauseRequest, Reading, RunStarted, SearchQuery, SearchStep,
     };
     use send_wrapper::SendWrapper;
     use serde::Serialize;
@@ -235,6 +257,57 @@ mod browser {
             let bytes = response.binary().await.map_err(|_| unreachable())?;
             OutputSlice::decode(&bytes).map_err(|_| strange())
         })
+    }
+
+    pub(super) fn lines(run: RunId, query: LinesQuery) -> impl Read<LinesPage> {
+        let reading = match query.reading {
+            Reading::Before => "before",
+            Reading::After => "after",
+        };
+        let mut url = format!(
+            "/api/v1/runs/{run}/output/lines?machines={}&stderr={}&reading={reading}",
+            routes::escape(&query.machines),
+            query.stderr
+        );
+        for (key, value) in [
+            ("attempt", query.attempt.map(|attempt| attempt.to_string())),
+            ("at", query.at),
+        ] {
+            if let Some(value) = value {
+                url = format!("{url}&{key}={value}");
+            }
+        }
+        get(url)
+    }
+
+    pub(super) fn same_output(run: RunId) -> impl Read<Vec<SameOutput>> {
+        get(format!("/api/v1/runs/{run}/output/same"))
+    }
+
+    /// Searches a machine's output, one step further.
+    pub(crate) fn search(
+        run: RunId,
+        machine: MachineId,
+        query: SearchQuery,
+    ) -> impl Read<SearchStep> {
+        let mut url = format!(
+            "{}/search?q={}&regex={}&case={}&line={}",
+            routes::output_api(&run, &machine),
+            routes::escape(&query.q),
+            query.regex,
+            query.case,
+            query.line
+        );
+        for (key, value) in [
+            ("skip", query.skip.map(|skip| skip.to_string())),
+            ("limit", query.limit.map(|limit| limit.to_string())),
+            ("attempt", query.attempt.map(|attempt| attempt.to_string())),
+        ] {
+            if let Some(value) = value {
+                url = format!("{url}&{key}={value}");
+            }
+        }
+        get(url)
     }
 
     pub(super) fn maintenance_page() -> impl Read<MaintenancePage> {
@@ -334,8 +407,10 @@ mod nowhere {
     use super::Method;
     use crate::actions::{Action, Done};
     use saltpeter_protocol::api::{
-        ApiError, ErrorCode, MaintenanceDiff, MaintenanceEdit, MaintenancePage,
+        ApiError, ErrorCode, MaintenanceDiff, MaintenanceEdit, MaintenancePage, SearchQuery,
+        SearchStep,
     };
+    use saltpeter_protocol::{MachineId, RunId};
 
     fn refuse<T>() -> Result<T, ApiError> {
         let message = "this build of the dashboard has neither a server nor a browser around it";
@@ -362,11 +437,19 @@ mod nowhere {
         refuse()
     }
 
+    pub(crate) async fn search(
+        _: RunId,
+        _: MachineId,
+        _: SearchQuery,
+    ) -> Result<SearchStep, ApiError> {
+        refuse()
+    }
+
     #[cfg(not(feature = "ssr"))]
     mod reads {
         use super::super::{
-            Attempt, ConfigPage, FirstView, JobDetail, JobName, MachineId, MaintenancePage,
-            OutputFrom, OutputSlice, Read, RunDetail, RunId,
+            Attempt, ConfigPage, FirstView, JobDetail, JobName, LinesPage, LinesQuery, MachineId,
+            MaintenancePage, OutputFrom, OutputSlice, Read, RunDetail, RunId, SameOutput,
         };
         use super::refuse;
 
@@ -392,6 +475,14 @@ mod nowhere {
             async { refuse() }
         }
 
+        pub(crate) fn lines(_: RunId, _: LinesQuery) -> impl Read<LinesPage> {
+            async { refuse() }
+        }
+
+        pub(crate) fn same_output(_: RunId) -> impl Read<Vec<SameOutput>> {
+            async { refuse() }
+        }
+
         pub(crate) fn maintenance_page() -> impl Read<MaintenancePage> {
             async { refuse() }
         }
@@ -401,5 +492,7 @@ mod nowhere {
         }
     }
     #[cfg(not(feature = "ssr"))]
-    pub(super) use reads::{config_page, first, job, maintenance_page, output, run};
+    pub(super) use reads::{
+        config_page, first, job, lines, maintenance_page, output, run, same_output,
+    };
 }

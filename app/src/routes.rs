@@ -29,6 +29,19 @@ pub(crate) fn attempt_page(run: &RunId, machine: &MachineId, attempt: Attempt) -
     format!("{}&attempt={attempt}", machine_page(run, machine))
 }
 
+/// Stands for the first machines to look at where machines are named.
+pub(crate) const ALL: &str = "*";
+
+/// The page of a run with the output of its machines merged.
+pub(crate) fn merged_page(run: &RunId) -> String {
+    format!("/runs/{run}?merged={ALL}")
+}
+
+/// Where the output of all machines of a run is downloaded.
+pub(crate) fn archive_api(run: &RunId) -> String {
+    format!("/api/v1/runs/{run}/output/archive")
+}
+
 /// Where a machine's output is read.
 pub(crate) fn output_api(run: &RunId, machine: &MachineId) -> String {
     format!(

@@ -7,6 +7,7 @@ mod config;
 mod history;
 mod idle;
 mod ingest;
+mod log;
 mod played;
 mod schedule;
 mod server;
@@ -27,6 +28,8 @@ cargo xtask bench NAME ...
              messages (release binaries needed)
   idle       5,000 wrappers with nothing to say (release binaries needed)
   wrapper    start time, memory, and 1 GB of output through a real server (release binaries needed)
+  log        a log of 1 GB and 10 million lines: opened at its end and in its middle, searched (release binaries needed;
+             LOG_LINES for another size)
   all        all of them
 ";
 
@@ -43,6 +46,7 @@ fn main() -> Result<()> {
             "ingest" => ingest::run()?,
             "idle" => idle::run()?,
             "wrapper" => wrapper::run()?,
+            "log" => log::run()?,
             "all" => {
                 config::run()?;
                 schedule::run()?;
@@ -50,6 +54,7 @@ fn main() -> Result<()> {
                 ingest::run()?;
                 idle::run()?;
                 wrapper::run()?;
+                log::run()?;
             }
             other => bail!("there is no benchmark {other:?}\n\n{HELP}"),
         }

@@ -5,6 +5,7 @@ mod audit;
 mod config_file;
 pub mod editor;
 mod import;
+mod lines;
 mod maintenance;
 mod pages;
 mod preview;

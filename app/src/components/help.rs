@@ -4,7 +4,7 @@ use super::marks::Mark;
 use leptos::html;
 use leptos::prelude::*;
 
-const KEYS: [(&str, &str); 13] = [
+const KEYS: [(&str, &str); 14] = [
     ("⌘K", "go to, or do (Ctrl+K)"),
     ("/", "filter"),
     ("↓ ↑", "next, previous job"),
@@ -17,6 +17,7 @@ const KEYS: [(&str, &str); 13] = [
     ("e", "edit the job"),
     ("f", "follow the output"),
     ("w", "wrap long lines"),
+    ("s", "search the output"),
     ("?", "this help"),
 ];
 

@@ -59,7 +59,7 @@ pub(crate) fn listen(help: Callback<()>, palette: Callback<()>) {
                     }
                 }
                 "ArrowDown" | "ArrowUp" if step(key == "ArrowDown") => event.prevent_default(),
-                "r" | "k" | "f" | "w" | "p" | "e" => {
+                "r" | "k" | "f" | "w" | "p" | "e" | "s" => {
                     if let Some(button) = button(&key) {
                         event.prevent_default();
                         button.click();

@@ -8,6 +8,7 @@ mod editor;
 mod error;
 mod import;
 mod jobs;
+mod lines;
 mod maintenance;
 mod output;
 mod past;
@@ -24,6 +25,10 @@ pub use import::{CrontabForm, ImportLine, ImportOutcome, ImportRequest, ImportRe
 pub use jobs::{
     ConfigEntry, DstMark, FireTime, JobDetail, JobRow, Overview, Pause, PauseRequest, RecentRun,
     ServerView, StorageTrouble, TargetRow, TargetVerdict,
+};
+pub use lines::{
+    LinesPage, LinesQuery, MergedLine, Reading, SameOutput, SearchHit, SearchQuery, SearchStep,
+    read_position, write_position,
 };
 pub use maintenance::{
     DiffChange, DiffLine, FieldProblem, MaintenanceDiff, MaintenanceEdit, MaintenancePage,

@@ -8,6 +8,7 @@ mod error;
 mod gate;
 mod https;
 mod legacy;
+mod output;
 mod pages;
 mod people;
 mod request;

@@ -65,7 +65,9 @@ fn visitor() -> &'static str {
 /// The files of the asked-for page's own code.
 fn chunks() -> Vec<String> {
     let parts = use_context::<Parts>();
-    let chunk = parts.and_then(|parts| Chunk::of(parts.uri.path()));
+    let chunk = parts.and_then(|parts| {
+        Chunk::of_address(parts.uri.path(), parts.uri.query().unwrap_or_default())
+    });
     chunk.map_or_else(Vec::new, |chunk| assets::chunk(chunk.name()))
 }
 

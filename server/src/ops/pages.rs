@@ -5,8 +5,8 @@ use crate::outputs::OutputReader;
 use crate::view;
 use saltpeter_app::backend::{Answer, Backend};
 use saltpeter_protocol::api::{
-    ApiError, ConfigPage, ErrorCode, JobDetail, MaintenancePage, OutputFrom, OutputSlice, Overview,
-    RunDetail,
+    ApiError, ConfigPage, ErrorCode, JobDetail, LinesPage, LinesQuery, MaintenancePage, OutputFrom,
+    OutputSlice, Overview, RunDetail, SameOutput,
 };
 use saltpeter_protocol::{Attempt, JobName, MachineId, RunId};
 
@@ -68,7 +68,7 @@ impl Ops {
     }
 
     /// The attempt of a machine that is asked for, or the one that its state is about.
-    async fn find_attempt(
+    pub(super) async fn find_attempt(
         &self,
         run: &RunId,
         machine: &MachineId,
@@ -157,6 +157,14 @@ impl Backend for Ops {
         limit: usize,
     ) -> Answer<'a, OutputSlice> {
         Box::pin(self.output_slice(run, machine, attempt, from, limit))
+    }
+
+    fn lines<'a>(&'a self, run: &'a RunId, query: &'a LinesQuery) -> Answer<'a, LinesPage> {
+        Box::pin(self.merged_lines(run, query))
+    }
+
+    fn same_output<'a>(&'a self, run: &'a RunId) -> Answer<'a, Vec<SameOutput>> {
+        Box::pin(self.grouped_output(run))
     }
 
     fn maintenance_page(&self) -> Answer<'_, MaintenancePage> {

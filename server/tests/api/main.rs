@@ -11,6 +11,7 @@ mod import;
 mod limits;
 mod live;
 mod maintenance;
+mod output;
 mod people;
 mod preview;
 mod rest;

@@ -41,7 +41,7 @@ impl JobBundle {
         let mut active = Vec::new();
         for run in detail.row.active.iter().take(RUNS_ALONG) {
             // One that has gone meanwhile is not missed.
-            active.extend(RunBundle::read(run.id.clone(), None).await.ok());
+            active.extend(RunBundle::read(run.id.clone(), None, None).await.ok());
         }
         Ok(Self { detail, active })
     }
@@ -301,7 +301,7 @@ fn ActiveRun(run: RunId, bundle: Option<RunBundle>) -> impl IntoView {
         Effect::new(move || {
             let run = run.clone();
             spawn_local(async move {
-                let bundle = RunBundle::read(run, None).await;
+                let bundle = RunBundle::read(run, None, None).await;
                 if !read.is_disposed() {
                     read.set(Some(bundle));
                 }
@@ -311,8 +311,8 @@ fn ActiveRun(run: RunId, bundle: Option<RunBundle>) -> impl IntoView {
     move || match read.get() {
         None => view! { <div class="skeleton run-skeleton"></div> }.into_any(),
         Some(Ok(bundle)) => {
-            let asked = Signal::stored(None);
-            view! { <RunView bundle asked within=true /> }.into_any()
+            let (asked, merged) = (Signal::stored(None), Signal::stored(None::<String>));
+            view! { <RunView bundle asked merged within=true /> }.into_any()
         }
         Some(Err(error)) => view! {
             <p class="problem" role="alert">

@@ -133,7 +133,7 @@ impl Writer {
             enough,
             closing,
             commits,
-            insert: Insert::new(INSERT_BLOCKS, 9),
+            insert: Insert::new(INSERT_BLOCKS, 10),
             places,
             streams,
             fold,
@@ -348,6 +348,7 @@ fn share_out(group: &[Piece]) -> Vec<Share> {
                 bytes: piece.start + u64::from(body.raw_len),
                 lines: piece.first_line + body.line_feeds,
             };
+            share.durable.fingerprint = piece.fingerprint;
         }
         if let Some(seq) = piece.v1_seq {
             share.v1_seq = Some(seq);
@@ -358,7 +359,7 @@ fn share_out(group: &[Piece]) -> Vec<Share> {
 }
 
 const INSERT_BLOCKS: &str = "INSERT INTO output_block \
-     (id, stream, start, raw_len, first_line, line_feeds, encoding, marks, payload)";
+     (id, stream, start, raw_len, first_line, line_feeds, encoding, marks, payload, fingerprint)";
 
 /// Binds a block's columns: its id, its stream, and what is in it.
 fn bind_block(query: Query<'_>, (id, (stream, block)): (i64, (i64, Block))) -> Query<'_> {
@@ -372,4 +373,5 @@ fn bind_block(query: Query<'_>, (id, (stream, block)): (i64, (i64, Block))) -> Q
         .bind(encoding_number(block.encoding))
         .bind(encode_marks(&block.marks))
         .bind(block.payload)
+        .bind(block.fingerprint.to_row())
 }
