@@ -172,6 +172,15 @@ pub struct RunSpec {
 }
 
 impl RunSpec {
+    /// The same without the environment's values, as it is kept once the run is over and nothing is launched any more.
+    pub fn without_values(&self) -> Self {
+        let names = self.env.keys().cloned();
+        Self {
+            env: names.map(|name| (name, Secret::new(""))).collect(),
+            ..self.clone()
+        }
+    }
+
     /// The last attempt that a machine can have.
     pub fn last_attempt(&self) -> Attempt {
         self.retry.map_or(Attempt::FIRST, Retry::last)

@@ -128,7 +128,11 @@ fn as_stored(run: &Run) -> Run {
         machine.heard = None;
         machine.kill_sent = None;
     }
-    Run::new(run.head().clone(), machines)
+    let mut head = run.head().clone();
+    if run.is_settled() {
+        head.spec = Arc::new(head.spec.without_values());
+    }
+    Run::new(head, machines)
 }
 
 #[tokio::test]
