@@ -9,6 +9,7 @@ use crate::people::Auth;
 use crate::serve::raise_open_files;
 use crate::settings::Flags;
 use crate::store::faults::Faults;
+use crate::ws::live::Patience;
 use crate::{VERSION, faults, telemetry};
 use clap::{ArgAction, Parser, Subcommand};
 use std::net::IpAddr;
@@ -181,6 +182,7 @@ impl From<Serve> for Options {
                 Auth::Required
             },
             faults: Faults::default(),
+            patience: Patience::default(),
         }
     }
 }
