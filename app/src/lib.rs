@@ -49,7 +49,8 @@ use pages::{config, maintenance};
 use std::time::Duration;
 
 /// The HTML document around [`App`], as the server sends it. `visitor` is the role of whoever gets it, or `anybody` where
-/// nobody needs to log in; it is for the style sheet. `hidden` is a style of its own, for what this visitor may not use. `chunks` are the files of the page's own code.
+/// nobody needs to log in; it is for the style sheet. `hidden` is a style of its own, for what this visitor may not use.
+/// `chunks` are the files of the page's own code.
 pub fn shell(
     options: LeptosOptions,
     visitor: &'static str,

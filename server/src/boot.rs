@@ -20,6 +20,7 @@ use crate::machines::{Hub, Limits, RunKey};
 use crate::ops::{self, Ops};
 use crate::outputs::Outputs;
 use crate::pauses::Pauses;
+use crate::people::oidc::Oidc;
 use crate::people::{Auth, People};
 use crate::retention::Retention;
 use crate::runs::{History, Runs};
@@ -272,6 +273,9 @@ pub async fn boot(options: Options, clock: Arc<dyn Clock>) -> Result<Running> {
         board,
         sinks: sink_board,
         pauses,
+        oidc: settings
+            .oidc
+            .map(|provider| Oidc::new(people.clone(), provider)),
         people,
         executor,
         executor_is: described,

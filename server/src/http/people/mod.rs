@@ -3,6 +3,7 @@
 mod account;
 mod audit;
 mod door;
+mod oidc;
 mod page;
 mod tokens;
 mod users;

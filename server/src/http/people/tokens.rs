@@ -112,10 +112,10 @@ fn row(token: &Token) -> Markup {
     html! {
         tr data-testid="token-row" {
             td { (token.name) }
-            td { (token.access) }
-            td { (time(token.expires)) }
-            td { @match token.seen { Some(seen) => (time(seen)), None => "never" } }
-            td { (time(token.created)) " by " (token.created_by) }
+            td data-label="May act as" { (token.access) }
+            td data-label="Expires" { (time(token.expires)) }
+            td data-label="Last used" { @match token.seen { Some(seen) => (time(seen)), None => "never" } }
+            td data-label="Made" { (time(token.created)) " by " (token.created_by) }
             td {
                 form method="post" action="/tokens/remove" {
                     input type="hidden" name="name" value=(token.name);

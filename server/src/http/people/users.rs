@@ -137,22 +137,17 @@ fn row(user: &User) -> Markup {
     html! {
         tr data-testid="user" {
             td { (user.name) }
-            td { (user.access) }
-            td { (if user.password.is_some() { "yes" } else { "none" }) }
-            td { (time(user.created)) }
-            td { (user.created_by) }
+            td data-label="May act as" { (user.access) }
+            td data-label="Password" { (password(user)) }
+            td data-label="Since" { (time(user.created)) }
+            td data-label="Made by" { (user.created_by) }
             td {
                 details {
                     summary { "Change" }
-                    form method="post" action="/users/access" {
-                        input type="hidden" name="name" value=(user.name);
-                        (access_fields(user.access.role, &user.access.groups))
-                        button class="small" { "Change the role" }
-                    }
-                    form method="post" action="/users/password" {
-                        input type="hidden" name="name" value=(user.name);
-                        label { "New password" input type="password" name="password" autocomplete="new-password" minlength=(SHORTEST) required; }
-                        button class="small" { "Set the password" }
+                    @if user.identity.is_some() {
+                        p class="weak" { "The groups at the provider say at each login what they may do. Who is removed here and is still in one of them can come again." }
+                    } @else {
+                        (own_forms(user))
                     }
                     form method="post" action="/users/remove" {
                         input type="hidden" name="name" value=(user.name);
@@ -160,6 +155,30 @@ fn row(user: &User) -> Markup {
                     }
                 }
             }
+        }
+    }
+}
+
+fn password(user: &User) -> &'static str {
+    match (&user.password, &user.identity) {
+        (_, Some(_)) => "at the provider",
+        (Some(_), None) => "yes",
+        (None, None) => "none",
+    }
+}
+
+/// What admins may change of those who do not come from a provider.
+fn own_forms(user: &User) -> Markup {
+    html! {
+        form method="post" action="/users/access" {
+            input type="hidden" name="name" value=(user.name);
+            (access_fields(user.access.role, &user.access.groups))
+            button class="small" { "Change the role" }
+        }
+        form method="post" action="/users/password" {
+            input type="hidden" name="name" value=(user.name);
+            label { "New password" input type="password" name="password" autocomplete="new-password" minlength=(SHORTEST) required; }
+            button class="small" { "Set the password" }
         }
     }
 }

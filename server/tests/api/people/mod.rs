@@ -7,6 +7,8 @@ mod commands;
 mod door;
 mod forgery;
 mod hostile;
+mod oidc;
+mod provider;
 mod proxy;
 mod roles;
 mod sessions;
