@@ -2,6 +2,7 @@
 
 mod commands;
 mod people;
+mod remote;
 
 use crate::boot::{self, Options};
 use crate::clock::{Clock, SystemClock};
@@ -31,6 +32,7 @@ Examples:
   saltpeter next '0 */5 * * * *' --count 3    when would that fire?
   saltpeter user add ana --role admin         let somebody in
   saltpeter token add deploy --role operator  let a program in
+  saltpeter run backup_db --token-file ~/.sp  run a job on the server, from wherever
 
 Exit codes: 0 all is well, 1 something was found wrong or failed, 2 the command line is wrong.";
 
@@ -134,6 +136,8 @@ Exit codes: 0 no error (there may be warnings), 1 errors were found, 2 the direc
         after_help = "Example:\n  saltpeter token add deploy --role operator --group web"
     )]
     Token(people::TokenCommand),
+    #[command(flatten)]
+    Remote(remote::RemoteCommand),
     /// Say when a schedule fires
     #[command(after_help = "\
 Example:
@@ -201,6 +205,7 @@ pub fn main() -> ExitCode {
         }
         Some(Command::User(command)) => people::user(&place, command),
         Some(Command::Token(command)) => people::token(&place, command),
+        Some(Command::Remote(command)) => remote::ask(command),
         Some(Command::Check {
             dir,
             migrating,

@@ -10,6 +10,7 @@ mod hostile;
 mod oidc;
 mod provider;
 mod proxy;
+mod remote;
 mod roles;
 mod sessions;
 mod tokens;
