@@ -54,8 +54,10 @@ async fn a_token_runs_kills_and_lists_from_the_command_line() {
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!(json[0]["id"], run);
     // Every run of a job.
-    good(&ask(&["run", "long~"]).await);
+    let second = good(&ask(&["run", "long~"]).await);
     good(&ask(&["kill", "long~"]).await);
+    let killed = format!("{}  killed  ", second.trim_end());
+    within(async { while !good(&ask(&["runs", "long~"]).await).starts_with(&killed) {} }).await;
 
     for (arguments, said) in [
         (&["run", "web~"][..], "this one is of the group web"),
