@@ -51,8 +51,14 @@ use pages::{config, editor, import, maintenance};
 use std::time::Duration;
 
 /// The HTML document around [`App`], as the server sends it. `visitor` is the role of whoever gets it, or `anybody` where
-/// nobody needs to log in; it is for the style sheet. `chunks` are the files of the page's own code.
-pub fn shell(options: LeptosOptions, visitor: &'static str, chunks: Vec<String>) -> impl IntoView {
+/// nobody needs to log in; it is for the style sheet. `hidden` is a style of its own, for what this visitor may not use.
+/// `chunks` are the files of the page's own code.
+pub fn shell(
+    options: LeptosOptions,
+    visitor: &'static str,
+    hidden: String,
+    chunks: Vec<String>,
+) -> impl IntoView {
     // Asked for together with the rest, so that the page does not wait for one after the other.
     let preload = |file| {
         let href = format!("/pkg/{file}");
@@ -69,6 +75,7 @@ pub fn shell(options: LeptosOptions, visitor: &'static str, chunks: Vec<String>)
                 // Before the style sheet, so that the chosen theme is there when the first thing is drawn.
                 <script src="/theme.js"></script>
                 <link rel="stylesheet" href="/pkg/saltpeter.css" />
+                {(!hidden.is_empty()).then(|| view! { <style>{hidden}</style> })}
                 <link rel="modulepreload" href="/pkg/chunks.js" />
                 <HydrationScripts options />
                 {chunks.into_iter().map(preload).collect_view()}

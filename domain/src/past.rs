@@ -7,6 +7,7 @@ use saltpeter_protocol::RunOutcome;
 use saltpeter_protocol::api::ConfigChange;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::fmt;
 
 /// How a run counts in a job's success rate. The database counts by the same rule (`run_results`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,11 +89,8 @@ impl BegunWith {
         put_if("user", spec.user.clone());
         put_if("lockfile", spec.wrapper.lockfile.clone());
         put_if("saltpeter_server_host", spec.server_host.clone());
-        for (name, value) in &spec.env {
-            put(
-                &format!("{ENV}{name}"),
-                format!("{:04x}", mark(value.expose())),
-            );
+        for (name, mark) in spec.env_marks() {
+            put(&format!("{ENV}{name}"), mark.to_string());
         }
         for (name, source) in &spec.secrets {
             put(&format!("secrets.{name}"), source.to_string());
@@ -137,13 +135,27 @@ pub fn schedule_text(expression: &str, zone: Zone) -> String {
     }
 }
 
-/// FNV-1a, folded: the same in every version of this program.
-fn mark(value: &str) -> u16 {
-    let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
-    for byte in value.bytes() {
-        hash = (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3);
+/// What tells that a value has changed, and is too little to find it out: 16 bits of FNV-1a, the same in every version of
+/// this program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ValueMark(u16);
+
+impl ValueMark {
+    /// That of a value.
+    pub fn of(value: &str) -> Self {
+        let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
+        for byte in value.bytes() {
+            hash = (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3);
+        }
+        Self((hash ^ (hash >> 16) ^ (hash >> 32) ^ (hash >> 48)) as u16)
     }
-    (hash ^ (hash >> 16) ^ (hash >> 32) ^ (hash >> 48)) as u16
+}
+
+impl fmt::Display for ValueMark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:04x}", self.0)
+    }
 }
 
 #[cfg(test)]
@@ -152,12 +164,28 @@ mod tests {
     use crate::config::{FileChange, Loader};
     use saltpeter_protocol::UnixMillis;
 
-    fn begun_with(job: &str) -> BegunWith {
+    fn spec(job: &str) -> RunSpec {
         let change = FileChange::Content(format!("a: {job}\n").into_bytes());
         let changes = [("web.yaml".to_owned(), change)];
         let set = Loader::new(chrono_tz::UTC).apply(changes, UnixMillis(0));
         let job = set.jobs.values().next().unwrap();
-        BegunWith::of(&job.freeze(&set.settings))
+        job.freeze(&set.settings)
+    }
+
+    fn begun_with(job: &str) -> BegunWith {
+        BegunWith::of(&spec(job))
+    }
+
+    #[test]
+    fn a_run_that_is_over_for_good_was_begun_with_the_same() {
+        let spec = spec("{schedule: '@daily', command: c, targets: '*', env: {A: hunter2, B: ''}}");
+        let kept = spec.without_values();
+        let text = serde_json::to_string(&kept).unwrap();
+        assert!(!text.contains("hunter2"), "{text}");
+        assert_eq!(BegunWith::of(&kept), BegunWith::of(&spec));
+        assert_eq!(kept.without_values(), kept);
+        let back: RunSpec = serde_json::from_str(&text).unwrap();
+        assert_eq!(back, kept);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 mod commands;
 mod import;
 mod people;
+mod remote;
 mod targets;
 
 use crate::boot::{self, Options};
@@ -11,6 +12,7 @@ use crate::people::Auth;
 use crate::serve::raise_open_files;
 use crate::settings::Flags;
 use crate::store::faults::Faults;
+use crate::ws::live::Patience;
 use crate::{VERSION, faults, telemetry};
 use clap::{ArgAction, Parser, Subcommand};
 use std::net::IpAddr;
@@ -33,6 +35,7 @@ Examples:
   saltpeter import crontab /etc/crontab       make jobs of a crontab
   saltpeter user add ana --role admin         let somebody in
   saltpeter token add deploy --role operator  let a program in
+  saltpeter run backup_db --token-file ~/.sp  run a job on the server, from wherever
 
 Exit codes: 0 all is well, 1 something was found wrong or failed, 2 the command line is wrong.";
 
@@ -158,6 +161,8 @@ Exit codes: 0 no error (there may be warnings), 1 errors were found, or the mach
         after_help = "Example:\n  saltpeter token add deploy --role operator --group web"
     )]
     Token(people::TokenCommand),
+    #[command(flatten)]
+    Remote(remote::RemoteCommand),
     /// Say when a schedule fires
     #[command(after_help = "\
 Example:
@@ -206,6 +211,7 @@ impl From<Serve> for Options {
                 Auth::Required
             },
             faults: Faults::default(),
+            patience: Patience::default(),
         }
     }
 }
@@ -225,6 +231,7 @@ pub fn main() -> ExitCode {
         Some(Command::Import(import::ImportCommand::Crontab(ask))) => import::crontab(&ask),
         Some(Command::User(command)) => people::user(&place, command),
         Some(Command::Token(command)) => people::token(&place, command),
+        Some(Command::Remote(command)) => remote::ask(command),
         Some(Command::Check {
             dir,
             migrating,

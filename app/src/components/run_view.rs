@@ -394,7 +394,7 @@ fn RunHead(detail: Memo<Arc<RunDetail>>, within: bool) -> impl IntoView {
                     {move || word()}
                 </span>
             </div>
-            <div class="buttons">
+            <div class="buttons deed">
                 <Shown when=again>
                     <button
                         data-testid="run-again"

@@ -2,6 +2,7 @@
 
 pub mod guesses;
 mod name;
+pub mod oidc;
 pub mod password;
 pub mod session;
 

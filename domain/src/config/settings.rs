@@ -1,6 +1,7 @@
 //! The global settings, `saltpeter_config`.
 
 use super::sinks::SinkAccess;
+use crate::access::oidc::OidcProvider;
 use crate::job::WrapperLogLevel;
 use crate::network::Network;
 use crate::secret::Secret;
@@ -27,6 +28,8 @@ pub struct Settings {
     pub api_ws_bind_addr: IpAddr,
     /// The proxy that vouches for people; `None`: there is none.
     pub auth_proxy: Option<AuthProxy>,
+    /// The provider of `OpenID` Connect at which people log in; `None`: there is none.
+    pub oidc: Option<OidcProvider>,
     /// Port that wrappers connect to.
     pub machines_ws_port: u16,
     /// Address it listens on.
@@ -140,6 +143,7 @@ impl Default for Settings {
             api_ws_port: 8888,
             api_ws_bind_addr: IpAddr::from([127, 0, 0, 1]),
             auth_proxy: None,
+            oidc: None,
             machines_ws_port: 8889,
             machines_ws_bind_addr: IpAddr::from([0, 0, 0, 0]),
             advertised_machines_port: None,

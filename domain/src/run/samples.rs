@@ -40,6 +40,7 @@ pub(super) fn spec(batch_size: u32) -> RunSpec {
         cwd: None,
         user: None,
         env: BTreeMap::new(),
+        env_marks: BTreeMap::new(),
         secrets: BTreeMap::new(),
         overlap: Overlap::Skip,
         launch: LaunchWay::Wrapper,

@@ -73,6 +73,7 @@ fn spec() -> RunSpec {
         cwd: None,
         user: None,
         env: BTreeMap::from([("PASSWORD".to_owned(), Secret::new("hunter2"))]),
+        env_marks: BTreeMap::new(),
         secrets: BTreeMap::new(),
         overlap: Overlap::Queue,
         launch: LaunchWay::Wrapper,
@@ -130,7 +131,11 @@ fn as_stored(run: &Run) -> Run {
         machine.heard = None;
         machine.kill_sent = None;
     }
-    Run::new(run.head().clone(), machines)
+    let mut head = run.head().clone();
+    if run.is_settled() {
+        head.spec = Arc::new(head.spec.without_values());
+    }
+    Run::new(head, machines)
 }
 
 #[tokio::test]

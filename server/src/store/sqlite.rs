@@ -60,6 +60,8 @@ impl Store {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
+            // What is overwritten or deleted is gone from its page, and not merely out of use.
+            .pragma("secure_delete", "fast")
             .busy_timeout(BUSY)
             .disable_statement_logging();
         let damage = open::check(path).await.map_err(|error| refused(&error))?;

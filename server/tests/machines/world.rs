@@ -336,6 +336,7 @@ fn spec() -> RunSpec {
         cwd: None,
         user: None,
         env: BTreeMap::new(),
+        env_marks: BTreeMap::new(),
         secrets: BTreeMap::new(),
         overlap: Overlap::Allow,
         launch: LaunchWay::Wrapper,

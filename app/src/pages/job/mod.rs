@@ -132,7 +132,7 @@ fn Content(bundle: JobBundle) -> impl IntoView {
                 "This job is no longer defined. What it has done stays here."
             </p>
         </Shown>
-        <div class="active-runs">
+        <div class="active-runs" data-group=move || row.with(|row| row.group.clone())>
             <Rows
                 each=move || active.get()
                 key=|run| run.to_string()
@@ -209,7 +209,7 @@ fn Head(row: Memo<Arc<JobRow>>) -> impl IntoView {
     };
     let run = name.clone();
     view! {
-        <header class="page-head">
+        <header class="page-head" data-group=move || row.with(|row| row.group.clone())>
             <div class="title">
                 <h1>{name.to_string()}</h1>
                 <span class="state" role="status" data-testid="job-state" data-state=move || word()>
@@ -232,7 +232,7 @@ fn Head(row: Memo<Arc<JobRow>>) -> impl IntoView {
                         })
                 }}
             </div>
-            <div class="buttons">
+            <div class="buttons deed">
                 <EditLink job=name.clone() />
                 <button
                     data-testid="pause"

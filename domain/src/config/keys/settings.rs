@@ -3,7 +3,7 @@
 use super::Effect::{AtOnce, Restart};
 use super::job::{LOG_LEVELS, read_zone};
 use super::plain::{flag, optional_word, port, seconds, set, setting, word};
-use super::{Key, documents, machines, proxy, salt, tls};
+use super::{Key, documents, machines, oidc, proxy, salt, tls};
 use crate::config::raw::Node;
 use crate::config::reader::Reader;
 use crate::config::settings::{Executor, MIB, Settings};
@@ -123,6 +123,7 @@ pub(crate) const SETTINGS_KEYS: &[Key<Settings>] = &[
         proxy::read_proxy,
         proxy::show_proxy,
     ),
+    oidc::PROVIDER,
     port!(
         "machines_ws_port",
         "port",

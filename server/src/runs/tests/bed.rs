@@ -443,6 +443,7 @@ fn spec(overlap: Overlap) -> RunSpec {
         cwd: None,
         user: None,
         env: BTreeMap::new(),
+        env_marks: BTreeMap::new(),
         secrets: BTreeMap::new(),
         overlap,
         launch: LaunchWay::Wrapper,
