@@ -40,7 +40,7 @@ fn show_provider(settings: &Settings) -> String {
         return String::new();
     };
     let or_none = |value: Option<&dyn Display>| {
-        value.map_or_else(|| "none".to_owned(), |value| value.to_string())
+        value.map_or_else(|| "none".to_owned(), ToString::to_string)
     };
     let secret = provider.client_secret.as_ref().map(|s| s as &dyn Display);
     let ca = provider.ca.as_ref().map(|ca| ca as &dyn Display);
