@@ -27,7 +27,7 @@ pub(super) fn router(backend: SharedBackend) -> Router {
             headers();
         };
         leptos_axum::render_app_async_with_context(context, move || {
-            let (visitor, hidden, chunks()) = visitor();
+            let (visitor, hidden) = visitor();
             shell(options.clone(), visitor, hidden, chunks())
         })
     };
