@@ -16,6 +16,8 @@ pub(crate) fn bind(mode: Mode, wasm: Vec<u8>, pkg: &Path) -> Result<()> {
         .web(true)?
         .typescript(false)
         .omit_default_module_path(true)
+        // The chunks put their functions into the main module's table.
+        .keep_lld_exports(true)
         .remove_name_section(mode == Mode::Release)
         .remove_producers_section(mode == Mode::Release);
     bindgen
