@@ -6,7 +6,7 @@
 //! [`page`] around it in its route. The server has all code at hand and renders such a page as any other.
 
 use crate::pages;
-use crate::pages::{config, maintenance};
+use crate::pages::{config, machines, maintenance, runs, timeline};
 use leptos::prelude::*;
 use leptos::task::spawn_local_scoped_with_cancellation;
 use leptos::wasm_split::SplitLoaderError;
@@ -20,8 +20,14 @@ pub(crate) type Part = Result<AnyView, SplitLoaderError>;
 pub enum Chunk {
     /// `/config`.
     Config,
+    /// `/machines`.
+    Machines,
     /// `/maintenance`.
     Maintenance,
+    /// `/runs`, but not a run.
+    Runs,
+    /// `/timeline`.
+    Timeline,
 }
 
 impl Chunk {
@@ -29,7 +35,10 @@ impl Chunk {
     pub fn of(path: &str) -> Option<Self> {
         Some(match path.trim_end_matches('/') {
             "/config" => Self::Config,
+            "/machines" => Self::Machines,
             "/maintenance" => Self::Maintenance,
+            "/runs" => Self::Runs,
+            "/timeline" => Self::Timeline,
             _ => return None,
         })
     }
@@ -38,7 +47,10 @@ impl Chunk {
     pub fn name(self) -> &'static str {
         match self {
             Self::Config => "config",
+            Self::Machines => "machines",
             Self::Maintenance => "maintenance",
+            Self::Runs => "runs",
+            Self::Timeline => "timeline",
         }
     }
 
@@ -49,7 +61,10 @@ impl Chunk {
     pub async fn load(self) -> Result<(), SplitLoaderError> {
         match self {
             Self::Config => config::load().await,
+            Self::Machines => machines::load().await,
             Self::Maintenance => maintenance::load().await,
+            Self::Runs => runs::load().await,
+            Self::Timeline => timeline::load().await,
         }
     }
 }
@@ -89,7 +104,7 @@ mod tests {
     fn only_the_pages_themselves_are_chunks() {
         assert_eq!(Chunk::of("/config"), Some(Chunk::Config));
         assert_eq!(Chunk::of("/config/"), Some(Chunk::Config));
-        for path in ["", "/", "/configuration", "/jobs/config"] {
+        for path in ["", "/", "/configuration", "/jobs/config", "/runs/tick_1"] {
             assert_eq!(Chunk::of(path), None, "{path}");
         }
     }

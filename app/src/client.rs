@@ -1,8 +1,10 @@
 //! What pages read. On the server it comes from the backend, in the browser from the REST interface.
 
 use crate::first::FirstView;
+use crate::query::Asked;
 use saltpeter_protocol::api::{
-    ApiError, ConfigPage, JobDetail, MaintenancePage, OutputFrom, OutputSlice, RunDetail,
+    ApiError, ConfigPage, JobDetail, MachineList, MaintenancePage, OutputFrom, OutputSlice,
+    RunDetail, RunList, Timeline,
 };
 use saltpeter_protocol::{Attempt, JobName, MachineId, RunId};
 use std::future::Future;
@@ -58,15 +60,31 @@ pub(crate) fn config_page() -> impl Read<ConfigPage> {
     origin::config_page()
 }
 
+/// Runs, newest first.
+pub(crate) fn runs(asked: Asked) -> impl Read<RunList> {
+    origin::runs(asked)
+}
+
+/// Machines.
+pub(crate) fn machines(asked: Asked) -> impl Read<MachineList> {
+    origin::machines(asked)
+}
+
+/// What ran when, and what will.
+pub(crate) fn timeline(asked: Asked) -> impl Read<Timeline> {
+    origin::timeline(asked)
+}
+
 #[cfg(feature = "ssr")]
 mod server {
     use super::{
-        ApiError, Attempt, ConfigPage, FirstView, JobDetail, JobName, MachineId, MaintenancePage,
-        OutputFrom, OutputSlice, Read, RunDetail, RunId,
+        ApiError, Asked, Attempt, ConfigPage, FirstView, JobDetail, JobName, MachineId,
+        MachineList, MaintenancePage, OutputFrom, OutputSlice, Read, RunDetail, RunId, RunList,
+        Timeline,
     };
     use crate::backend::SharedBackend;
     use leptos::prelude::use_context;
-    use saltpeter_protocol::api::ErrorCode;
+    use saltpeter_protocol::api::{ErrorCode, MachineQuery, RunQuery, TimelineQuery};
 
     /// The context is read before anything is awaited; afterwards it may be gone.
     fn backend() -> Result<SharedBackend, ApiError> {
@@ -120,6 +138,30 @@ mod server {
         let backend = backend();
         async move { backend?.config_page().await }
     }
+
+    pub(super) fn runs(asked: Asked) -> impl Read<RunList> {
+        let backend = backend();
+        async move {
+            let query = RunQuery::parse(asked.pairs())?;
+            backend?.runs(&query).await
+        }
+    }
+
+    pub(super) fn machines(asked: Asked) -> impl Read<MachineList> {
+        let backend = backend();
+        async move {
+            let query = MachineQuery::parse(asked.pairs())?;
+            backend?.machines(&query).await
+        }
+    }
+
+    pub(super) fn timeline(asked: Asked) -> impl Read<Timeline> {
+        let backend = backend();
+        async move {
+            let query = TimelineQuery::parse(asked.pairs())?;
+            backend?.timeline(&query).await
+        }
+    }
 }
 
 // The signatures are the server's, where an answer keeps what it was asked for.
@@ -127,8 +169,9 @@ mod server {
 #[expect(clippy::needless_pass_by_value)]
 mod browser {
     use super::{
-        ApiError, Attempt, ConfigPage, FirstView, JobDetail, JobName, MachineId, MaintenancePage,
-        OutputFrom, OutputSlice, Read, RunDetail, RunId,
+        ApiError, Asked, Attempt, ConfigPage, FirstView, JobDetail, JobName, MachineId,
+        MachineList, MaintenancePage, OutputFrom, OutputSlice, Read, RunDetail, RunId, RunList,
+        Timeline,
     };
     use crate::actions::{Action, Done};
     use crate::routes;
@@ -236,6 +279,18 @@ mod browser {
         get("/api/v1/config".to_owned())
     }
 
+    pub(super) fn runs(asked: Asked) -> impl Read<RunList> {
+        get(asked.address("/api/v1/runs"))
+    }
+
+    pub(super) fn machines(asked: Asked) -> impl Read<MachineList> {
+        get(asked.address("/api/v1/machines"))
+    }
+
+    pub(super) fn timeline(asked: Asked) -> impl Read<Timeline> {
+        get(asked.address("/api/v1/timeline"))
+    }
+
     /// What an edit would write.
     pub(crate) async fn maintenance_diff(
         edit: MaintenanceEdit,
@@ -329,8 +384,8 @@ mod nowhere {
     #[cfg(not(feature = "ssr"))]
     mod reads {
         use super::super::{
-            Attempt, ConfigPage, FirstView, JobDetail, JobName, MachineId, MaintenancePage,
-            OutputFrom, OutputSlice, Read, RunDetail, RunId,
+            Asked, Attempt, ConfigPage, FirstView, JobDetail, JobName, MachineId, MachineList,
+            MaintenancePage, OutputFrom, OutputSlice, Read, RunDetail, RunId, RunList, Timeline,
         };
         use super::refuse;
 
@@ -363,7 +418,21 @@ mod nowhere {
         pub(crate) fn config_page() -> impl Read<ConfigPage> {
             async { refuse() }
         }
+
+        pub(crate) fn runs(_: Asked) -> impl Read<RunList> {
+            async { refuse() }
+        }
+
+        pub(crate) fn machines(_: Asked) -> impl Read<MachineList> {
+            async { refuse() }
+        }
+
+        pub(crate) fn timeline(_: Asked) -> impl Read<Timeline> {
+            async { refuse() }
+        }
     }
     #[cfg(not(feature = "ssr"))]
-    pub(super) use reads::{config_page, first, job, maintenance_page, output, run};
+    pub(super) use reads::{
+        config_page, first, job, machines, maintenance_page, output, run, runs, timeline,
+    };
 }

@@ -9,6 +9,7 @@ pub mod audit;
 pub mod config;
 pub mod failures;
 pub mod job;
+pub mod machines;
 pub mod maintenance;
 pub mod network;
 pub mod planner;
@@ -18,6 +19,7 @@ pub mod run;
 pub mod schedule;
 pub mod secret;
 pub mod targeting;
+pub mod timeline;
 
 pub use config::{JobSet, Loader, Plaintext, Problem, Settings, Severity};
 pub use job::{Job, RunSpec};

@@ -2,14 +2,17 @@
 
 mod actions;
 mod audit;
+mod lists;
 mod maintenance;
 mod pages;
+mod timeline;
 
 use crate::audit::Trail;
 use crate::clock::Clock;
 use crate::config_watch::Config;
 use crate::executor::Executor;
 use crate::fanout::Board;
+use crate::machines::Wrappers;
 use crate::outputs::Outputs;
 use crate::pauses::Pauses;
 use crate::people::audit::What;
@@ -41,6 +44,8 @@ pub struct Parts {
     pub runs: Runs,
     /// Those of the past.
     pub history: History,
+    /// Which wrappers machines have.
+    pub wrappers: Wrappers,
     /// Their output.
     pub outputs: Outputs,
     /// Whether the storage can be written.

@@ -4,11 +4,14 @@ use super::marks::Mark;
 use leptos::html;
 use leptos::prelude::*;
 
-const KEYS: [(&str, &str); 11] = [
+const KEYS: [(&str, &str); 14] = [
     ("/", "filter"),
-    ("↓ ↑", "next, previous job"),
+    ("↓ ↑", "next, previous row"),
     ("g j", "Jobs"),
-    ("g m", "Maintenance"),
+    ("g r", "Runs"),
+    ("g t", "Timeline"),
+    ("g m", "Machines"),
+    ("g w", "Maintenance (work)"),
     ("g c", "Config"),
     ("r", "run now, or again"),
     ("k", "kill (asks first)"),

@@ -6,9 +6,11 @@
 mod config;
 mod error;
 mod jobs;
+mod list;
 mod maintenance;
 mod output;
 mod runs;
+mod timeline;
 
 pub use config::{
     ConfigFile, ConfigFileState, ConfigPage, Problem, SettingEffect, SettingRow, Severity,
@@ -18,6 +20,10 @@ pub use error::{ApiError, ErrorBody, ErrorCode};
 pub use jobs::{
     ConfigEntry, DstMark, FireTime, JobDetail, JobRow, Overview, Pause, PauseRequest, RecentRun,
     ServerView, StorageTrouble, TargetRow, TargetVerdict,
+};
+pub use list::{
+    CauseKind, KnownMachine, MachineList, MachineQuery, MachineShow, MachineSort, OutcomeKind,
+    RunList, RunQuery,
 };
 pub use maintenance::{
     DiffChange, DiffLine, FieldProblem, MaintenanceDiff, MaintenanceEdit, MaintenancePage,
@@ -29,3 +35,4 @@ pub use runs::{
     Counts, KillRequest, KillView, MachineRow, OutputLength, PastAttempt, ReplacedOutcome,
     RunDetail, RunStarted, RunSummary, StopView,
 };
+pub use timeline::{Band, Bar, Lane, LaneBy, Timeline, TimelineQuery};

@@ -12,8 +12,9 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use saltpeter_app::backend::Backend as _;
 use saltpeter_protocol::api::{
-    ApiError, ConfigPage, ErrorCode, JobDetail, JobRow, KillRequest, MaintenanceDiff,
-    MaintenanceEdit, MaintenancePage, OutputFrom, Overview, PauseRequest, RunDetail, RunStarted,
+    ApiError, ConfigPage, ErrorCode, JobDetail, JobRow, KillRequest, MachineList, MachineQuery,
+    MaintenanceDiff, MaintenanceEdit, MaintenancePage, OutputFrom, Overview, PauseRequest,
+    RunDetail, RunList, RunQuery, RunStarted, Timeline, TimelineQuery,
 };
 use saltpeter_protocol::{Attempt, MachineId, RunId};
 use serde::Deserialize;
@@ -28,6 +29,7 @@ pub(super) fn router(ops: Ops) -> Router {
         .route("/jobs/{job}/run", post(run_now))
         .route("/jobs/{job}/kill", post(kill_job))
         .route("/jobs/{job}/pause", post(pause))
+        .route("/runs", get(runs))
         .route("/runs/{run}", get(run))
         .route("/runs/{run}/kill", post(kill_run))
         .route("/runs/{run}/again", post(run_again))
@@ -35,6 +37,8 @@ pub(super) fn router(ops: Ops) -> Router {
         .route("/runs/{run}/machines/{machine}/output/raw", get(raw_output))
         .route("/maintenance", get(maintenance).put(save_maintenance))
         .route("/maintenance/diff", post(diff_maintenance))
+        .route("/machines", get(machines))
+        .route("/timeline", get(timeline))
         .route("/config", get(config))
         .fallback(no_route)
         .method_not_allowed_fallback(wrong_method)
@@ -66,6 +70,36 @@ async fn job(State(ops): State<Ops>, Path(job): Path<String>) -> Answer<Json<Job
 
 async fn run(State(ops): State<Ops>, Path(run): Path<String>) -> Answer<Json<RunDetail>> {
     Ok(Json(ops.run(&ops::run_id(&run)?).await?))
+}
+
+async fn runs(
+    State(ops): State<Ops>,
+    Query(pairs): Query<Vec<(String, String)>>,
+) -> Answer<Json<RunList>> {
+    let query = RunQuery::parse(borrowed(&pairs))?;
+    Ok(Json(ops.runs_by(&query).await?))
+}
+
+async fn machines(
+    State(ops): State<Ops>,
+    Query(pairs): Query<Vec<(String, String)>>,
+) -> Answer<Json<MachineList>> {
+    let query = MachineQuery::parse(borrowed(&pairs))?;
+    Ok(Json(ops.machines(&query).await?))
+}
+
+async fn timeline(
+    State(ops): State<Ops>,
+    Query(pairs): Query<Vec<(String, String)>>,
+) -> Answer<Json<Timeline>> {
+    let query = TimelineQuery::parse(borrowed(&pairs))?;
+    Ok(Json(ops.timeline(&query).await?))
+}
+
+fn borrowed(pairs: &[(String, String)]) -> impl Iterator<Item = (&str, &str)> {
+    pairs
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()))
 }
 
 async fn run_now(

@@ -5,8 +5,8 @@ use crate::outputs::OutputReader;
 use crate::view;
 use saltpeter_app::backend::{Answer, Backend};
 use saltpeter_protocol::api::{
-    ApiError, ConfigPage, ErrorCode, JobDetail, MaintenancePage, OutputFrom, OutputSlice, Overview,
-    RunDetail,
+    ApiError, ConfigPage, ErrorCode, JobDetail, MachineList, MachineQuery, MaintenancePage,
+    OutputFrom, OutputSlice, Overview, RunDetail, RunList, RunQuery, Timeline, TimelineQuery,
 };
 use saltpeter_protocol::{Attempt, JobName, MachineId, RunId};
 
@@ -161,5 +161,17 @@ impl Backend for Ops {
 
     fn config_page(&self) -> Answer<'_, ConfigPage> {
         Box::pin(async { Ok(self.configuration()) })
+    }
+
+    fn runs<'a>(&'a self, query: &'a RunQuery) -> Answer<'a, RunList> {
+        Box::pin(self.runs_by(query))
+    }
+
+    fn machines<'a>(&'a self, query: &'a MachineQuery) -> Answer<'a, MachineList> {
+        Box::pin(Ops::machines(self, query))
+    }
+
+    fn timeline<'a>(&'a self, query: &'a TimelineQuery) -> Answer<'a, Timeline> {
+        Box::pin(Ops::timeline(self, query))
     }
 }

@@ -2,6 +2,7 @@
 
 mod attempts;
 mod audit;
+mod lists;
 mod people;
 
 use super::read::query;

@@ -31,7 +31,10 @@ pub(super) fn to_json_if<T: Serialize>(value: Option<&T>) -> Result<Option<Strin
     value.map(to_json).transpose()
 }
 
-fn from_json<T: DeserializeOwned>(what: &'static str, text: &str) -> Result<T, StoreError> {
+pub(super) fn from_json<T: DeserializeOwned>(
+    what: &'static str,
+    text: &str,
+) -> Result<T, StoreError> {
     serde_json::from_str(text).map_err(|error| corrupt(what, &error))
 }
 
