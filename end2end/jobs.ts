@@ -10,10 +10,9 @@ export function onDemand(name: string, command: string, more: string[] = []): st
 /** Presses Run now on the job's page and goes to the run that comes of it; the run's name. */
 export async function runNow(page: Page, job: string): Promise<string> {
   await open(page, `/jobs/${job}`);
+  const answer = page.waitForResponse((response) => response.url().endsWith(`/api/v1/jobs/${job}/run`));
   await page.getByTestId('run-now').first().click();
-  const link = page.locator(`a[href^="/runs/${job}_"]`).first();
-  await link.waitFor();
-  const run = ((await link.getAttribute('href')) ?? '').slice('/runs/'.length);
+  const { run } = (await (await answer).json()) as { run: string };
   await open(page, `/runs/${run}`);
   return run;
 }

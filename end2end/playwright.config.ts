@@ -10,6 +10,8 @@ function chromium(): string | undefined {
 export default defineConfig({
   testDir: './tests',
   outputDir: './test-results',
+  // One set of references: the pictures have fonts of their own (visual.ts).
+  snapshotPathTemplate: './references/{arg}{ext}',
   // Each test has a server of its own (fixtures.ts), but they share this host, where a machine runs a job
   // once at a time: tests whose jobs have the same name stand in one file, and run one after the other.
   fullyParallel: false,

@@ -2,8 +2,9 @@
 //! [`Backend`] and puts it into Leptos' context; the browser asks the REST interface for the same.
 
 use saltpeter_protocol::api::{
-    ApiError, ConfigPage, JobDetail, MachineList, MachineQuery, MaintenancePage, OutputFrom,
-    OutputSlice, Overview, RunDetail, RunList, RunQuery, Timeline, TimelineQuery,
+    ApiError, ConfigPage, JobDetail, LinesPage, LinesQuery, MachineList, MachineQuery,
+    MaintenancePage, OutputFrom, OutputSlice, Overview, RunDetail, RunList, RunQuery, SameOutput,
+    Timeline, TimelineQuery,
 };
 use saltpeter_protocol::{Attempt, JobName, MachineId, RunId};
 use std::future::Future;
@@ -37,6 +38,12 @@ pub trait Backend: Send + Sync + 'static {
         from: OutputFrom,
         limit: usize,
     ) -> Answer<'a, OutputSlice>;
+
+    /// Lines of one or several of a run's machines, by time.
+    fn lines<'a>(&'a self, run: &'a RunId, query: &'a LinesQuery) -> Answer<'a, LinesPage>;
+
+    /// The machines of a run, grouped by what they have written.
+    fn same_output<'a>(&'a self, run: &'a RunId) -> Answer<'a, Vec<SameOutput>>;
 
     /// The maintenance editor's page.
     fn maintenance_page(&self) -> Answer<'_, MaintenancePage>;

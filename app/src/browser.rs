@@ -2,9 +2,10 @@
 //! which do not run on the server.
 
 use leptos::prelude::{document, window};
-use leptos::wasm_bindgen::JsCast;
+use leptos::wasm_bindgen::prelude::Closure;
+use leptos::wasm_bindgen::{JsCast, JsValue};
 use saltpeter_protocol::UnixMillis;
-use web_sys::{HtmlElement, js_sys};
+use web_sys::{HtmlElement, Notification, NotificationOptions, NotificationPermission, js_sys};
 
 /// The browser's clock.
 pub(crate) fn now() -> UnixMillis {
@@ -35,6 +36,13 @@ pub(crate) fn find(selector: &str) -> Option<HtmlElement> {
     document().query_selector(selector).ok()??.dyn_into().ok()
 }
 
+/// Whether the page was made for somebody who may do everything. What others are not shown, the server refuses them anyway.
+pub(crate) fn is_admin() -> bool {
+    let root = document().document_element();
+    let visitor = root.and_then(|root| root.get_attribute("data-visitor"));
+    !matches!(visitor.as_deref(), Some("viewer" | "operator"))
+}
+
 /// The element that has the keyboard.
 pub(crate) fn focused() -> Option<HtmlElement> {
     document().active_element()?.dyn_into().ok()
@@ -47,8 +55,7 @@ pub(crate) fn replace_hash(hash: &str) {
     if let (Ok(path), Ok(search), Ok(history)) = (path, search, window().history()) {
         let url = format!("{path}{search}{hash}");
         // Only a document without an address of its own refuses this.
-        let _ =
-            history.replace_state_with_url(&leptos::wasm_bindgen::JsValue::NULL, "", Some(&url));
+        let _ = history.replace_state_with_url(&JsValue::NULL, "", Some(&url));
     }
 }
 
@@ -70,4 +77,83 @@ pub(crate) async fn sleep(length: std::time::Duration) {
 #[cfg(target_arch = "wasm32")]
 pub(crate) fn random() -> f64 {
     js_sys::Math::random()
+}
+
+/// Whether the tab is hidden.
+pub(crate) fn hidden() -> bool {
+    document().hidden()
+}
+
+/// Whether somebody works in this tab.
+pub(crate) fn has_focus() -> bool {
+    document().has_focus().unwrap_or(false)
+}
+
+/// Calls back whenever the tab is hidden or shown.
+pub(crate) fn on_visibility(call: impl Fn() + 'static) {
+    let call = Closure::<dyn Fn()>::new(call).into_js_value();
+    // Only a listener that is no function is refused.
+    let _ = document().add_event_listener_with_callback("visibilitychange", call.unchecked_ref());
+}
+
+/// Shows `href` as the tab's icon.
+pub(crate) fn set_icon(href: &str) {
+    if let Ok(Some(link)) = document().query_selector("link[rel=icon]") {
+        // An attribute with this name can always be set.
+        let _ = link.set_attribute("href", href);
+    }
+}
+
+/// Whether this browser lets this site notify.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Notifications {
+    /// It asks.
+    Undecided,
+    /// It does.
+    Granted,
+    /// It does not, or cannot: sites in plain text may not.
+    Denied,
+}
+
+/// What this browser says now.
+pub(crate) fn notifications() -> Notifications {
+    let is_there = js_sys::Reflect::has(&window(), &"Notification".into()).unwrap_or(false);
+    if !is_there {
+        return Notifications::Denied;
+    }
+    match Notification::permission() {
+        NotificationPermission::Granted => Notifications::Granted,
+        NotificationPermission::Denied => Notifications::Denied,
+        _ => Notifications::Undecided,
+    }
+}
+
+/// Has the browser ask whether this site may notify, where that is open, and calls back when it is not any more.
+pub(crate) fn ask_for_notifications(then: impl FnOnce() + 'static) {
+    if notifications() != Notifications::Undecided {
+        return then();
+    }
+    if let Ok(asking) = Notification::request_permission() {
+        let answered = Closure::once(move |_: JsValue| then());
+        let _ = asking.then(&answered);
+        // It is let go of when it is called.
+        answered.forget();
+    }
+}
+
+/// Shows a notification; a click on it leads to `page`. One about the same page takes the place of the last, also of
+/// that of another tab.
+pub(crate) fn notify(title: &str, body: &str, page: String) {
+    let options = NotificationOptions::new();
+    options.set_body(body);
+    options.set_icon("/favicon-failed.svg");
+    options.set_tag(&page);
+    // Some browsers have them for service workers only.
+    if let Ok(shown) = Notification::new_with_options(title, &options) {
+        let clicked = Closure::once_into_js(move || {
+            let _ = window().focus();
+            let _ = window().location().set_href(&page);
+        });
+        shown.set_onclick(Some(clicked.unchecked_ref()));
+    }
 }

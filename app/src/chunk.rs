@@ -5,8 +5,9 @@
 //! and whatever nothing else uses. A page becomes a chunk with such a function as its entry, a line for it in [`Chunk`], and
 //! [`page`] around it in its route. The server has all code at hand and renders such a page as any other.
 
+use crate::components::listing;
 use crate::pages;
-use crate::pages::{config, machines, maintenance, runs, timeline};
+use crate::pages::{config, editor, import, machines, maintenance, runs, timeline};
 use leptos::prelude::*;
 use leptos::task::spawn_local_scoped_with_cancellation;
 use leptos::wasm_split::SplitLoaderError;
@@ -20,6 +21,13 @@ pub(crate) type Part = Result<AnyView, SplitLoaderError>;
 pub enum Chunk {
     /// `/config`.
     Config,
+    /// `/jobs/JOB/edit` and `/new-job`.
+    Editor,
+    /// `/import`.
+    Import,
+    /// What is done with output now and then: searched, merged, picked. Of a page that shows merged output it is a part from the
+    /// beginning.
+    Lines,
     /// `/machines`.
     Machines,
     /// `/maintenance`.
@@ -33,8 +41,17 @@ pub enum Chunk {
 impl Chunk {
     /// The chunk that the page at `path` is, if it is one.
     pub fn of(path: &str) -> Option<Self> {
-        Some(match path.trim_end_matches('/') {
+        let path = path.trim_end_matches('/');
+        let edited = path
+            .strip_prefix("/jobs/")
+            .and_then(|path| path.strip_suffix("/edit"));
+        if edited.is_some_and(|job| !job.is_empty() && !job.contains('/')) {
+            return Some(Self::Editor);
+        }
+        Some(match path {
             "/config" => Self::Config,
+            "/new-job" => Self::Editor,
+            "/import" => Self::Import,
             "/machines" => Self::Machines,
             "/maintenance" => Self::Maintenance,
             "/runs" => Self::Runs,
@@ -43,10 +60,23 @@ impl Chunk {
         })
     }
 
+    /// The chunk that the page at `path` with this query, which may begin with a `?`, cannot do without.
+    pub fn of_address(path: &str, query: &str) -> Option<Self> {
+        let mut keys = query.trim_start_matches('?').split('&');
+        let merged = path.starts_with("/runs/") && keys.any(|key| key.starts_with("merged="));
+        if merged {
+            return Some(Self::Lines);
+        }
+        Self::of(path)
+    }
+
     /// Its name, as in `#[wasm_split]` and in what the site says of its chunks.
     pub fn name(self) -> &'static str {
         match self {
             Self::Config => "config",
+            Self::Editor => "editor",
+            Self::Import => "import",
+            Self::Lines => "lines",
             Self::Machines => "machines",
             Self::Maintenance => "maintenance",
             Self::Runs => "runs",
@@ -61,6 +91,9 @@ impl Chunk {
     pub async fn load(self) -> Result<(), SplitLoaderError> {
         match self {
             Self::Config => config::load().await,
+            Self::Editor => editor::load().await,
+            Self::Import => import::load().await,
+            Self::Lines => listing::load().await,
             Self::Machines => machines::load().await,
             Self::Maintenance => maintenance::load().await,
             Self::Runs => runs::load().await,
@@ -104,8 +137,29 @@ mod tests {
     fn only_the_pages_themselves_are_chunks() {
         assert_eq!(Chunk::of("/config"), Some(Chunk::Config));
         assert_eq!(Chunk::of("/config/"), Some(Chunk::Config));
-        for path in ["", "/", "/configuration", "/jobs/config", "/runs/tick_1"] {
+        assert_eq!(Chunk::of("/jobs/config/edit"), Some(Chunk::Editor));
+        for path in [
+            "",
+            "/",
+            "/configuration",
+            "/jobs/config",
+            "/jobs//edit",
+            "/jobs/edit",
+            "/jobs/a/b/edit",
+            "/runs/tick_1",
+        ] {
             assert_eq!(Chunk::of(path), None, "{path}");
+        }
+        let of = Chunk::of_address;
+        assert_eq!(of("/config", ""), Some(Chunk::Config));
+        assert_eq!(of("/runs/a_1", "?machine=x&merged=*"), Some(Chunk::Lines));
+        assert_eq!(of("/runs/a_1", "merged=*"), Some(Chunk::Lines));
+        for (path, query) in [
+            ("/runs/a_1", ""),
+            ("/runs/a_1", "?machine=merged="),
+            ("/", "?merged=*"),
+        ] {
+            assert_eq!(of(path, query), None, "{path}{query}");
         }
     }
 }

@@ -3,8 +3,8 @@
 use crate::first::FirstView;
 use crate::query::Asked;
 use saltpeter_protocol::api::{
-    ApiError, ConfigPage, JobDetail, MachineList, MaintenancePage, OutputFrom, OutputSlice,
-    RunDetail, RunList, Timeline,
+    ApiError, ConfigPage, JobDetail, LinesPage, LinesQuery, MachineList, MaintenancePage,
+    OutputFrom, OutputSlice, RunDetail, RunList, SameOutput, Timeline,
 };
 use saltpeter_protocol::{Attempt, JobName, MachineId, RunId};
 use std::future::Future;
@@ -12,13 +12,22 @@ use std::future::Future;
 #[cfg(target_arch = "wasm32")]
 use browser as origin;
 #[cfg(target_arch = "wasm32")]
-pub(crate) use browser::{maintenance_diff, maintenance_save, perform};
+pub(crate) use browser::{ask, fetch, maintenance_diff, maintenance_save, perform, search};
 #[cfg(not(any(feature = "ssr", target_arch = "wasm32")))]
 use nowhere as origin;
 #[cfg(not(target_arch = "wasm32"))]
-pub(crate) use nowhere::{maintenance_diff, maintenance_save, perform};
+pub(crate) use nowhere::{ask, fetch, maintenance_diff, maintenance_save, perform, search};
 #[cfg(feature = "ssr")]
 use server as origin;
+
+/// How the REST interface is asked for something that a page needs when it has come to life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Method {
+    /// To try something out.
+    Post,
+    /// To have it so from now on.
+    Put,
+}
 
 /// A read that is on its way.
 pub(crate) trait Read<T>: Future<Output = Result<T, ApiError>> + Send + 'static {}
@@ -50,6 +59,16 @@ pub(crate) fn output(
     origin::output(run, machine, attempt, from, limit)
 }
 
+/// Lines of one or several of a run's machines, by time.
+pub(crate) fn lines(run: RunId, query: LinesQuery) -> impl Read<LinesPage> {
+    origin::lines(run, query)
+}
+
+/// The machines of a run, grouped by what they have written.
+pub(crate) fn same_output(run: RunId) -> impl Read<Vec<SameOutput>> {
+    origin::same_output(run)
+}
+
 /// The maintenance editor's page.
 pub(crate) fn maintenance_page() -> impl Read<MaintenancePage> {
     origin::maintenance_page()
@@ -78,9 +97,9 @@ pub(crate) fn timeline(asked: Asked) -> impl Read<Timeline> {
 #[cfg(feature = "ssr")]
 mod server {
     use super::{
-        ApiError, Asked, Attempt, ConfigPage, FirstView, JobDetail, JobName, MachineId,
-        MachineList, MaintenancePage, OutputFrom, OutputSlice, Read, RunDetail, RunId, RunList,
-        Timeline,
+        ApiError, Asked, Attempt, ConfigPage, FirstView, JobDetail, JobName, LinesPage, LinesQuery,
+        MachineId, MachineList, MaintenancePage, OutputFrom, OutputSlice, Read, RunDetail, RunId,
+        RunList, SameOutput, Timeline,
     };
     use crate::backend::SharedBackend;
     use leptos::prelude::use_context;
@@ -129,6 +148,16 @@ mod server {
         }
     }
 
+    pub(super) fn lines(run: RunId, query: LinesQuery) -> impl Read<LinesPage> {
+        let backend = backend();
+        async move { backend?.lines(&run, &query).await }
+    }
+
+    pub(super) fn same_output(run: RunId) -> impl Read<Vec<SameOutput>> {
+        let backend = backend();
+        async move { backend?.same_output(&run).await }
+    }
+
     pub(super) fn maintenance_page() -> impl Read<MaintenancePage> {
         let backend = backend();
         async move { backend?.maintenance_page().await }
@@ -169,9 +198,9 @@ mod server {
 #[expect(clippy::needless_pass_by_value)]
 mod browser {
     use super::{
-        ApiError, Asked, Attempt, ConfigPage, FirstView, JobDetail, JobName, MachineId,
-        MachineList, MaintenancePage, OutputFrom, OutputSlice, Read, RunDetail, RunId, RunList,
-        Timeline,
+        ApiError, Asked, Attempt, ConfigPage, FirstView, JobDetail, JobName, LinesPage, LinesQuery,
+        MachineId, MachineList, MaintenancePage, Method, OutputFrom, OutputSlice, Read, RunDetail,
+        RunId, RunList, SameOutput, Timeline,
     };
     use crate::actions::{Action, Done};
     use crate::routes;
@@ -179,7 +208,7 @@ mod browser {
     use leptos::prelude::window;
     use saltpeter_protocol::api::{
         ErrorBody, ErrorCode, KillRequest, MaintenanceDiff, MaintenanceEdit, Overview,
-        PauseRequest, RunStarted,
+        PauseRequest, Reading, RunStarted, SearchQuery, SearchStep,
     };
     use send_wrapper::SendWrapper;
     use serde::Serialize;
@@ -271,6 +300,57 @@ mod browser {
         })
     }
 
+    pub(super) fn lines(run: RunId, query: LinesQuery) -> impl Read<LinesPage> {
+        let reading = match query.reading {
+            Reading::Before => "before",
+            Reading::After => "after",
+        };
+        let mut url = format!(
+            "/api/v1/runs/{run}/output/lines?machines={}&stderr={}&reading={reading}",
+            routes::escape(&query.machines),
+            query.stderr
+        );
+        for (key, value) in [
+            ("attempt", query.attempt.map(|attempt| attempt.to_string())),
+            ("at", query.at),
+        ] {
+            if let Some(value) = value {
+                url = format!("{url}&{key}={value}");
+            }
+        }
+        get(url)
+    }
+
+    pub(super) fn same_output(run: RunId) -> impl Read<Vec<SameOutput>> {
+        get(format!("/api/v1/runs/{run}/output/same"))
+    }
+
+    /// Searches a machine's output, one step further.
+    pub(crate) fn search(
+        run: RunId,
+        machine: MachineId,
+        query: SearchQuery,
+    ) -> impl Read<SearchStep> {
+        let mut url = format!(
+            "{}/search?q={}&regex={}&case={}&line={}",
+            routes::output_api(&run, &machine),
+            routes::escape(&query.q),
+            query.regex,
+            query.case,
+            query.line
+        );
+        for (key, value) in [
+            ("skip", query.skip.map(|skip| skip.to_string())),
+            ("limit", query.limit.map(|limit| limit.to_string())),
+            ("attempt", query.attempt.map(|attempt| attempt.to_string())),
+        ] {
+            if let Some(value) = value {
+                url = format!("{url}&{key}={value}");
+            }
+        }
+        get(url)
+    }
+
     pub(super) fn maintenance_page() -> impl Read<MaintenancePage> {
         get("/api/v1/maintenance".to_owned())
     }
@@ -289,6 +369,24 @@ mod browser {
 
     pub(super) fn timeline(asked: Asked) -> impl Read<Timeline> {
         get(asked.address("/api/v1/timeline"))
+    }
+
+    /// Reads what stands at an address of the REST interface, of the same place that the page is from.
+    pub(crate) async fn fetch<T: DeserializeOwned>(url: &str) -> Result<T, ApiError> {
+        read(send(Request::get(url)).await?).await
+    }
+
+    /// Sends a body there, and reads the answer.
+    pub(crate) async fn ask<B: Serialize, T: DeserializeOwned>(
+        method: Method,
+        url: &str,
+        body: &B,
+    ) -> Result<T, ApiError> {
+        let request = match method {
+            Method::Post => Request::post(url),
+            Method::Put => Request::put(url),
+        };
+        read(send_json(request, body).await?).await
     }
 
     /// What an edit would write.
@@ -359,14 +457,25 @@ mod browser {
 /// Event handlers are compiled everywhere and run in browsers only; this is what they would get elsewhere.
 #[cfg(not(target_arch = "wasm32"))]
 mod nowhere {
+    use super::Method;
     use crate::actions::{Action, Done};
     use saltpeter_protocol::api::{
-        ApiError, ErrorCode, MaintenanceDiff, MaintenanceEdit, MaintenancePage,
+        ApiError, ErrorCode, MaintenanceDiff, MaintenanceEdit, MaintenancePage, SearchQuery,
+        SearchStep,
     };
+    use saltpeter_protocol::{MachineId, RunId};
 
     fn refuse<T>() -> Result<T, ApiError> {
         let message = "this build of the dashboard has neither a server nor a browser around it";
         Err(ApiError::new(ErrorCode::Unavailable, message))
+    }
+
+    pub(crate) async fn fetch<T>(_: &str) -> Result<T, ApiError> {
+        refuse()
+    }
+
+    pub(crate) async fn ask<B, T>(_: Method, _: &str, _: &B) -> Result<T, ApiError> {
+        refuse()
     }
 
     pub(crate) async fn maintenance_diff(_: MaintenanceEdit) -> Result<MaintenanceDiff, ApiError> {
@@ -381,11 +490,20 @@ mod nowhere {
         refuse()
     }
 
+    pub(crate) async fn search(
+        _: RunId,
+        _: MachineId,
+        _: SearchQuery,
+    ) -> Result<SearchStep, ApiError> {
+        refuse()
+    }
+
     #[cfg(not(feature = "ssr"))]
     mod reads {
         use super::super::{
-            Asked, Attempt, ConfigPage, FirstView, JobDetail, JobName, MachineId, MachineList,
-            MaintenancePage, OutputFrom, OutputSlice, Read, RunDetail, RunId, RunList, Timeline,
+            Asked, Attempt, ConfigPage, FirstView, JobDetail, JobName, LinesPage, LinesQuery,
+            MachineId, MachineList, MaintenancePage, OutputFrom, OutputSlice, Read, RunDetail,
+            RunId, RunList, SameOutput, Timeline,
         };
         use super::refuse;
 
@@ -411,6 +529,14 @@ mod nowhere {
             async { refuse() }
         }
 
+        pub(crate) fn lines(_: RunId, _: LinesQuery) -> impl Read<LinesPage> {
+            async { refuse() }
+        }
+
+        pub(crate) fn same_output(_: RunId) -> impl Read<Vec<SameOutput>> {
+            async { refuse() }
+        }
+
         pub(crate) fn maintenance_page() -> impl Read<MaintenancePage> {
             async { refuse() }
         }
@@ -433,6 +559,7 @@ mod nowhere {
     }
     #[cfg(not(feature = "ssr"))]
     pub(super) use reads::{
-        config_page, first, job, machines, maintenance_page, output, run, runs, timeline,
+        config_page, first, job, lines, machines, maintenance_page, output, run, runs, same_output,
+        timeline,
     };
 }

@@ -11,6 +11,7 @@
 #![allow(clippy::redundant_closure)]
 
 mod actions;
+mod attention;
 #[cfg(feature = "ssr")]
 pub mod backend;
 mod browser;
@@ -34,8 +35,9 @@ use components::confirm::{Confirm, ConfirmDialog};
 use components::frame::{Header, MaintenanceBanner, StorageBanner};
 use components::help::Help;
 use components::keys;
+use components::palette::Palette;
 use components::toast::{ToastArea, Toasts};
-use first::First;
+use first::{First, Totals};
 use leptos::either::Either;
 use leptos::prelude::*;
 use leptos_meta::{MetaTags, Title, provide_meta_context};
@@ -46,12 +48,18 @@ use live::{Live, use_live};
 use pages::job::JobPage;
 use pages::jobs::JobsPage;
 use pages::run::RunPage;
-use pages::{config, machines, maintenance, runs, timeline};
+use pages::{config, editor, import, machines, maintenance, runs, timeline};
 use std::time::Duration;
 
 /// The HTML document around [`App`], as the server sends it. `visitor` is the role of whoever gets it, or `anybody` where
-/// nobody needs to log in; it is for the style sheet. `chunks` are the files of the page's own code.
-pub fn shell(options: LeptosOptions, visitor: &'static str, chunks: Vec<String>) -> impl IntoView {
+/// nobody needs to log in; it is for the style sheet. `hidden` is a style of its own, for what this visitor may not use.
+/// `chunks` are the files of the page's own code.
+pub fn shell(
+    options: LeptosOptions,
+    visitor: &'static str,
+    hidden: String,
+    chunks: Vec<String>,
+) -> impl IntoView {
     // Asked for together with the rest, so that the page does not wait for one after the other.
     let preload = |file| {
         let href = format!("/pkg/{file}");
@@ -68,6 +76,7 @@ pub fn shell(options: LeptosOptions, visitor: &'static str, chunks: Vec<String>)
                 // Before the style sheet, so that the chosen theme is there when the first thing is drawn.
                 <script src="/theme.js"></script>
                 <link rel="stylesheet" href="/pkg/saltpeter.css" />
+                {(!hidden.is_empty()).then(|| view! { <style>{hidden}</style> })}
                 <link rel="modulepreload" href="/pkg/chunks.js" />
                 <HydrationScripts options />
                 {chunks.into_iter().map(preload).collect_view()}
@@ -87,17 +96,25 @@ pub fn App() -> impl IntoView {
     let live = Live::new();
     let toasts = Toasts::new();
     let confirm = Confirm::new();
+    let counts = attention::Counts::new(Totals::default());
+    provide_context(counts);
     provide_context(live);
     provide_context(toasts);
     provide_context(confirm);
     provide_context(Actions::new(live, toasts, confirm));
     view! {
-        <Title text="Saltpeter" />
+        <Title
+            text="Saltpeter"
+            formatter=move |text: String| attention::title(counts.get(), &text)
+        />
         <Router>
             <Routes fallback=NoSuchPage>
                 <ParentRoute path=path!("") view=Layout>
                     <Route path=path!("/") view=JobsPage />
                     <Route path=path!("/jobs/:job") view=JobPage />
+                    <Route path=path!("/jobs/:job/edit") view=|| chunk::page(editor::page()) />
+                    <Route path=path!("/new-job") view=|| chunk::page(editor::page()) />
+                    <Route path=path!("/import") view=|| chunk::page(import::page()) />
                     <Route path=path!("/runs") view=|| chunk::page(runs::page()) />
                     <Route path=path!("/runs/:run") view=RunPage />
                     <Route path=path!("/timeline") view=|| chunk::page(timeline::page()) />
@@ -122,9 +139,14 @@ fn Layout() -> impl IntoView {
     let first = Resource::new(move || search.get_untracked(), client::first);
     let help = RwSignal::new(false);
     let open_help = Callback::new(move |()| help.set(true));
-    keys::listen(open_help);
+    let palette = RwSignal::new(false);
+    let open_palette = Callback::new(move |()| palette.update(|open| *open = !*open));
+    keys::listen(open_help, open_palette);
     Effect::new(move || {
         live::connect(live);
+        if let Some(counts) = use_context() {
+            attention::watch(live, counts);
+        }
         live.tick();
         set_interval(move || live.tick(), Duration::from_secs(1));
     });
@@ -137,7 +159,7 @@ fn Layout() -> impl IntoView {
                 if live.begin(first) {
                     Either::Left(
                         view! {
-                            <Header help=open_help />
+                            <Header help=open_help palette=open_palette />
                             <StorageBanner />
                             <MaintenanceBanner />
                         },
@@ -154,6 +176,7 @@ fn Layout() -> impl IntoView {
             <Outlet />
         </main>
         <Help open=help />
+        <Palette open=palette help=open_help />
         <p class="notice without-script">
             "Without JavaScript this page shows the state at the moment it was loaded, and its buttons do nothing."
         </p>

@@ -9,6 +9,11 @@ pub(crate) fn job_page(job: &JobName) -> String {
     format!("/jobs/{job}")
 }
 
+/// Where a job is edited. The name is one as written, which need not be valid.
+pub(crate) fn edit_page(job: &str) -> String {
+    format!("/jobs/{}/edit", escape(job))
+}
+
 /// The page of a run.
 pub(crate) fn run_page(run: &RunId) -> String {
     format!("/runs/{run}")
@@ -22,6 +27,19 @@ pub(crate) fn machine_page(run: &RunId, machine: &MachineId) -> String {
 /// The page of a run with one attempt of one of its machines chosen.
 pub(crate) fn attempt_page(run: &RunId, machine: &MachineId, attempt: Attempt) -> String {
     format!("{}&attempt={attempt}", machine_page(run, machine))
+}
+
+/// Stands for the first machines to look at where machines are named.
+pub(crate) const ALL: &str = "*";
+
+/// The page of a run with the output of its machines merged.
+pub(crate) fn merged_page(run: &RunId) -> String {
+    format!("/runs/{run}?merged={ALL}")
+}
+
+/// Where the output of all machines of a run is downloaded.
+pub(crate) fn archive_api(run: &RunId) -> String {
+    format!("/api/v1/runs/{run}/output/archive")
 }
 
 /// Where a machine's output is read.

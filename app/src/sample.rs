@@ -38,6 +38,7 @@ pub(crate) fn overview(names: &[&str]) -> Overview {
             now: NOW,
             timezone: "UTC".to_owned(),
             confirm_above: 10,
+            editor: true,
         },
     }
 }

@@ -21,6 +21,7 @@ pub(crate) struct Server {
     /// Where wrappers connect.
     pub(crate) machines_port: u16,
     scratch: tempfile::TempDir,
+    binary: PathBuf,
     /// The wrapper's release binary.
     pub(crate) wrapper: PathBuf,
 }
@@ -54,34 +55,31 @@ impl Server {
         writeln!(text, "  default_wrapper_path: {launched}")?;
         std::fs::write(config.join("saltpeter.yaml"), text + yaml)?;
         let (port, machines_port) = (free_port()?, free_port()?);
-        let log = std::fs::File::create(scratch.path().join("server.log"))?;
-        let child = Command::new(&binary)
-            .arg("-c")
-            .arg(&config)
-            .arg("-l")
-            .arg(scratch.path().join("log"))
-            .arg("--data-dir")
-            .arg(scratch.path().join("data"))
-            .args([
-                "-b",
-                "127.0.0.1",
-                "-p",
-                &port.to_string(),
-                "-w",
-                &machines_port.to_string(),
-                "--insecure-no-auth",
-            ])
-            .stdin(Stdio::null())
-            .stdout(log.try_clone()?)
-            .stderr(log)
-            .spawn()?;
+        let child = spawn(&binary, scratch.path(), (port, machines_port))?;
         let server = Self {
             child,
             port,
             machines_port,
             scratch,
+            binary,
             wrapper,
         };
+        server.wait()?;
+        Ok(server)
+    }
+
+    /// Ends it, does something with what it keeps, and starts it again.
+    pub(crate) fn away(&mut self, meanwhile: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        meanwhile(self.dir())?;
+        self.child = spawn(&self.binary, self.dir(), (self.port, self.machines_port))?;
+        self.wait()
+    }
+
+    /// Waits until it answers.
+    fn wait(&self) -> Result<()> {
+        let server = self;
         let deadline = Instant::now() + STARTS_WITHIN;
         while server.get("/healthz").is_err() {
             if Instant::now() > deadline {
@@ -90,7 +88,7 @@ impl Server {
             }
             std::thread::sleep(Duration::from_millis(20));
         }
-        Ok(server)
+        Ok(())
     }
 
     /// Everything it keeps.
@@ -151,6 +149,34 @@ impl Server {
         ensure!(status.starts_with('2'), "{method} {path}: {head}");
         Ok(answer.split_off(end + 4))
     }
+}
+
+fn spawn(binary: &Path, dir: &Path, (port, machines_port): (u16, u16)) -> Result<Child> {
+    let log = std::fs::File::options()
+        .create(true)
+        .append(true)
+        .open(dir.join("server.log"))?;
+    let child = Command::new(binary)
+        .arg("-c")
+        .arg(dir.join("config"))
+        .arg("-l")
+        .arg(dir.join("log"))
+        .arg("--data-dir")
+        .arg(dir.join("data"))
+        .args([
+            "-b",
+            "127.0.0.1",
+            "-p",
+            &port.to_string(),
+            "-w",
+            &machines_port.to_string(),
+            "--insecure-no-auth",
+        ])
+        .stdin(Stdio::null())
+        .stdout(log.try_clone()?)
+        .stderr(log)
+        .spawn()?;
+    Ok(child)
 }
 
 impl Drop for Server {

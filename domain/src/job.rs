@@ -2,6 +2,7 @@
 
 use crate::config::Settings;
 use crate::failures::FailureLimit;
+use crate::past::{ValueMark, schedule_text};
 use crate::retention::Overrides;
 use crate::retry::Retry;
 use crate::run::KILL_GRACE;
@@ -84,8 +85,13 @@ impl Job {
     /// What a run of this job takes along, with the global defaults of `settings` filled in. Later changes
     /// of the configuration do not touch it.
     pub fn freeze(&self, settings: &Settings) -> RunSpec {
+        let schedule = &self.schedule;
         RunSpec {
             group: self.group.clone(),
+            schedule: Some(schedule_text(
+                schedule.expression(),
+                schedule.written_zone(),
+            )),
             command: self.command.clone(),
             targets: self.targets.clone(),
             number_of_targets: self.number_of_targets,
@@ -96,6 +102,7 @@ impl Job {
             cwd: self.cwd.clone(),
             user: self.user.clone(),
             env: self.env.clone(),
+            env_marks: BTreeMap::new(),
             secrets: self.secrets.clone(),
             overlap: self.overlap,
             launch: self.launch,
@@ -135,6 +142,9 @@ impl Job {
 pub struct RunSpec {
     /// The job's group.
     pub group: String,
+    /// When the job was to fire, as written; `None` in runs of versions that did not keep it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schedule: Option<String>,
     /// What `/bin/sh -c` runs.
     pub command: String,
     /// Which machines it is for.
@@ -158,6 +168,9 @@ pub struct RunSpec {
     /// Added to the command's environment.
     #[serde(with = "secret::exposed_map")]
     pub env: BTreeMap<String, Secret>,
+    /// Marks of those values, once they themselves are gone (see [`RunSpec::without_values`]).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub env_marks: BTreeMap<String, ValueMark>,
     /// Where the secrets are read that are added to it as well. Their values are never part of a run.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub secrets: BTreeMap<String, SecretSource>,
@@ -172,6 +185,25 @@ pub struct RunSpec {
 }
 
 impl RunSpec {
+    /// The same without the environment's values, as it is kept once the run is over and nothing is launched any more.
+    pub fn without_values(&self) -> Self {
+        let names = self.env.keys().cloned();
+        Self {
+            env: names.map(|name| (name, Secret::new(""))).collect(),
+            env_marks: self.env_marks().collect(),
+            ..self.clone()
+        }
+    }
+
+    /// A mark of each of the environment's values, whether it is still here or not.
+    pub fn env_marks(&self) -> impl Iterator<Item = (String, ValueMark)> {
+        self.env.iter().map(|(name, value)| {
+            let kept = self.env_marks.get(name).copied();
+            let mark = kept.unwrap_or_else(|| ValueMark::of(value.expose()));
+            (name.clone(), mark)
+        })
+    }
+
     /// The last attempt that a machine can have.
     pub fn last_attempt(&self) -> Attempt {
         self.retry.map_or(Attempt::FIRST, Retry::last)

@@ -211,3 +211,8 @@ pub fn parse_zone(name: &str) -> Result<Tz, String> {
         "{name:?} is not the name of a time zone, such as \"Europe/Berlin\"{hint}"
     ))
 }
+
+/// The days of the month that the text of a `dom` field names; `None` when it is not a valid one.
+pub(crate) fn days_of_month(text: &str) -> Option<Vec<u32>> {
+    Some(parse_field(Field::Dom, text).ok()?.set.members())
+}

@@ -231,6 +231,73 @@ fn local_machines_may_have_grains() {
 }
 
 #[test]
+fn a_provider_is_asked_when_it_is_said_whole() {
+    let with = |value: &str| {
+        let text = format!("saltpeter_config:\n  oidc: {value}\n");
+        let set = load(&[("s.yaml", &text)]);
+        let errors: Vec<String> = problems(&set)
+            .lines()
+            .filter(|line| line.contains(": error: "))
+            .map(str::to_owned)
+            .collect();
+        (set.settings.oidc.clone(), errors.join("\n"))
+    };
+    let base = "issuer: https://sso.example/r, client_id: sp, url: https://sp.example/";
+    let (provider, errors) = with(&format!(
+        "{{{base}, client_secret: {{file: /run/oidc}}, roles: [{{group: dba, role: operator, groups: [db]}}, {{role: viewer}}]}}"
+    ));
+    let provider = provider.unwrap();
+    assert_eq!(errors, "");
+    assert_eq!(
+        provider.redirect_uri(),
+        "https://sp.example/login/oidc/callback"
+    );
+    let rules: Vec<String> = provider.roles.iter().map(ToString::to_string).collect();
+    assert_eq!(rules, ["dba: operator of db", "everybody: viewer"]);
+    let all = format!("{base}, roles: [{{role: viewer}}]");
+    let mut said = Vec::new();
+    for value in [
+        "sso.example".to_owned(),
+        "{}".to_owned(),
+        format!("{{{base}}}"),
+        format!("{{{base}, roles: []}}"),
+        format!("{{{base}, roles: [viewer]}}"),
+        format!("{{{base}, roles: [{{group: a}}]}}"),
+        format!("{{{base}, roles: [{{grop: a, role: admin}}]}}"),
+        format!("{{{base}, roles: [{{group: a, role: root}}]}}"),
+        format!("{{{base}, roles: [{{group: a, role: operator, groups: []}}]}}"),
+        format!("{{{base}, roles: [{{group: a, role: viewer, groups: [db]}}]}}"),
+        format!("{{{all}, client_secret: hunter2-hunter2}}"),
+        format!("{{{all}, secret: x}}"),
+        format!("{{{all}, name: {}}}", "x".repeat(41)),
+        format!("{{{all}, scopes: ['a b']}}"),
+        all.replace("https://sso.example/r", "http://sso.example/r"),
+        all.replace("https://sso.example/r", "https://a@b"),
+        all.replace("https://sso.example/r", "https://sso.example/?x"),
+        all.replace("https://sp.example/", "http://127.0.0.1.evil.example"),
+    ] {
+        let value = if value.starts_with("issuer") {
+            format!("{{{value}}}")
+        } else {
+            value
+        };
+        let (provider, errors) = with(&value);
+        assert_eq!(provider, None, "{value}");
+        assert!(!errors.contains("hunter2"), "{errors}");
+        said.push(format!("{value}\n  {errors}"));
+    }
+    insta::assert_snapshot!(said.join("\n"));
+    for local in [
+        "http://localhost:8080",
+        "'http://[::1]:1/x'",
+        "http://127.0.0.1",
+    ] {
+        let value = all.replace("https://sso.example/r", local);
+        assert_eq!(with(&format!("{{{value}}}")).1, "", "{local}");
+    }
+}
+
+#[test]
 fn a_proxy_is_believed_when_it_is_said_which_and_by_what_header() {
     let with = |value: &str| {
         let text = format!("saltpeter_config:\n  auth_proxy: {value}\n");

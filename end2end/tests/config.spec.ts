@@ -34,3 +34,28 @@ test('the Config page names files, settings and what needs a restart', async ({ 
   await saltpeter.writeConfig('zz.yaml', 'saltpeter_config:\n  machines_ws_port: 18889\n  executor: auto\n');
   await expect(page.getByTestId('needs-restart').first()).toBeVisible();
 });
+
+test('the Config page tells where each setting comes from, and what of each file is in force', async ({ page, saltpeter }) => {
+  await saltpeter.writeConfig('secret.yaml', 'saltpeter_config:\n  elasticsearch: http://user:hunter2@127.0.0.1:1\n');
+  await saltpeter.restart();
+  await open(page, '/config');
+  const setting = (key: string) => page.getByTestId('setting-row').filter({ has: page.getByText(key, { exact: true }) });
+  await expect(setting('local_machines')).toContainText('saltpeter.yaml:3');
+  await expect(setting('machines_ws_port')).toContainText('flag');
+  await expect(setting('elasticsearch')).toContainText('secret.yaml:2');
+  await expect(setting('elasticsearch')).toContainText('http://user:••••••@127.0.0.1:1');
+  expect(await page.content()).not.toContain('hunter2');
+  await expect(setting('debug')).toBeHidden();
+  await page.getByText('Defaults that nothing changes').click();
+  await expect(setting('debug')).toContainText('default');
+  await expect(page.getByTestId('pending')).toHaveCount(0);
+
+  await saltpeter.writeConfig('zz.yaml', 'saltpeter_config:\n  executor: auto\n');
+  await expect(page.getByTestId('pending')).toContainText('1 setting waits in the files until the next start.');
+  await expect(setting('executor')).toContainText('the files say auto');
+  await saltpeter.writeConfig('broken.yaml', 'a: [\n');
+  const file = page.getByTestId('config-file').filter({ hasText: 'broken.yaml' });
+  await expect(file).toContainText('cannot be read; nothing of it is in force');
+  await expect(file).toContainText('1 error');
+  await expect(page.getByTestId('problem-row').filter({ hasText: 'broken.yaml:1:4' })).toContainText('unclosed bracket');
+});

@@ -12,8 +12,10 @@ use wasm_bindgen_futures::spawn_local;
 #[wasm_bindgen::prelude::wasm_bindgen]
 pub fn hydrate() {
     console_error_panic_hook::set_once();
-    let path = window().location().pathname().unwrap_or_default();
-    let Some(chunk) = Chunk::of(&path) else {
+    let location = window().location();
+    let path = location.pathname().unwrap_or_default();
+    let query = location.search().unwrap_or_default();
+    let Some(chunk) = Chunk::of_address(&path, &query) else {
         return take_over();
     };
     spawn_local(async move {

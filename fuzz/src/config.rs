@@ -1,15 +1,21 @@
 //! The configuration directory: one file, or two with a line `%%%` between them.
 //!
 //! Every problem has a place within its file. Unchanged bytes are not parsed again and mean the same. Jobs have safe names. What
-//! the maintenance page would write says what was wanted, and no other key of the file says anything else.
+//! the maintenance page would write says what was wanted, and no other key of the file says anything else. What the job editor
+//! writes differs from the file in the job's own lines alone.
 
 use crate::assert_plain;
 use chrono_tz::Tz;
-use saltpeter_domain::config::{FileChange, JobSet, Loader, edit_maintenance};
+use saltpeter_domain::config::{
+    FileChange, JobChange, JobSet, Loader, Trial, change_job, edit_maintenance, job_block,
+};
 use saltpeter_domain::{Maintenance, Severity};
 use saltpeter_protocol::{MachineId, UnixMillis};
 
 const NOW: UnixMillis = UnixMillis(1_762_250_400_000);
+
+/// Jobs of a file that are edited, at most.
+const JOBS_EDITED: usize = 3;
 
 /// Between two files.
 const BETWEEN: &str = "\n%%%\n";
@@ -43,8 +49,25 @@ pub fn check(data: &[u8]) {
     );
 
     if let Ok(text) = std::str::from_utf8(first) {
+        tried(text);
         edited(text, &Maintenance::default());
         edited(text, &wanted());
+        let of_first =
+            |name: &&saltpeter_protocol::JobName| *loaded.jobs[*name].source.file == *"a.yaml";
+        for name in loaded.jobs.keys().filter(of_first).take(JOBS_EDITED) {
+            job_edited(text, name.as_str());
+        }
+    }
+}
+
+/// What is said of a text before it is saved is what is said of the file afterwards.
+fn tried(text: &str) {
+    let content = FileChange::Content(text.as_bytes().to_vec());
+    let saved = Loader::new(Tz::UTC).apply([("a.yaml".to_owned(), content)], NOW);
+    let trial = Trial::new("a.yaml", text, &saved.settings, Tz::UTC, NOW);
+    assert_eq!(trial.jobs, saved.jobs);
+    for problem in &trial.problems {
+        assert!(saved.problems.contains(problem), "{problem}");
     }
 }
 
@@ -78,6 +101,52 @@ fn is_sound(loaded: &JobSet, files: &[(&str, &[u8])]) {
         };
         assert!(file.errors <= of_file(Severity::Error));
         assert!(file.warnings <= of_file(Severity::Warning));
+    }
+}
+
+/// Replaces a job by itself and by another, and deletes it.
+fn job_edited(text: &str, job: &str) {
+    let Ok(block) = job_block(text, job) else {
+        return;
+    };
+    let block = block.unwrap_or_else(|| panic!("{job:?} is in force and not found"));
+    let at = text.match_indices(&block.text).map(|(at, _)| at);
+    let around: Vec<(&str, &str)> = at
+        .map(|at| (&text[..at], &text[at + block.text.len()..]))
+        .collect();
+    let new = format!("{job}: {{schedule: '@daily', command: x, targets: '*'}}\n");
+    for change in [
+        JobChange::Replace {
+            job,
+            text: &block.text,
+        },
+        JobChange::Replace { job, text: &new },
+        JobChange::Delete { job },
+    ] {
+        let Ok(changed) = change_job(text, &change) else {
+            continue;
+        };
+        let stays = |(before, after): &(&str, &str)| {
+            changed.text.starts_with(before)
+                && changed.text.ends_with(after)
+                && changed.text.len() >= before.len() + after.len()
+        };
+        assert!(
+            around.iter().any(stays),
+            "{change:?} of {text:?}: {:?}",
+            changed.text
+        );
+    }
+    // Lines may end in several ways; edited ones end in one.
+    if !text.contains('\r') {
+        let text_of_it = &block.text;
+        let change = JobChange::Replace {
+            job,
+            text: text_of_it,
+        };
+        if let Ok(changed) = change_job(text, &change) {
+            assert_eq!(changed.text, text);
+        }
     }
 }
 

@@ -11,6 +11,7 @@ pub mod ansi;
 pub mod browser;
 pub mod config;
 pub mod cron;
+pub mod crontab;
 pub mod machine_frame;
 pub mod machine_v1;
 pub mod machine_v2;
@@ -31,11 +32,12 @@ pub const LIMIT: Duration = Duration::from_secs(2);
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them. The name is that of the directories with its inputs, too.
-pub const TARGETS: [Target; 8] = [
+pub const TARGETS: [Target; 9] = [
     ("ansi", ansi::check),
     ("browser", browser::check),
     ("config", config::check),
     ("cron", cron::check),
+    ("crontab", crontab::check),
     ("machine_frame", machine_frame::check),
     ("machine_v1", machine_v1::check),
     ("machine_v2", machine_v2::check),

@@ -82,6 +82,7 @@ replayed!(
     browser,
     config,
     cron,
+    crontab,
     machine_frame,
     machine_v1,
     machine_v2,

@@ -4,6 +4,8 @@
 mod people;
 mod reloads;
 
+pub use reloads::job_changes;
+
 use crate::VERSION;
 use crate::clock::Clock;
 use crate::config_watch::Config;

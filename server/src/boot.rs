@@ -20,6 +20,7 @@ use crate::machines::{Hub, Limits, RunKey};
 use crate::ops::{self, Ops};
 use crate::outputs::Outputs;
 use crate::pauses::Pauses;
+use crate::people::oidc::Oidc;
 use crate::people::{Auth, People};
 use crate::retention::Retention;
 use crate::runs::{History, Runs};
@@ -33,7 +34,7 @@ use crate::store::health::Health;
 use crate::store::output::OutputLog;
 use crate::telemetry;
 use crate::tls::Transport;
-use crate::ws::live::Live;
+use crate::ws::live::{Live, Patience};
 use crate::ws::machines;
 use anyhow::{Context as _, Result, bail};
 use ports::{api_address, first_link, gates};
@@ -63,6 +64,8 @@ pub struct Options {
     pub auth: Auth,
     /// What is to go wrong with the disk; nothing but in tests.
     pub faults: Faults,
+    /// How long browsers may take.
+    pub patience: Patience,
 }
 
 /// A server that is up.
@@ -271,6 +274,9 @@ pub async fn boot(options: Options, clock: Arc<dyn Clock>) -> Result<Running> {
         board,
         sinks: sink_board,
         pauses,
+        oidc: settings
+            .oidc
+            .map(|provider| Oidc::new(people.clone(), provider)),
         people,
         executor,
         executor_is: described,
@@ -306,7 +312,7 @@ pub async fn boot(options: Options, clock: Arc<dyn Clock>) -> Result<Running> {
         scheduler.run(last_instants, lifecycle.soft().clone()),
     );
     if let Some(listener) = api_listener {
-        let live = Live::new(ops.clone(), lifecycle.clone());
+        let live = Live::new(ops.clone(), lifecycle.clone(), options.patience);
         let scheme = if api_gate.is_tls() { "https" } else { "http" };
         tracing::info!("the dashboard is on {scheme}://{}", listener.local_addr()?);
         let port = Port {
@@ -335,7 +341,7 @@ pub async fn boot(options: Options, clock: Arc<dyn Clock>) -> Result<Running> {
 }
 
 /// Who starts wrappers, as the settings and this host have it, and a sentence on which and why.
-fn executor(
+pub(crate) fn executor(
     config: &Config,
     settings: &Settings,
     listens_on: IpAddr,

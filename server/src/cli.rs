@@ -1,7 +1,10 @@
 //! The command line.
 
 mod commands;
+mod import;
 mod people;
+mod remote;
+mod targets;
 
 use crate::boot::{self, Options};
 use crate::clock::{Clock, SystemClock};
@@ -9,6 +12,7 @@ use crate::people::Auth;
 use crate::serve::raise_open_files;
 use crate::settings::Flags;
 use crate::store::faults::Faults;
+use crate::ws::live::Patience;
 use crate::{VERSION, faults, telemetry};
 use clap::{ArgAction, Parser, Subcommand};
 use std::net::IpAddr;
@@ -28,8 +32,10 @@ Examples:
   saltpeter -c ./jobs --data-dir ./data       serve from directories of one's own
   saltpeter check ./jobs                      say what is wrong with the jobs in ./jobs
   saltpeter next '0 */5 * * * *' --count 3    when would that fire?
+  saltpeter import crontab /etc/crontab       make jobs of a crontab
   saltpeter user add ana --role admin         let somebody in
   saltpeter token add deploy --role operator  let a program in
+  saltpeter run backup_db --token-file ~/.sp  run a job on the server, from wherever
 
 Exit codes: 0 all is well, 1 something was found wrong or failed, 2 the command line is wrong.";
 
@@ -109,7 +115,17 @@ Example:
   saltpeter check ./jobs
   db.yaml:12:9: error: hour: 24 is out of range 0–23
 
-Exit codes: 0 no error (there may be warnings), 1 errors were found, 2 the directory cannot be read.")]
+  saltpeter check --targets ./jobs
+  backup: 02:00 daily = 0 2 * * * in Europe/Berlin
+    2025-11-10T02:00:00+01:00
+    …
+    2 of 3 machines match
+    + db1
+    + db2
+    - web1: not matched: its name does not match db*
+
+Exit codes: 0 no error (there may be warnings), 1 errors were found, or the machines could not be asked for,
+2 the directory cannot be read.")]
     Check {
         /// Directory of the job files [default: that of --configdir]
         #[arg(value_name = "CONFIGDIR")]
@@ -117,10 +133,22 @@ Exit codes: 0 no error (there may be warnings), 1 errors were found, 2 the direc
         /// Say too what the earlier implementation did otherwise with these files
         #[arg(long)]
         migrating: bool,
+        /// Print each job's next 20 times, and the machines with the reason for each that is left out
+        #[arg(long)]
+        targets: bool,
+        /// With --targets: only times after this one, RFC 3339 [default: now]
+        #[arg(long, value_name = "TIME", requires = "targets")]
+        after: Option<String>,
         /// Print the problems as JSON
         #[arg(long)]
         json: bool,
     },
+    /// Make jobs of what other schedulers have
+    #[command(
+        subcommand,
+        after_help = "Example:\n  crontab -l | saltpeter import crontab - --targets 'web*' --user deploy"
+    )]
+    Import(import::ImportCommand),
     /// Say who may log in
     #[command(
         subcommand,
@@ -133,6 +161,8 @@ Exit codes: 0 no error (there may be warnings), 1 errors were found, 2 the direc
         after_help = "Example:\n  saltpeter token add deploy --role operator --group web"
     )]
     Token(people::TokenCommand),
+    #[command(flatten)]
+    Remote(remote::RemoteCommand),
     /// Say when a schedule fires
     #[command(after_help = "\
 Example:
@@ -181,6 +211,7 @@ impl From<Serve> for Options {
                 Auth::Required
             },
             faults: Faults::default(),
+            patience: Patience::default(),
         }
     }
 }
@@ -197,15 +228,21 @@ pub fn main() -> ExitCode {
             let faults = cli.serve.faults.clone();
             serve(cli.serve.into(), faults.as_deref())
         }
+        Some(Command::Import(import::ImportCommand::Crontab(ask))) => import::crontab(&ask),
         Some(Command::User(command)) => people::user(&place, command),
         Some(Command::Token(command)) => people::token(&place, command),
+        Some(Command::Remote(command)) => remote::ask(command),
         Some(Command::Check {
             dir,
             migrating,
+            targets,
+            after,
             json,
         }) => commands::check(&commands::Check {
             dir: dir.unwrap_or(cli.serve.config_dir),
             migrating,
+            targets,
+            after,
             json,
         }),
         Some(Command::Next {

@@ -2,9 +2,14 @@
 
 mod actions;
 mod audit;
+mod config_file;
+pub mod editor;
+mod import;
+mod lines;
 mod lists;
 mod maintenance;
 mod pages;
+mod preview;
 mod timeline;
 
 use crate::audit::Trail;
@@ -16,6 +21,7 @@ use crate::machines::Wrappers;
 use crate::outputs::Outputs;
 use crate::pauses::Pauses;
 use crate::people::audit::What;
+use crate::people::oidc::Oidc;
 use crate::people::{Caller, People};
 use crate::runs::{History, Runs, StoreError};
 use crate::settings::InForce;
@@ -60,13 +66,15 @@ pub struct Parts {
     pub trail: Trail,
     /// Who may do what.
     pub people: People,
+    /// The provider at which people log in, if there is one.
+    pub oidc: Option<Oidc>,
     /// The machines.
     pub executor: Arc<dyn Executor>,
     /// How they are reached, and why so, in a sentence.
     pub executor_is: String,
     /// The time.
     pub clock: Arc<dyn Clock>,
-    /// One edit of the maintenance file at a time.
+    /// One edit of the configuration's files at a time.
     pub editing: tokio::sync::Mutex<()>,
 }
 
@@ -107,6 +115,11 @@ impl Ops {
     /// The proxy that vouches for people, as at the start.
     pub fn auth_proxy(&self) -> Option<&AuthProxy> {
         self.parts.settings.started_with().auth_proxy.as_ref()
+    }
+
+    /// The provider at which people log in, as at the start.
+    pub fn oidc(&self) -> Option<&Oidc> {
+        self.parts.oidc.as_ref()
     }
 
     /// Nothing, if `caller` may run, kill and pause this job. One that is in no file is of no group.

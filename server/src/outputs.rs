@@ -1,12 +1,25 @@
 //! The output of all machines of all runs, for whoever shows it.
 
+mod archive;
+mod lines;
+mod merge;
+mod same;
+mod search;
+
+#[cfg(test)]
+mod proptests;
+
 use crate::store::output::{Durable, Following, OutputLog};
 use saltpeter_protocol::api::{OutputFrom, OutputLength, OutputSlice};
 use saltpeter_protocol::{Attempt, MachineId, RunId};
 use std::collections::BTreeMap;
-use tokio::sync::watch;
+use std::sync::Arc;
+use tokio::sync::{Semaphore, watch};
 
 pub use crate::store::output::{OutputError, OutputReader};
+pub use archive::{ArchiveError, Entry};
+pub use merge::{MAX_LINES, MAX_MACHINES, Merge};
+pub use search::Until;
 
 /// The most that a [`Follower`] gives at once, in bytes.
 pub const SLICE: usize = 256 * 1024;
@@ -15,12 +28,22 @@ pub const SLICE: usize = 256 * 1024;
 #[derive(Clone)]
 pub struct Outputs {
     log: OutputLog,
+    /// One for each search that may go on.
+    searches: Arc<Semaphore>,
+    pace: search::Pace,
+    /// One for each page of lines that may be read.
+    merges: Arc<Semaphore>,
 }
 
 impl Outputs {
     /// Over the output log.
     pub fn new(log: OutputLog) -> Self {
-        Self { log }
+        Self {
+            log,
+            searches: Arc::new(Semaphore::new(search::AT_ONCE)),
+            pace: search::Pace::default(),
+            merges: Arc::new(Semaphore::new(merge::AT_ONCE)),
+        }
     }
 
     /// How much there is of each attempt of a run's machines; those without any are left out.

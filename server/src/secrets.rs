@@ -1,4 +1,4 @@
-//! Where the secrets of jobs are read: files that this server's user alone can read, and its own environment. They are
+//! Where the secrets of jobs, and that of `oidc`, are read: files that this server's user alone can read, and its own environment. They are
 //! read anew each time, so that one that was changed is the new one from then on, and kept nowhere.
 
 use saltpeter_domain::Secret;
@@ -22,7 +22,7 @@ const TOO_OPEN: u32 = 0o027;
 pub enum SecretError {
     /// A file cannot be read.
     #[error(
-        "secret {name}: {path} cannot be read: {source}. The job's file says where it is; this server's user must be able to read it"
+        "secret {name}: {path} cannot be read: {source}. The configuration says where it is; this server's user must be able to read it"
     )]
     File {
         /// The secret.

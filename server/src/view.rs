@@ -6,14 +6,15 @@ use saltpeter_domain::job::LaunchWay;
 use saltpeter_domain::schedule::DstNote;
 use saltpeter_domain::{Job, Maintenance};
 use saltpeter_protocol::api::{
-    ConfigEntry, ConfigFile, ConfigFileState, DstMark, FireTime, JobRow, MachineRow,
-    MaintenanceView, OutputLength, Problem, Severity,
+    ConfigEntry, ConfigFile, ConfigFileState, DstMark, FireTime, JobPreview, JobRow, MachineRow,
+    MaintenanceView, OutputLength, Problem, Severity, TargetRow,
 };
 use saltpeter_protocol::{Attempt, MachineId, UnixMillis};
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 
-/// How many fire times a job's page shows.
-const UPCOMING: usize = 10;
+/// How many fire times a job's page and a preview show.
+const UPCOMING: usize = 20;
 
 /// A job's row without its runs.
 pub fn job_row(job: &Job, zone: Tz, now: UnixMillis) -> JobRow {
@@ -48,7 +49,7 @@ pub fn set_output(row: &mut MachineRow, lengths: &BTreeMap<(MachineId, Attempt),
 /// Every key of a job with the value that it has in the end.
 pub fn effective(job: &Job, settings: &Settings, zone: Tz) -> Vec<ConfigEntry> {
     let spec = job.freeze(settings);
-    let count = |number: Option<std::num::NonZeroU32>, none: &str| {
+    let count = |number: Option<NonZeroU32>, none: &str| {
         number.map_or_else(|| none.to_owned(), |number| number.to_string())
     };
     let text = |text: &Option<String>| text.clone().unwrap_or_else(|| "–".to_owned());
@@ -134,14 +135,27 @@ pub fn upcoming(job: &Job, zone: Tz, now: UnixMillis) -> Vec<FireTime> {
         .collect()
 }
 
-/// Everything wrong with the configuration.
-pub fn problems(jobs: &JobSet) -> Vec<Problem> {
-    let last_good = |file: &str| {
-        jobs.files
-            .iter()
-            .any(|known| &*known.name == file && known.state == FileState::LastGood)
-    };
-    let problem = |problem: &config::Problem| Problem {
+/// What a job would do from `now` on. `machines` is what matches, or why that is not known.
+pub fn job_preview(
+    job: &Job,
+    zone: Tz,
+    now: UnixMillis,
+    machines: Result<Vec<TargetRow>, String>,
+) -> JobPreview {
+    JobPreview {
+        job: job.name.clone(),
+        schedule: job.schedule.words(),
+        expression: job.schedule.expression().to_owned(),
+        timezone: job.schedule.zone(zone).name().to_owned(),
+        upcoming: upcoming(job, zone, now),
+        takes: job.number_of_targets.map(NonZeroU32::get),
+        machines,
+    }
+}
+
+/// A problem; `last_good` tells whether an earlier version of its file is in force.
+pub fn problem(problem: &config::Problem, last_good: bool) -> Problem {
+    Problem {
         file: problem.file.to_string(),
         line: problem.line,
         column: problem.column,
@@ -151,21 +165,35 @@ pub fn problems(jobs: &JobSet) -> Vec<Problem> {
         },
         message: problem.message.clone(),
         job: problem.job.clone(),
-        last_good_in_force: last_good(&problem.file),
+        last_good_in_force: last_good,
+    }
+}
+
+/// Everything wrong with the configuration.
+pub fn problems(jobs: &JobSet) -> Vec<Problem> {
+    let last_good = |file: &str| {
+        jobs.files
+            .iter()
+            .any(|known| &*known.name == file && known.state == FileState::LastGood)
     };
-    jobs.problems.iter().map(problem).collect()
+    let row = |found: &config::Problem| problem(found, last_good(&found.file));
+    jobs.problems.iter().map(row).collect()
 }
 
 /// The files of the configuration.
 pub fn files(jobs: &JobSet) -> Vec<ConfigFile> {
+    let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
     let file = |file: &config::FileInfo| ConfigFile {
         name: file.name.to_string(),
-        jobs: u32::try_from(file.jobs).unwrap_or(u32::MAX),
-        loaded: file.loaded_at.unwrap_or_default(),
+        jobs: count(file.jobs),
+        loaded: file.loaded_at,
+        errors: count(file.errors),
+        warnings: count(file.warnings),
         state: match file.state {
             FileState::Current => ConfigFileState::InForce,
             FileState::LastGood => ConfigFileState::LastGoodInForce,
-            FileState::Partial | FileState::Rejected => ConfigFileState::PartlyInForce,
+            FileState::Partial => ConfigFileState::PartlyInForce,
+            FileState::Rejected => ConfigFileState::NotInForce,
         },
     };
     jobs.files.iter().map(file).collect()

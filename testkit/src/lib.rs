@@ -14,6 +14,7 @@ pub use client::{Answer, Client};
 pub use front::{Exchange, Front};
 pub use salt::{SaltLab, Stopped};
 pub use site::{Server, Site};
+pub use tls::{client_trusting, renew_certificate};
 pub use wrapper::FakeWrapper;
 
 use std::time::Duration;

@@ -10,6 +10,7 @@ use saltpeter_server::machines::RunKey;
 use saltpeter_server::people::Auth;
 use saltpeter_server::settings::Flags;
 use saltpeter_server::store::faults::Faults;
+use saltpeter_server::ws::live::Patience;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -90,6 +91,7 @@ impl Site {
             },
             auth: Auth::InsecureNone,
             faults: self.faults.clone(),
+            patience: Patience::default(),
         };
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)

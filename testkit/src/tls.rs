@@ -1,11 +1,39 @@
-//! TLS for services of tests.
+//! TLS for services and clients of tests.
 
 use anyhow::Result;
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
-use rustls::ServerConfig;
-use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedKey, IsCa, Issuer, KeyPair};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use std::fs;
+use std::path::Path;
 use std::sync::Arc;
-use tokio_rustls::TlsAcceptor;
+use tokio_rustls::{TlsAcceptor, TlsConnector};
+
+/// Writes a new certificate for `host`, vouched for by itself, and its key to `cert.pem` and `key.pem` in `dir`.
+pub fn renew_certificate(dir: &Path, host: &str) -> Result<CertificateDer<'static>> {
+    let CertifiedKey { cert, signing_key } = rcgen::generate_simple_self_signed([host.to_owned()])?;
+    // As tools for certificates do it: each file is there whole.
+    for (name, pem) in [
+        ("key.pem", signing_key.serialize_pem()),
+        ("cert.pem", cert.pem()),
+    ] {
+        fs::write(dir.join("new"), pem)?;
+        fs::rename(dir.join("new"), dir.join(name))?;
+    }
+    Ok(cert.der().clone())
+}
+
+/// A client that trusts `root` and nobody else.
+pub fn client_trusting(root: &CertificateDer<'static>) -> Result<TlsConnector> {
+    let mut roots = RootCertStore::empty();
+    roots.add(root.clone())?;
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(TlsConnector::from(Arc::new(config)))
+}
 
 /// An authority that nobody knows yet, and a service on 127.0.0.1 with a certificate of it.
 pub(crate) struct Authority {

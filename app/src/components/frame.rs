@@ -1,5 +1,6 @@
 //! What stands around every page: navigation, connection, clock, theme, maintenance.
 
+use super::bell::BellToggle;
 use super::when::When;
 use crate::actions::{Action, use_actions};
 use crate::browser;
@@ -19,6 +20,8 @@ const THEME_KEY: &str = "saltpeter.theme";
 pub(crate) fn Header(
     /// Opens the help.
     help: Callback<()>,
+    /// Opens the palette.
+    palette: Callback<()>,
 ) -> impl IntoView {
     view! {
         <header class="bar">
@@ -45,8 +48,19 @@ pub(crate) fn Header(
                 </a>
             </nav>
             <div class="tools">
+                <button
+                    class="quiet palette-button"
+                    title="Go to a job, a page or a run, or do something (Ctrl+K, ⌘K)"
+                    aria-label="Go to, or do"
+                    data-testid="palette-button"
+                    on:click=move |_| palette.run(())
+                >
+                    <span aria-hidden="true">"⌕"</span>
+                    <kbd aria-hidden="true">"⌘K"</kbd>
+                </button>
                 <ConnectionBadge />
                 <ClockToggle />
+                <BellToggle />
                 <ThemeToggle />
                 <button
                     class="quiet help-button"
@@ -116,7 +130,7 @@ fn ConnectionBadge() -> impl IntoView {
         <span class="badge" data-testid="conn-badge" data-state=move || state() role="status">
             <span class="dot" aria-hidden="true"></span>
             <span>{move || state()}</span>
-            <span class="badge-detail">{move || detail()}</span>
+            <span class="badge-detail" aria-live="off">{move || detail()}</span>
         </span>
     }
     .into_any()

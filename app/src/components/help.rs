@@ -4,7 +4,8 @@ use super::marks::Mark;
 use leptos::html;
 use leptos::prelude::*;
 
-const KEYS: [(&str, &str); 14] = [
+const KEYS: [(&str, &str); 17] = [
+    ("⌘K", "go to, or do (Ctrl+K)"),
     ("/", "filter"),
     ("↓ ↑", "next, previous row"),
     ("g j", "Jobs"),
@@ -16,8 +17,10 @@ const KEYS: [(&str, &str); 14] = [
     ("r", "run now, or again"),
     ("k", "kill (asks first)"),
     ("p", "pause, resume"),
+    ("e", "edit the job"),
     ("f", "follow the output"),
     ("w", "wrap long lines"),
+    ("s", "search the output"),
     ("?", "this help"),
 ];
 

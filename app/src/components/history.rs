@@ -14,7 +14,7 @@ use std::time::Duration;
 
 const STEP: u64 = 8;
 const HEIGHT: u64 = 72;
-/// Room for the cross above a run that did not end well.
+/// Room for the shape above a run that did not end well.
 const ROOM: u64 = 8;
 
 fn took(run: &RunSummary) -> Option<Duration> {
@@ -145,12 +145,12 @@ fn Chart(runs: Signal<Vec<RunSummary>>) -> impl IntoView {
             let text =
                 |length: Option<Duration>| length.map_or_else(|| "–".to_owned(), format::duration);
             view! {
-                <figure class="chart">
+                <figure class="chart" data-testid="chart">
+                    // Said in words below, and run by run in the table; the keyboard need not go through it twice.
                     <svg
                         viewBox=format!("0 0 {} {HEIGHT}", width.max(STEP * 30))
                         preserveAspectRatio="xMinYMax meet"
-                        role="img"
-                        aria-label="How long the runs took, oldest to newest"
+                        aria-hidden="true"
                     >
                         {bars}
                         {rule("rule-half", half)}
@@ -158,22 +158,51 @@ fn Chart(runs: Signal<Vec<RunSummary>>) -> impl IntoView {
                     </svg>
                     <figcaption>
                         <span>
-                            <b>"p50"</b>
-                            " "
+                            {key("rule-half")} <b>"p50"</b>" "
                             {text(half)}
                         </span>
                         <span>
-                            <b>"p95"</b>
-                            " "
+                            {key("rule-most")} <b>"p95"</b>" "
                             {text(most)}
                         </span>
-                        <span class="weak">{format::amount(runs.len() as u64, "run")}</span>
+                        <span>
+                            <b>"longest"</b>" "
+                            {text(runs.iter().filter_map(took).max())}
+                        </span>
+                        <span class="weak">{words(runs)}</span>
                     </figcaption>
                 </figure>
             }
         })
     };
     view! { {move || content()} }
+}
+
+/// A piece of the line that it explains.
+fn key(class: &'static str) -> impl IntoView {
+    view! {
+        <svg class="key" viewBox="0 0 16 4" width="16" height="4" aria-hidden="true">
+            <line class=class x1="0" x2="16" y1="2" y2="2" />
+        </svg>
+    }
+}
+
+/// The chart in words: "the newest 100 runs: 95 succeeded, 3 failed, 2 killed".
+fn words(runs: &[RunSummary]) -> String {
+    let mut counts: Vec<(&'static str, u64)> = Vec::new();
+    for run in runs {
+        let word = run_word(&run.state);
+        match counts.iter_mut().find(|(known, _)| *known == word) {
+            Some((_, count)) => *count += 1,
+            None => counts.push((word, 1)),
+        }
+    }
+    let mut text = format!("the newest {}:", format::amount(runs.len() as u64, "run"));
+    for (at, (word, count)) in counts.iter().enumerate() {
+        let comma = if at == 0 { "" } else { "," };
+        text.push_str(&format!("{comma} {} {word}", format::number(*count)));
+    }
+    text
 }
 
 fn bar(index: u64, run: &RunSummary, top: u64) -> impl IntoView + use<> {
@@ -190,7 +219,7 @@ fn bar(index: u64, run: &RunSummary, top: u64) -> impl IntoView + use<> {
         _ => format!("{}: {}", run.id, run_word(&run.state)),
     };
     view! {
-        <a href=routes::run_page(&run.id)>
+        <a href=routes::run_page(&run.id) tabindex="-1">
             <title>{title}</title>
             <rect
                 class=format!("bar {}", mark.class())
@@ -199,19 +228,28 @@ fn bar(index: u64, run: &RunSummary, top: u64) -> impl IntoView + use<> {
                 width=STEP - 2
                 height=height
             />
-            {mark
-                .is_bad()
-                .then(|| {
-                    view! {
-                        <path
-                            class=format!("cross {}", mark.class())
-                            d=format!("M{} {}l4 4m0 -4l-4 4", x + 1, HEIGHT - height - 6)
-                        />
-                    }
+            {shape(mark)
+                .map(|shape| {
+                    let (x, y) = (x + 1, HEIGHT - height - 6);
+                    view! { <path class=format!("cross {}", mark.class()) d=format!("M{x} {y}{shape}") /> }
                 })}
         </a>
     }
     .into_any()
+}
+
+/// What stands above the bar of a run that did not end well, four wide and four high: no two outcomes differ by their
+/// colour alone.
+fn shape(mark: Mark) -> Option<&'static str> {
+    Some(match mark {
+        Mark::Failed => "l4 4m0 -4l-4 4",
+        Mark::TimedOut => "h4m-2 0v4",
+        Mark::Lost => "m2 0a2 2 0 1 0 .01 0",
+        Mark::Killed => "m4 0l-4 4",
+        Mark::Maintenance | Mark::Skipped => "m0 2h4",
+        Mark::Running | Mark::Waiting => "m0 1l2 2l2 -2",
+        Mark::Succeeded | Mark::Never => return None,
+    })
 }
 
 #[cfg(test)]
@@ -219,6 +257,20 @@ mod tests {
     use super::*;
     use crate::sample;
     use saltpeter_protocol::{RunOutcome, UnixMillis};
+
+    #[test]
+    fn the_chart_is_told_in_words() {
+        let run = |outcome| {
+            let at = sample::NOW;
+            sample::summary("a_1", RunState::Ended { at, outcome })
+        };
+        let runs = [
+            run(RunOutcome::Succeeded),
+            run(RunOutcome::Failed),
+            run(RunOutcome::Succeeded),
+        ];
+        assert_eq!(words(&runs), "the newest 3 runs: 2 succeeded, 1 failed");
+    }
 
     #[test]
     fn percentiles_are_of_runs_that_began() {

@@ -13,12 +13,17 @@ use web_sys::HtmlElement;
 const SECOND_KEY_WITHIN: i64 = 1_500;
 
 /// Listens for keys as long as the page stands.
-pub(crate) fn listen(help: Callback<()>) {
+pub(crate) fn listen(help: Callback<()>, palette: Callback<()>) {
     let navigate = use_navigate();
     let after_g = StoredValue::new(0_i64);
     Effect::new(move || {
         let navigate = navigate.clone();
         let handle = window_event_listener(ev::keydown, move |event| {
+            if is_palette(&event) {
+                event.prevent_default();
+                palette.run(());
+                return;
+            }
             if event.ctrl_key() || event.meta_key() || event.alt_key() || event.default_prevented()
             {
                 return;
@@ -57,7 +62,7 @@ pub(crate) fn listen(help: Callback<()>) {
                     }
                 }
                 "ArrowDown" | "ArrowUp" if step(key == "ArrowDown") => event.prevent_default(),
-                "r" | "k" | "f" | "w" | "p" => {
+                "r" | "k" | "f" | "w" | "p" | "e" | "s" => {
                     if let Some(button) = button(&key) {
                         event.prevent_default();
                         button.click();
@@ -68,6 +73,15 @@ pub(crate) fn listen(help: Callback<()>) {
         });
         on_cleanup(move || handle.remove());
     });
+}
+
+/// `⌘K` or `Ctrl+K`, wherever one is typing, unless a question or the help is open.
+fn is_palette(event: &ev::KeyboardEvent) -> bool {
+    (event.ctrl_key() || event.meta_key())
+        && !event.alt_key()
+        && !event.shift_key()
+        && event.key().eq_ignore_ascii_case("k")
+        && browser::find("dialog[open]:not(.palette)").is_none()
 }
 
 /// Whether a key goes into a field or a dialog.

@@ -2,9 +2,10 @@
 
 use crate::format;
 use crate::live::Live;
-use crate::output::{Shown, Style};
+use crate::output::{Line, Marked, Marking, Shown, Style};
 use leptos::prelude::*;
 use saltpeter_protocol::UnixMillis;
+use saltpeter_protocol::api::SearchHit;
 
 /// How the time of each line is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,7 +37,8 @@ impl Times {
         }
     }
 
-    fn text(self, at: UnixMillis, begun: UnixMillis, offset: i32) -> Option<String> {
+    /// A time so shown; `offset` is the zone's, in minutes.
+    pub(crate) fn text(self, at: UnixMillis, begun: UnixMillis, offset: i32) -> Option<String> {
         match self {
             Self::Off => None,
             Self::Relative => {
@@ -59,6 +61,8 @@ pub(crate) struct LineContext {
     pub(crate) begun: UnixMillis,
     /// Lines that are marked, from and to, both from 1.
     pub(crate) chosen: RwSignal<Option<(u64, u64)>>,
+    /// What was searched for.
+    pub(crate) marked: RwSignal<Marked>,
     /// A line's number was clicked; with true the range is to reach there.
     pub(crate) choose: Callback<(u64, bool)>,
 }
@@ -67,6 +71,7 @@ pub(crate) struct LineContext {
 pub(crate) fn line_view(shown: Shown, context: &LineContext) -> impl IntoView + use<> {
     let context = *context;
     let number = shown.number + 1;
+    let hits = Memo::new(move |_| context.marked.with(|marked| marked.of_line(number - 1)));
     let chosen = move || {
         context
             .chosen
@@ -79,7 +84,7 @@ pub(crate) fn line_view(shown: Shown, context: &LineContext) -> impl IntoView + 
     };
     let missing = shown.line.is_none();
     let line = shown.line.unwrap_or_default();
-    let at = line.at;
+    let (at, stderr, cut) = (line.at, line.stderr, line.cut);
     let time = move || {
         let offset = match context.times.get() {
             Times::Absolute => context.live.offset_minutes(at),
@@ -91,37 +96,50 @@ pub(crate) fn line_view(shown: Shown, context: &LineContext) -> impl IntoView + 
             .text(at, context.begun, offset)
             .map(|text| view! { <span class="line-time">{text}</span> })
     };
-    let pieces: Vec<_> = line
-        .pieces()
-        .map(|(style, text)| piece(style, text.to_owned()))
-        .collect();
+    let pieces = move || hits.with(|hits| pieces(&line, hits));
     view! {
         <div
             class="line"
             class:selected=move || chosen()
             class:missing=missing
-            class:stderr=line.stderr
+            class:stderr=stderr
             data-testid="output-line"
             data-line=number
-            data-stream=if line.stderr { "stderr" } else { "stdout" }
+            data-stream=if stderr { "stderr" } else { "stdout" }
         >
             <a class="line-number" href=format!("#L{number}") tabindex="-1" on:click=choose>
                 {number}
             </a>
-            <span class="line-mark" title=line.stderr.then_some("standard error")>
-                {if line.stderr { "E" } else { "" }}
+            <span class="line-mark" title=stderr.then_some("standard error")>
+                {if stderr { "E" } else { "" }}
             </span>
             {move || time()}
             <span class="line-text">
                 {pieces}
-                {line
-                    .cut
+                {cut
                     .then(|| {
                         view! { <em class="line-cut">" … the line goes on; the download has all of it"</em> }
                     })}
             </span>
         </div>
     }
+}
+
+/// A line's text with its looks, and with its hits marked.
+pub(crate) fn pieces(line: &Line, hits: &[(SearchHit, Marking)]) -> Vec<AnyView> {
+    let pieces = line.marked(hits).into_iter();
+    let piece = |(style, marking, text): (Style, Marking, &str)| {
+        let piece = piece(style, text.to_owned());
+        match marking {
+            Marking::None => piece,
+            Marking::Hit => view! { <mark>{piece}</mark> }.into_any(),
+            Marking::Current => {
+                view! { <mark class="current" data-testid="search-current">{piece}</mark> }
+                    .into_any()
+            }
+        }
+    };
+    pieces.map(piece).collect()
 }
 
 fn piece(style: Style, text: String) -> AnyView {

@@ -88,7 +88,7 @@ pub(crate) fn MachineHead(
                 .then(|| {
                     view! {
                         <button
-                            class="danger small"
+                            class="danger small deed"
                             data-testid="kill-machine"
                             disabled=move || killing()
                             on:click=move |_| actions.kill(action.clone())

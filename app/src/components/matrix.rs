@@ -72,6 +72,13 @@ pub(crate) fn first_to_show(detail: &RunDetail) -> Option<MachineId> {
         .map(|cell| cell.machine.clone())
 }
 
+/// The first `most` machines in the order in which somebody should look at them.
+pub(crate) fn in_order(detail: &RunDetail, most: usize) -> Vec<MachineId> {
+    let groups = groups(detail);
+    let cells = groups.iter().flat_map(|group| &group.machines);
+    cells.take(most).map(|cell| cell.machine.clone()).collect()
+}
+
 /// The machines of a run.
 #[component]
 pub(crate) fn Matrix(

@@ -1,5 +1,7 @@
 //! What is wrong with the configuration.
 
+use crate::live::use_live;
+use crate::routes;
 use leptos::prelude::*;
 use saltpeter_protocol::api::{Problem, Severity};
 use std::sync::Arc;
@@ -20,11 +22,18 @@ pub(crate) fn ProblemList(
     #[prop(into)]
     problems: Signal<Arc<Vec<Problem>>>,
 ) -> impl IntoView {
-    let rows = move || problems.with(|problems| problems.iter().map(row).collect_view());
+    let live = use_live();
+    let rows = move || {
+        let has_editor = live.server().is_some_and(|server| server.editor);
+        problems.with(|problems| {
+            let row = |problem| row(problem, has_editor);
+            problems.iter().map(row).collect_view()
+        })
+    };
     view! { <ul class="problems">{move || rows()}</ul> }
 }
 
-fn row(problem: &Problem) -> impl IntoView + use<> {
+fn row(problem: &Problem, has_editor: bool) -> impl IntoView + use<> {
     let (symbol, class) = match problem.severity {
         Severity::Error => ("✕", "mark failed"),
         Severity::Warning => ("⚠\u{fe0e}", "mark maintenance"),
@@ -37,6 +46,18 @@ fn row(problem: &Problem) -> impl IntoView + use<> {
             <code class="place">{place(problem)}</code>
             <span class="message">
                 {problem.job.clone().map(|job| view! { <strong>{job} " "</strong> })}
+                {problem
+                    .job
+                    .as_deref()
+                    .filter(|_| has_editor)
+                    .map(|job| {
+                        view! {
+                            <a class="for-admins" href=routes::edit_page(job)>
+                                "Edit"
+                            </a>
+                            " "
+                        }
+                    })}
                 <span class="severity">{problem.severity.as_str()} ": "</span>
                 {problem.message.clone()}
                 {problem

@@ -1,11 +1,14 @@
 //! A run with its machines and the output of one of them.
 
+use super::listing::{self, Merged, Picked, to_merge};
 use super::machine_head::MachineHead;
 use super::marks::{Mark, MarkIcon, run_word};
 use super::matrix::{Matrix, first_to_show};
 use super::output_pane::{OutputPane, Source, Start};
+use super::same::same_output;
 use super::when::{Lasting, When};
 use crate::actions::{Action, use_actions};
+use crate::chunk;
 use crate::client;
 use crate::components::shown::Shown;
 use crate::format;
@@ -13,7 +16,9 @@ use crate::live::use_live;
 use crate::routes;
 use leptos::either::{Either, EitherOf3};
 use leptos::prelude::*;
-use saltpeter_protocol::api::{ApiError, Counts, MachineRow, RunDetail, RunSummary};
+use saltpeter_protocol::api::{
+    ApiError, Counts, LinesPage, MachineRow, RunDetail, RunSummary, SameOutput,
+};
 use saltpeter_protocol::{Attempt, MachineId, RunCause, RunId, RunOutcome, RunState};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -23,6 +28,8 @@ use std::sync::Arc;
 pub(crate) struct RunBundle {
     detail: RunDetail,
     output: Option<(Source, Start)>,
+    merged: Option<(Vec<MachineId>, LinesPage)>,
+    same: Option<Vec<SameOutput>>,
 }
 
 /// What the address asks for.
@@ -44,9 +51,30 @@ fn attempt_to_show(row: &MachineRow, asked: Option<&Asked>) -> Attempt {
 }
 
 impl RunBundle {
-    /// Reads a run, and the output of the machine asked for or of the first one to look at.
-    pub(crate) async fn read(run: RunId, asked: Option<Asked>) -> Result<Self, ApiError> {
+    /// Reads a run, and the output of the machine asked for or of the first one to look at; or of several, merged.
+    pub(crate) async fn read(
+        run: RunId,
+        asked: Option<Asked>,
+        merged: Option<String>,
+    ) -> Result<Self, ApiError> {
         let detail = client::run(run.clone()).await?;
+        let same = match detail.machines.len() {
+            // The page asks again for what could not be read.
+            2.. => client::same_output(run.clone()).await.ok(),
+            _ => None,
+        };
+        let machines = merged
+            .map(|text| to_merge(&detail, &text))
+            .unwrap_or_default();
+        if !machines.is_empty() {
+            let page = merge(run, machines.clone()).read().await.ok();
+            return Ok(Self {
+                detail,
+                output: None,
+                merged: page.map(|page| (machines, page)),
+                same,
+            });
+        }
         let machine = asked.as_ref().map(|asked| asked.machine.clone());
         let machine = machine.or_else(|| first_to_show(&detail));
         let row = detail
@@ -66,12 +94,26 @@ impl RunBundle {
             }
             None => None,
         };
-        Ok(Self { detail, output })
+        Ok(Self {
+            detail,
+            output,
+            merged: None,
+            same,
+        })
     }
 
     /// Its name.
     pub(crate) fn run(&self) -> &RunId {
         &self.detail.summary.id
+    }
+}
+
+fn merge(run: RunId, machines: Vec<MachineId>) -> Picked {
+    Picked {
+        run,
+        machines,
+        attempt: None,
+        stderr: false,
     }
 }
 
@@ -83,12 +125,22 @@ pub(crate) fn RunView(
     /// The machine and the attempt that the address asks for.
     #[prop(into)]
     asked: Signal<Option<Asked>>,
+    /// The machines whose output the address asks to be merged.
+    #[prop(into)]
+    merged: Signal<Option<String>>,
     /// Whether it stands within another page, under that page's head.
     within: bool,
 ) -> impl IntoView {
     let live = use_live();
-    let RunBundle { detail, output } = bundle;
+    let RunBundle {
+        detail,
+        output,
+        merged: merged_start,
+        same,
+    } = bundle;
     let output = StoredValue::new(output);
+    let merged_start = StoredValue::new(merged_start);
+    let same = StoredValue::new(same);
     let id = detail.summary.id.clone();
     let begun = detail.summary.created;
     let initial = Arc::new(detail);
@@ -136,20 +188,49 @@ pub(crate) fn RunView(
             })
         })
     };
+    let running = Signal::derive(move || detail.with(|detail| !detail.summary.state.is_ended()));
+    let count = Memo::new(move |_| detail.with(|detail| detail.machines.len()));
+    let merging = Memo::new(move |_| {
+        // Which are the first ones to look at changes; those that are shown stay.
+        let all = count.get();
+        let machines = detail.with_untracked(|detail| Some(to_merge(detail, &merged.get()?)));
+        machines.filter(|machines| all > 0 && !machines.is_empty())
+    });
+    let id_of_merged = id.clone();
+    let several = move |machines: Vec<MachineId>| {
+        let first = merged_start.with_value(|start| {
+            let (of, page) = start.as_ref()?;
+            (*of == machines).then(|| page.clone())
+        });
+        let all = count.get_untracked();
+        chunk::page(listing::merged(Box::new(Merged {
+            run: id_of_merged.clone(),
+            machines,
+            all,
+            begun,
+            running,
+            first,
+        })))
+    };
+    let id_of_same = id.clone();
+    let many = Memo::new(move |_| count.get() > 1);
+    let same = move || {
+        many.get()
+            .then(|| same_output(id_of_same.clone(), detail, same.get_value()))
+    };
     let pane = move || match source.get() {
         Some(source) => {
             let start = output.with_value(|output| {
                 let (of, start) = output.as_ref()?;
                 (*of == source).then(|| start.clone())
             });
-            Either::Left(view! { <OutputPane source begun start /> })
+            Either::Left(view! { <OutputPane source begun running start /> })
         }
         None => Either::Right(view! { <NoMachines detail /> }),
     };
-    view! {
-        <section class="run" class:within=within>
-            <RunHead detail within />
-            <Matrix detail selected />
+    let one = move || {
+        let id = id.clone();
+        view! {
             {move || {
                 row.get()
                     .map(|row| {
@@ -158,6 +239,18 @@ pub(crate) fn RunView(
                     })
             }}
             {move || pane()}
+        }
+        .into_any()
+    };
+    view! {
+        <section class="run" class:within=within>
+            <RunHead detail within />
+            <Matrix detail selected />
+            {move || same()}
+            {move || match merging.get() {
+                Some(machines) => several(machines),
+                None => one(),
+            }}
         </section>
     }
     .into_any()
@@ -296,12 +389,12 @@ fn RunHead(detail: Memo<Arc<RunDetail>>, within: bool) -> impl IntoView {
                         },
                     )
                 }}
-                <span class="state" data-testid="run-state" data-state=move || word()>
+                <span class="state" role="status" data-testid="run-state" data-state=move || word()>
                     <MarkIcon mark />
                     {move || word()}
                 </span>
             </div>
-            <div class="buttons">
+            <div class="buttons deed">
                 <Shown when=again>
                     <button
                         data-testid="run-again"

@@ -18,7 +18,9 @@ pub(crate) fn When(
             .map_or_else(|| "–".to_owned(), |at| format::relative(at, live.now()))
     };
     view! {
+        // Who is told when a region changes is not told of each second.
         <time
+            aria-live="off"
             datetime=move || at.get().map(format::iso)
             title=move || at.get().map(|at| live.absolute(at))
         >
@@ -49,5 +51,5 @@ pub(crate) fn Lasting(
             }
         }
     };
-    view! { <span class="lasting">{move || text()}</span> }
+    view! { <span class="lasting" aria-live="off">{move || text()}</span> }
 }

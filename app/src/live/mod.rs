@@ -1,5 +1,6 @@
 //! The live state of a tab: what the server says over the socket, and what pages read of it.
 
+mod cell;
 mod feed;
 mod reducer;
 #[cfg(target_arch = "wasm32")]

@@ -1,12 +1,17 @@
 //! What a tab knows, and how a message changes it. Pure.
 
+use crate::components::marks::last_failed;
 use saltpeter_protocol::api::{
-    JobRow, MachineRow, MaintenanceView, Overview, Problem, RunDetail, ServerView, StorageTrouble,
+    JobRow, MachineRow, MaintenanceView, Overview, Problem, RunDetail, RunSummary, ServerView,
+    StorageTrouble,
 };
 use saltpeter_protocol::live::{Event, ServerMessage, SubscriptionId};
 use saltpeter_protocol::{JobName, RunId, UnixMillis};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+
+/// Runs that are kept to be told of. Who gets so many at once looks for himself.
+pub const MAX_FAILURES: usize = 100;
 
 /// Everything that pages show of the server's state.
 #[derive(Debug, Clone)]
@@ -23,6 +28,8 @@ pub struct State {
     pub troubles: Arc<Vec<StorageTrouble>>,
     /// The server.
     pub server: ServerView,
+    /// Runs that have not ended well while this was looking on, and nobody has been told of.
+    failures: Vec<RunSummary>,
     /// Runs that are watched.
     runs: BTreeMap<RunId, Watched>,
 }
@@ -67,7 +74,24 @@ impl State {
             maintenance: overview.maintenance,
             troubles: Arc::new(overview.troubles),
             server: overview.server,
+            failures: Vec::new(),
             runs: BTreeMap::new(),
+        }
+    }
+
+    /// Runs that have not ended well since this was asked last; the first [`MAX_FAILURES`] of them.
+    pub fn take_failures(&mut self) -> Vec<RunSummary> {
+        std::mem::take(&mut self.failures)
+    }
+
+    /// Notes it when a job has a new run that has not ended well. What was there at first is no news.
+    fn note_failure(&mut self, before: Option<&JobRow>, now: &JobRow) {
+        let Some((before, run)) = before.zip(now.last.as_ref()) else {
+            return;
+        };
+        let is_new = before.last.as_ref().is_none_or(|last| last.id != run.id);
+        if is_new && last_failed(now) && self.failures.len() < MAX_FAILURES {
+            self.failures.push(run.clone());
         }
     }
 
@@ -97,8 +121,15 @@ impl State {
         match message {
             ServerMessage::Snapshot { seq, overview } => {
                 let runs = std::mem::take(&mut self.runs);
-                *self = Self::new(*overview);
+                let failures = std::mem::take(&mut self.failures);
+                let before = std::mem::replace(self, Self::new(*overview));
                 self.seq = seq;
+                self.failures = failures;
+                // What has failed while the connection was away is told too.
+                let jobs: Vec<Arc<JobRow>> = self.jobs.values().cloned().collect();
+                for job in jobs {
+                    self.note_failure(before.jobs.get(&job.name).map(|job| &**job), &job);
+                }
                 // The server sends each watched run anew after a snapshot; until then what was
                 // known is better than nothing.
                 self.runs = runs;
@@ -134,7 +165,9 @@ impl State {
         }
         match event {
             Event::Job { job } => {
-                self.jobs.insert(job.name.clone(), Arc::from(job));
+                let job: Arc<JobRow> = Arc::from(job);
+                let before = self.jobs.insert(job.name.clone(), job.clone());
+                self.note_failure(before.as_deref(), &job);
                 Change::Jobs
             }
             Event::JobRemoved { name } => {
@@ -196,7 +229,7 @@ fn put_machine(machines: &mut Vec<MachineRow>, row: MachineRow) {
 mod tests {
     use super::*;
     use crate::sample;
-    use saltpeter_protocol::MachineState;
+    use saltpeter_protocol::{MachineState, RunOutcome, RunState};
 
     fn names(state: &State) -> Vec<&str> {
         state.jobs.keys().map(JobName::as_str).collect()
@@ -282,6 +315,44 @@ mod tests {
 
         state.unwatch(&id);
         assert_eq!(state.apply(change(12)), Change::Nothing);
+    }
+
+    #[test]
+    fn a_new_failure_is_told_once_and_what_was_there_is_no_news() {
+        let with_last = |name: &str, run: &str, outcome| {
+            let mut job = sample::job(name);
+            let at = sample::NOW;
+            job.last = Some(sample::summary(run, RunState::Ended { at, outcome }));
+            Box::new(job)
+        };
+        let mut overview = sample::overview(&[]);
+        overview
+            .jobs
+            .push(*with_last("a", "a_1", RunOutcome::Failed));
+        let mut state = State::new(overview.clone());
+        let mut told = |state: &mut State| -> Vec<String> {
+            let failures = state.take_failures();
+            failures.iter().map(|run| run.id.to_string()).collect()
+        };
+        for (seq, run, outcome) in [
+            (1, "a_1", RunOutcome::Failed),
+            (2, "a_2", RunOutcome::Succeeded),
+            (3, "a_3", RunOutcome::TimedOut),
+            (4, "a_3", RunOutcome::TimedOut),
+            (5, "a_4", RunOutcome::Killed),
+        ] {
+            let job = with_last("a", run, outcome);
+            state.apply(event(seq, Event::Job { job }));
+        }
+        let job = with_last("new", "new_1", RunOutcome::Failed);
+        state.apply(event(6, Event::Job { job }));
+        assert_eq!(told(&mut state), ["a_3"]);
+        assert_eq!(told(&mut state), Vec::<String>::new());
+
+        overview.jobs[0] = *with_last("a", "a_9", RunOutcome::Lost);
+        let overview = Box::new(overview);
+        state.apply(ServerMessage::Snapshot { seq: 9, overview });
+        assert_eq!(told(&mut state), ["a_9"]);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The tab's state as signals. One for each part, so that only those who show a part look again, and
 //! at most once per frame however many messages come.
 
+use super::cell::Cell;
 use super::feed::{Delivery, Feed, Subscription};
 use super::reducer::{Change, State};
 use crate::browser;
@@ -8,12 +9,16 @@ use crate::first::{FirstView, Totals};
 use crate::format;
 use leptos::prelude::*;
 use saltpeter_protocol::api::{
-    ApiError, JobRow, MaintenanceView, Problem, RunDetail, ServerView, StorageTrouble,
+    ApiError, JobRow, MaintenanceView, Problem, RunDetail, RunSummary, ServerView, StorageTrouble,
 };
 use saltpeter_protocol::live::{ClientMessage, OutputPush, ServerMessage, SubscriptionId};
 use saltpeter_protocol::{JobName, RunId, UnixMillis};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
+
+/// How often a hidden tab takes in what has changed.
+const WHILE_HIDDEN: Duration = Duration::from_secs(1);
 
 /// How the socket is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,14 +67,14 @@ struct Watch {
 /// The tab's state. Pages find it in the context.
 #[derive(Clone, Copy)]
 pub(crate) struct Live {
-    state: StoredValue<Option<State>>,
+    state: Cell<Option<State>>,
     /// The first view's counts, until all jobs are here.
-    first: StoredValue<Option<(Totals, Vec<String>, usize)>>,
+    first: Cell<Option<(Totals, Vec<String>, usize)>>,
     jobs: RwSignal<u32>,
     maintenance: RwSignal<u32>,
     problems: RwSignal<u32>,
     storage: RwSignal<u32>,
-    runs: StoredValue<BTreeMap<RunId, Watch>>,
+    runs: Cell<BTreeMap<RunId, Watch>>,
     dirty: StoredValue<Dirty>,
     feed: StoredValue<Feed>,
     sender: StoredValue<Option<Send>>,
@@ -88,13 +93,13 @@ impl Live {
     /// A state that knows nothing yet.
     pub(crate) fn new() -> Self {
         Self {
-            state: StoredValue::new(None),
-            first: StoredValue::new(None),
+            state: Cell::new(None),
+            first: Cell::new(None),
             jobs: RwSignal::new(0),
             maintenance: RwSignal::new(0),
             problems: RwSignal::new(0),
             storage: RwSignal::new(0),
-            runs: StoredValue::new(BTreeMap::new()),
+            runs: Cell::new(BTreeMap::new()),
             dirty: StoredValue::new(Dirty::default()),
             feed: StoredValue::new(Feed::default()),
             sender: StoredValue::new(None),
@@ -107,23 +112,28 @@ impl Live {
 
     /// Takes the state that the page was rendered from, once. Says whether there is a state.
     pub(crate) fn begin(&self, first: Result<FirstView, ApiError>) -> bool {
-        if self.state.with_value(Option::is_some) {
-            return true;
-        }
-        let Ok(first) = first else {
-            return false;
-        };
-        self.now.set(first.overview.server.now);
-        self.first
-            .set_value(Some((first.totals, first.groups, first.selected)));
-        self.state.set_value(Some(State::new(first.overview)));
-        true
+        // Several parts of a page wait for it and may go on at once, on the server even on several threads: the others
+        // wait for the one that is taking it.
+        let begun = self.state.update(|state| {
+            if state.is_some() {
+                return true;
+            }
+            let Ok(first) = first else {
+                return false;
+            };
+            self.now.set(first.overview.server.now);
+            self.first
+                .update(|kept| *kept = Some((first.totals, first.groups, first.selected)));
+            *state = Some(State::new(first.overview));
+            true
+        });
+        begun == Some(true)
     }
 
     // What pages read.
 
     fn read<T>(&self, read: impl FnOnce(&State) -> T) -> Option<T> {
-        self.state.with_value(|state| state.as_ref().map(read))
+        self.state.with(|state| state.as_ref().map(read))
     }
 
     /// Reads all jobs that are here.
@@ -143,7 +153,7 @@ impl Live {
     /// Counts over all jobs.
     pub(crate) fn totals(&self) -> Totals {
         let counted = self.with_jobs(|jobs| Totals::of(jobs.values()));
-        let first = self.first.with_value(|first| first.as_ref().map(|f| f.0));
+        let first = self.first.with(|first| first.as_ref().map(|f| f.0));
         first.or(counted).unwrap_or_default()
     }
 
@@ -155,16 +165,22 @@ impl Live {
             groups.extend(jobs.values().map(|job| &job.group));
             groups.into_iter().cloned().collect()
         });
-        let first = self
-            .first
-            .with_value(|first| first.as_ref().map(|f| f.1.clone()));
+        let first = self.first.with(|first| first.as_ref().map(|f| f.1.clone()));
         first.or(here).unwrap_or_default()
     }
 
     /// How many jobs the address's filter leaves, while not all jobs are here.
     pub(crate) fn first_selected(&self) -> Option<usize> {
         self.jobs.track();
-        self.first.with_value(|first| first.as_ref().map(|f| f.2))
+        self.first.with(|first| first.as_ref().map(|f| f.2))
+    }
+
+    /// Jobs that have failed since this was asked last.
+    pub(crate) fn take_failures(&self) -> Vec<RunSummary> {
+        let taken = self
+            .state
+            .update(|state| state.as_mut().map(State::take_failures));
+        taken.flatten().unwrap_or_default()
     }
 
     /// Maintenance as it is in force.
@@ -203,7 +219,7 @@ impl Live {
     }
 
     fn watched(&self, run: &RunId) -> Option<Watch> {
-        self.runs.with_value(|runs| runs.get(run).cloned())
+        self.runs.with(|runs| runs.get(run).cloned())
     }
 
     /// The server's clock, moved on once a second.
@@ -250,14 +266,14 @@ impl Live {
     /// Follows a run from now on; `detail` is what is known of it.
     pub(crate) fn watch_run(&self, detail: RunDetail) {
         let id = detail.summary.id.clone();
-        self.runs.update_value(|runs| {
+        self.runs.update(|runs| {
             let watch = runs.entry(id.clone()).or_insert_with(|| Watch {
                 version: ArcRwSignal::new(0),
                 watchers: 0,
             });
             watch.watchers += 1;
         });
-        self.state.update_value(|state| {
+        self.state.update(|state| {
             if let Some(state) = state {
                 state.watch(detail);
             }
@@ -268,7 +284,7 @@ impl Live {
     /// No longer follows a run.
     pub(crate) fn unwatch_run(&self, run: &RunId) {
         let mut last = false;
-        self.runs.update_value(|runs| {
+        self.runs.update(|runs| {
             if let Some(watch) = runs.get_mut(run) {
                 watch.watchers -= 1;
                 last = watch.watchers == 0;
@@ -280,7 +296,7 @@ impl Live {
         if !last {
             return;
         }
-        self.state.update_value(|state| {
+        self.state.update(|state| {
             if let Some(state) = state {
                 state.unwatch(run);
             }
@@ -323,7 +339,7 @@ impl Live {
 
     /// A connection is there; `send` speaks to the server. Everything that pages want is asked for.
     pub(crate) fn connected(&self, send: Send) {
-        let runs: Vec<RunId> = self.runs.with_value(|runs| runs.keys().cloned().collect());
+        let runs: Vec<RunId> = self.runs.with(|runs| runs.keys().cloned().collect());
         for run in runs {
             send(ClientMessage::WatchRun { run });
         }
@@ -347,7 +363,7 @@ impl Live {
             self.link.set(Link::Live);
         }
         let mut change = Change::Nothing;
-        self.state.update_value(|state| match (state, message) {
+        self.state.update(|state| match (state, message) {
             (Some(state), message) => change = state.apply(message),
             (state @ None, ServerMessage::Snapshot { overview, .. }) => {
                 *state = Some(State::new(*overview));
@@ -359,7 +375,7 @@ impl Live {
             Change::Nothing => {}
             Change::Everything => {
                 // The first view's numbers stood in for jobs that are now here.
-                self.first.set_value(None);
+                self.first.update(|first| *first = None);
                 let now = self.read(|state| state.server.now);
                 self.set_skew(now);
                 self.mark(|dirty| {
@@ -405,13 +421,20 @@ impl Live {
             mark(dirty);
             schedule = !std::mem::replace(&mut dirty.scheduled, true);
         });
-        if schedule {
-            let live = *self;
+        if !schedule {
+            return;
+        }
+        let live = *self;
+        if browser::hidden() {
+            // Nothing is drawn, and so nothing is about to be.
+            set_timeout(move || live.flush(), WHILE_HIDDEN);
+        } else {
             request_animation_frame(move || live.flush());
         }
     }
 
-    fn flush(&self) {
+    /// Lets those know who show what has changed.
+    pub(crate) fn flush(&self) {
         let mut dirty = Dirty::default();
         self.dirty
             .update_value(|current| std::mem::swap(current, &mut dirty));

@@ -2,10 +2,12 @@
 
 mod decoder;
 mod escape;
+mod marked;
 mod model;
 mod segment;
 mod style;
 
 pub use decoder::{Line, MAX_LINE_BYTES, Span};
+pub use marked::{Marked, Marking};
 pub use model::{Gap, OutputModel, Shown};
 pub use style::{Color, Style};

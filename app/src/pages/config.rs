@@ -62,6 +62,10 @@ fn Content(first: Page) -> impl IntoView {
     });
     let problems = Signal::derive(move || page.with(|page| Arc::new(page.problems.clone())));
     let none = move || problems.with(|problems| problems.is_empty());
+    let pending = Memo::new(move |_| {
+        let waits = |row: &&SettingRow| matches!(row.effect, SettingEffect::RestartPending { .. });
+        page.with(|page| page.settings.iter().filter(waits).count())
+    });
     view! {
         <section class="card">
             <h2>
@@ -89,6 +93,14 @@ fn Content(first: Page) -> impl IntoView {
             <p class="weak">
                 "In " <code>{move || page.with(|page| page.directory.clone())}</code>
                 ", noticed within a second of a change."
+            </p>
+            <p class="weak">
+                <a href="/import" data-testid="import-link">
+                    "Import a crontab"
+                </a>
+                <span class="for-admins">
+                    " · " <a href="/new-job">"New job"</a>
+                </span>
             </p>
             <div class="table-scroll">
                 <table class="files" data-testid="config-files">
@@ -143,26 +155,65 @@ fn Content(first: Page) -> impl IntoView {
         </Shown>
         <section class="card">
             <h2>"Settings in force"</h2>
-            <div class="table-scroll">
-                <table class="settings" data-testid="settings">
-                    <thead>
-                        <tr>
-                            <th>"Setting"</th>
-                            <th>"Value"</th>
-                            <th>"From"</th>
-                            <th>"A change takes effect"</th>
-                        </tr>
-                    </thead>
-                    <tbody>
-                        <Rows
-                            each=move || page.with(|page| page.settings.clone())
-                            key=setting_key
-                            children=|row| view! { <Setting row /> }
-                        />
-                    </tbody>
-                </table>
-            </div>
+            <Shown when=move || { pending.get() > 0 }>
+                <p class="pending" role="status" data-testid="pending">
+                    <span class="mark maintenance" aria-hidden="true">"⚠\u{fe0e}"</span>
+                    {move || {
+                        format!("{} in the files until the next start.", match pending.get() {
+                            1 => "1 setting waits".to_owned(),
+                            many => format!("{many} settings wait"),
+                        })
+                    }}
+                </p>
+            </Shown>
+            <Settings rows=Signal::derive(move || page.with(|page| some(page, false))) />
+            <details>
+                <summary>
+                    "Defaults that nothing changes "
+                    {move || format!("({})", page.with(|page| some(page, true).len()))}
+                </summary>
+                <Settings rows=Signal::derive(move || page.with(|page| some(page, true))) />
+            </details>
         </section>
+    }
+    .into_any()
+}
+
+/// The settings that are at their defaults, or the others. What waits for a restart is never a default.
+fn some(page: &Page, defaults: bool) -> Vec<SettingRow> {
+    let mut rows = Vec::new();
+    for row in &page.settings {
+        let is_default =
+            row.source == "default" && !matches!(row.effect, SettingEffect::RestartPending { .. });
+        if is_default == defaults {
+            rows.push(row.clone());
+        }
+    }
+    rows
+}
+
+#[component]
+fn Settings(rows: Signal<Vec<SettingRow>>) -> impl IntoView {
+    view! {
+        <div class="table-scroll">
+            <table class="settings" data-testid="settings">
+                <thead>
+                    <tr>
+                        <th>"Setting"</th>
+                        <th>"Value"</th>
+                        <th>"From"</th>
+                        <th>"A change takes effect"</th>
+                    </tr>
+                </thead>
+                <tbody>
+                    <Rows
+                        each=move || rows.get()
+                        key=setting_key
+                        children=|row| view! { <Setting row /> }
+                    />
+                </tbody>
+            </table>
+        </div>
     }
     .into_any()
 }
@@ -212,9 +263,19 @@ fn Sink(row: SinkRow) -> impl IntoView {
 /// Rows are drawn anew when anything in them has changed.
 fn file_key(file: &ConfigFile) -> String {
     format!(
-        "{} {} {:?} {}",
-        file.name, file.jobs, file.state, file.loaded.0
+        "{} {} {:?} {:?} {} {}",
+        file.name, file.jobs, file.state, file.loaded, file.errors, file.warnings
     )
+}
+
+/// "1 error, 2 warnings"; `None` where there is nothing to say.
+fn found(file: &ConfigFile) -> Option<String> {
+    let count =
+        |number: u32, noun: &str| (number > 0).then(|| format::amount(u64::from(number), noun));
+    match (count(file.errors, "error"), count(file.warnings, "warning")) {
+        (Some(errors), Some(warnings)) => Some(format!("{errors}, {warnings}")),
+        (errors, warnings) => errors.or(warnings),
+    }
 }
 
 fn sink_key(row: &SinkRow) -> String {
@@ -247,7 +308,13 @@ fn FileRow(file: ConfigFile) -> impl IntoView {
         ConfigFileState::PartlyInForce => {
             ("mark failed", "✕", "has errors; the rest of it is in force")
         }
+        ConfigFileState::NotInForce => (
+            "mark failed",
+            "✕",
+            "cannot be read; nothing of it is in force",
+        ),
     };
+    let found = found(&file);
     view! {
         <tr data-testid="config-file">
             <td>
@@ -261,9 +328,10 @@ fn FileRow(file: ConfigFile) -> impl IntoView {
                     </span>
                     {word}
                 </span>
+                {found.map(|found| view! { <span class="found">{found}</span> })}
             </td>
             <td>
-                <When at=Some(file.loaded) />
+                <When at=file.loaded />
             </td>
         </tr>
     }

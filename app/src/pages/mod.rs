@@ -1,6 +1,8 @@
 //! The pages.
 
 pub(crate) mod config;
+pub(crate) mod editor;
+pub(crate) mod import;
 pub(crate) mod job;
 pub(crate) mod jobs;
 pub(crate) mod machines;

@@ -22,20 +22,21 @@ pub(crate) fn RunPage() -> impl IntoView {
             Some(Asked { machine, attempt })
         })
     });
+    let merged = Signal::derive(move || query.with(|query| query.get("merged")));
     let bundle = Resource::new(
         move || name.get(),
         move |name| {
             // Another machine of the same run is fetched by the pane alone.
-            let asked = asked.get_untracked();
+            let (asked, merged) = (asked.get_untracked(), merged.get_untracked());
             async move {
                 match RunId::new(name) {
-                    Ok(run) => RunBundle::read(run, asked).await,
+                    Ok(run) => RunBundle::read(run, asked, merged).await,
                     Err(error) => Err(ApiError::new(ErrorCode::UnknownRun, error.to_string())),
                 }
             }
         },
     );
-    let show = move |bundle| view! { <RunView bundle asked within=false /> }.into_any();
+    let show = move |bundle| view! { <RunView bundle asked merged within=false /> }.into_any();
     view! {
         <Title text=move || name.with(|name| super::title(name)) />
         <div class="page run-page">

@@ -2,6 +2,7 @@
 
 pub mod guesses;
 mod name;
+pub mod oidc;
 pub mod password;
 pub mod session;
 
@@ -133,7 +134,7 @@ pub enum Deed<'a> {
     },
     /// Change what jobs of every group feel, such as maintenance.
     OperateAll,
-    /// See to users and tokens.
+    /// See to users and tokens, and change jobs.
     Administer,
 }
 

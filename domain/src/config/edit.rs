@@ -1,18 +1,21 @@
-//! Rewriting `saltpeter_maintenance` in a file, with everything else, comments first of all, left as it is.
+//! Changing one thing in a file, `saltpeter_maintenance` or a job, with everything else, comments first of all, left as it is.
 //!
 //! The text is never printed anew from a tree. Small replacements are made at the places that the tree names, and the result is read again: it is
 //! handed out only if it says what was wanted and nothing else changed.
 
 mod editor;
+mod job;
 mod print;
 
 use super::keys::{MAINTENANCE, MAINTENANCE_KEYS};
-use super::raw::{self, Entry, Node, Value};
+use super::raw::{self, Entry, Node, SyntaxError, Value};
 use super::reader::Reader;
 use super::validate::duplicate_message;
 use crate::maintenance::Maintenance;
 use editor::Editor;
+pub use job::{ChangedFile, JobBlock, JobChange, JobEditError, change_job, job_block};
 use print::normal;
+pub(crate) use print::quote;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -44,26 +47,7 @@ pub enum EditError {
 pub fn edit_maintenance(original: &str, wanted: &Maintenance) -> Result<String, EditError> {
     let root = parse(original)?;
     let mut editor = Editor::new(original);
-    let empty = Vec::new();
-    let entries = match &root.value {
-        Value::Null => &empty,
-        Value::Map(_) if editor.source[root.place.bytes.start..].starts_with('{') => {
-            return Err(form(
-                &root,
-                "the file is one '{ }'; write its keys on lines of their own",
-            ));
-        }
-        Value::Map(entries) => entries,
-        other => {
-            return Err(form(
-                &root,
-                &format!(
-                    "expected a mapping of job names to jobs, found {}",
-                    other.describe()
-                ),
-            ));
-        }
-    };
+    let entries = entries_of(&root, original)?;
     refuse_double(entries.iter().filter(|entry| entry.key == MAINTENANCE))?;
     match entries.iter().position(|entry| entry.key == MAINTENANCE) {
         None => editor.append(wanted),
@@ -104,6 +88,31 @@ pub fn maintenance_section(text: &str) -> &str {
     text.get(start..end).unwrap_or_default()
 }
 
+/// The keys of a file, each on lines of its own.
+fn entries_of<'n>(root: &'n Node, source: &str) -> Result<&'n [Entry], EditError> {
+    match &root.value {
+        Value::Null => Ok(&[]),
+        Value::Map(_)
+            if source
+                .get(root.place.bytes.start..)
+                .is_some_and(|rest| rest.starts_with('{')) =>
+        {
+            Err(form(
+                root,
+                "the file is one '{ }'; write its keys on lines of their own",
+            ))
+        }
+        Value::Map(entries) => Ok(entries),
+        other => Err(form(
+            root,
+            &format!(
+                "expected a mapping of job names to jobs, found {}",
+                other.describe()
+            ),
+        )),
+    }
+}
+
 /// Of two keys of one name, one would be edited and the other left; and the file has an error as it is.
 fn refuse_double<'n>(entries: impl IntoIterator<Item = &'n Entry>) -> Result<(), EditError> {
     let mut seen = BTreeMap::new();
@@ -120,11 +129,20 @@ fn refuse_double<'n>(entries: impl IntoIterator<Item = &'n Entry>) -> Result<(),
 }
 
 fn parse(text: &str) -> Result<Node, EditError> {
-    raw::parse_plain(text).map_err(|error| EditError::Invalid {
+    raw::parse_plain(text).map_err(invalid)
+}
+
+/// The same, with what aliases stand for in their places.
+fn parse_shared(text: &str) -> Result<Node, EditError> {
+    raw::parse(text).map_err(invalid)
+}
+
+fn invalid(error: SyntaxError) -> EditError {
+    EditError::Invalid {
         line: error.place.line,
         column: error.place.column,
         message: error.message,
-    })
+    }
 }
 
 fn form(node: &Node, message: &str) -> EditError {

@@ -8,6 +8,7 @@ mod draft;
 mod job;
 mod machines;
 mod maintenance;
+mod oidc;
 mod plain;
 mod proxy;
 mod salt;

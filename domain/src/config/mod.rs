@@ -18,19 +18,25 @@ mod reference;
 mod settings;
 mod show;
 mod sinks;
+mod trial;
 mod validate;
 mod written;
 
 pub use check::{CheckReport, JobSecret};
 pub use diff::{JobSetDiff, SettingChange, changed_settings};
-pub use edit::{EditError, edit_maintenance, maintenance_section};
+pub use edit::{
+    ChangedFile, EditError, JobBlock, JobChange, JobEditError, change_job, edit_maintenance,
+    job_block, maintenance_section,
+};
 pub use loader::{FileChange, Loader, MAX_FILE_BYTES, is_config_file};
 pub use migrating::{MigrationNote, migration_notes};
 pub use reference::reference;
 pub use settings::{AuthProxy, Executor, Grains, Plaintext, Settings};
 pub use show::ShownSetting;
 pub use sinks::SinkAccess;
+pub use trial::Trial;
 
+pub(crate) use edit::quote;
 pub(crate) use nearest::nearest;
 
 use crate::job::{Job, SourceRef};

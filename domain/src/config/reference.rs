@@ -25,7 +25,7 @@ name without the extension.
 - A job's name has 1 to 128 letters, digits, `_`, `-` and `.`, and begins with a letter, a digit or `_`.
 - A key without a value is as good as absent. An unknown key is a warning. A double key is an error. Anchors,
   aliases and merge keys (`&name`, `*name`, `<<`) work within a file; a top-level key that begins with `.` is no job, and is
-  there to be referred to. The dashboard does not edit a file that has any of them. A file may have {} MiB.
+  there to be referred to. The dashboard does not edit maintenance in a file that has any of them. A file may have {} MiB.
 - `saltpeter check` prints every problem with file, line and column.
 
 ```yaml

@@ -1,6 +1,7 @@
 //! The global settings, `saltpeter_config`.
 
 use super::sinks::SinkAccess;
+use crate::access::oidc::OidcProvider;
 use crate::job::WrapperLogLevel;
 use crate::network::Network;
 use crate::secret::Secret;
@@ -27,6 +28,8 @@ pub struct Settings {
     pub api_ws_bind_addr: IpAddr,
     /// The proxy that vouches for people; `None`: there is none.
     pub auth_proxy: Option<AuthProxy>,
+    /// The provider of `OpenID` Connect at which people log in; `None`: there is none.
+    pub oidc: Option<OidcProvider>,
     /// Port that wrappers connect to.
     pub machines_ws_port: u16,
     /// Address it listens on.
@@ -112,6 +115,8 @@ pub struct Settings {
     pub start_window: Duration,
     /// From how many machines on the dashboard asks before it runs a job.
     pub run_now_confirm_above: u32,
+    /// Whether admins may change jobs from the dashboard.
+    pub editor: bool,
 }
 
 /// A proxy that logs people in and names them in a header.
@@ -138,6 +143,7 @@ impl Default for Settings {
             api_ws_port: 8888,
             api_ws_bind_addr: IpAddr::from([127, 0, 0, 1]),
             auth_proxy: None,
+            oidc: None,
             machines_ws_port: 8889,
             machines_ws_bind_addr: IpAddr::from([0, 0, 0, 0]),
             advertised_machines_port: None,
@@ -180,6 +186,7 @@ impl Default for Settings {
             logfile_count: 5,
             start_window: Duration::from_mins(1),
             run_now_confirm_above: 20,
+            editor: true,
         }
     }
 }

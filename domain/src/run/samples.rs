@@ -29,6 +29,7 @@ pub(super) fn names(names: &[&str]) -> Vec<MachineId> {
 pub(super) fn spec(batch_size: u32) -> RunSpec {
     RunSpec {
         group: "group".to_owned(),
+        schedule: None,
         command: "true".to_owned(),
         targets: TargetExpr::parse(TargetType::Glob, "*").unwrap(),
         number_of_targets: None,
@@ -39,6 +40,7 @@ pub(super) fn spec(batch_size: u32) -> RunSpec {
         cwd: None,
         user: None,
         env: BTreeMap::new(),
+        env_marks: BTreeMap::new(),
         secrets: BTreeMap::new(),
         overlap: Overlap::Skip,
         launch: LaunchWay::Wrapper,

@@ -178,6 +178,11 @@ impl Run {
         &self.head.spec
     }
 
+    /// Whether it is over for good: nothing of it is launched any more, for no machine may come back that was given up in silence.
+    pub fn is_settled(&self) -> bool {
+        self.head.state.is_ended() && !self.machines.values().any(MachineRun::may_return)
+    }
+
     /// Its machines.
     pub fn machines(&self) -> &BTreeMap<MachineId, MachineRun> {
         &self.machines

@@ -103,10 +103,16 @@ pub struct ConfigFile {
     pub name: String,
     /// How many jobs it defines.
     pub jobs: u32,
-    /// When its version in force was read.
-    pub loaded: UnixMillis,
+    /// When its version in force was read; `None` when nothing of it is in force.
+    pub loaded: Option<UnixMillis>,
     /// Whether the version on disk is the one in force.
     pub state: ConfigFileState,
+    /// How many errors the version on disk has.
+    #[serde(default)]
+    pub errors: u32,
+    /// How many warnings.
+    #[serde(default)]
+    pub warnings: u32,
 }
 
 /// Whether a file's version on disk is in force.
@@ -119,6 +125,8 @@ pub enum ConfigFileState {
     LastGoodInForce,
     /// It has errors, and what is valid of it is in force.
     PartlyInForce,
+    /// It cannot be read, and no earlier version is known.
+    NotInForce,
 }
 
 /// A global setting.

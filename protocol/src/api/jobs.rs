@@ -1,6 +1,6 @@
 //! Jobs: the overview that the first page shows, one job, what it would run on.
 
-use super::{MaintenanceView, Problem, RunSummary};
+use super::{JobPast, MaintenanceView, Problem, RunSummary};
 use crate::ids::{JobName, MachineId, RunId};
 use crate::status::RunState;
 use crate::time::UnixMillis;
@@ -42,6 +42,9 @@ pub struct ServerView {
     pub timezone: String,
     /// Above how many machines Run now asks for confirmation.
     pub confirm_above: u32,
+    /// Whether admins may change jobs from the dashboard.
+    #[serde(default)]
+    pub editor: bool,
 }
 
 /// A job in the table.
@@ -113,14 +116,20 @@ pub struct JobDetail {
     pub expression: String,
     /// The zone in which the schedule is read.
     pub timezone: String,
-    /// The next ten fire times.
+    /// The next twenty fire times.
     pub upcoming: Vec<FireTime>,
+    /// How many of the matching machines a run takes, chosen at random; `None`: all.
+    #[serde(default)]
+    pub takes: Option<u32>,
     /// The machines as they would match now, or why that could not be found out.
     pub preview: Result<Vec<TargetRow>, String>,
     /// The newest hundred runs, newest first.
     pub history: Vec<RunSummary>,
     /// Every key with its effective value, defaults included; secret values masked.
     pub effective: Vec<ConfigEntry>,
+    /// What its past says.
+    #[serde(default)]
+    pub past: JobPast,
 }
 
 /// A future fire time.
@@ -142,6 +151,16 @@ pub enum DstMark {
     MovedByGap,
     /// Its wall-clock time comes twice that day: it fires at the first.
     FirstOfTwo,
+}
+
+impl DstMark {
+    /// The mark as a sentence.
+    pub fn sentence(self) -> &'static str {
+        match self {
+            Self::MovedByGap => "clocks go forward: moved to the first moment after the gap",
+            Self::FirstOfTwo => "clocks go back: runs at the first of the two",
+        }
+    }
 }
 
 /// A machine in a preview of the targets.
@@ -168,6 +187,18 @@ pub enum TargetVerdict {
     Maintenance,
     /// It does not respond.
     Down,
+}
+
+impl TargetVerdict {
+    /// The verdict's words, as shown in every preview.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Included => "matches",
+            Self::NotMatched => "not matched",
+            Self::Maintenance => "under maintenance",
+            Self::Down => "does not respond",
+        }
+    }
 }
 
 /// Body of `POST /api/v1/jobs/{job}/pause`.

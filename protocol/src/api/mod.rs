@@ -4,11 +4,16 @@
 //! from one shape whether it came from the server's first answer or from an event.
 
 mod config;
+mod editor;
 mod error;
+mod import;
 mod jobs;
+mod lines;
 mod list;
 mod maintenance;
 mod output;
+mod past;
+mod preview;
 mod runs;
 mod timeline;
 
@@ -16,10 +21,16 @@ pub use config::{
     ConfigFile, ConfigFileState, ConfigPage, Problem, SettingEffect, SettingRow, Severity,
     SinkHealth, SinkRow,
 };
+pub use editor::{EditCheck, EditProblem, EditSaved, EditorPage, FileEdit, JobEdit};
 pub use error::{ApiError, ErrorBody, ErrorCode};
+pub use import::{CrontabForm, ImportLine, ImportOutcome, ImportRequest, ImportResult};
 pub use jobs::{
     ConfigEntry, DstMark, FireTime, JobDetail, JobRow, Overview, Pause, PauseRequest, RecentRun,
     ServerView, StorageTrouble, TargetRow, TargetVerdict,
+};
+pub use lines::{
+    LinesPage, LinesQuery, MergedLine, Reading, SameOutput, SearchHit, SearchQuery, SearchStep,
+    read_position, write_position,
 };
 pub use list::{
     CauseKind, KnownMachine, MachineList, MachineQuery, MachineShow, MachineSort, OutcomeKind,
@@ -31,6 +42,8 @@ pub use maintenance::{
 };
 pub use output::{ChunkMark, OutputFrom, OutputSlice, SliceError};
 pub(crate) use output::{decode_with_header, encode_with_header};
+pub use past::{ConfigChange, JobPast, LastSuccess, SinceSuccess, SlowMachine, SuccessRate};
+pub use preview::{JobPreview, MAX_PREVIEWED_JOBS, Preview, PreviewRequest};
 pub use runs::{
     Counts, KillRequest, KillView, MachineRow, OutputLength, PastAttempt, ReplacedOutcome,
     RunDetail, RunStarted, RunSummary, StopView,

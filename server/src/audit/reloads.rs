@@ -1,9 +1,9 @@
 //! What became different in the configuration, as an entry of the trail.
 
 use super::Deed;
-use saltpeter_domain::JobSet;
 use saltpeter_domain::audit::{Kind, MAX_VALUE};
 use saltpeter_domain::config::JobSetDiff;
+use saltpeter_domain::{Job, JobSet};
 use saltpeter_protocol::JobName;
 use std::fmt::Write as _;
 
@@ -12,7 +12,7 @@ const NAMED: usize = 20;
 
 /// The entry, unless nothing but places and problems is different. Secrets are in neither value: it is made from
 /// what is shown to people.
-pub(super) fn deed(before: &JobSet, after: &JobSet) -> Option<Deed> {
+pub(super) fn deed<'s>(before: &'s JobSet, after: &'s JobSet) -> Option<Deed> {
     let diff = JobSetDiff::between(before, after);
     if diff.is_empty() {
         return None;
@@ -58,7 +58,8 @@ pub(super) fn deed(before: &JobSet, after: &JobSet) -> Option<Deed> {
         values.add("maintenance", &shown(before), &shown(after));
     }
     for name in diff.added.iter().chain(&diff.changed).chain(&diff.removed) {
-        values.job(name, before, after);
+        let job = |set: &'s JobSet| set.jobs.get(name).map(|job| &**job);
+        values.job(name, job(before), job(after));
     }
     Some(Deed {
         who: "the configuration's files".to_owned(),
@@ -67,6 +68,15 @@ pub(super) fn deed(before: &JobSet, after: &JobSet) -> Option<Deed> {
         deed: format!("were read again; {}", told.join("; ")),
         values: Some((values.old, values.new)),
     })
+}
+
+/// What is different of a job, before and after, a line for each value. No secret is in it.
+pub fn job_changes(before: Option<&Job>, after: Option<&Job>) -> (String, String) {
+    let mut values = Values::default();
+    if let Some(job) = after.or(before) {
+        values.job(&job.name, before, after);
+    }
+    (values.old, values.new)
 }
 
 fn names(jobs: &[JobName]) -> String {
@@ -96,12 +106,8 @@ impl Values {
         }
     }
 
-    fn job(&mut self, name: &JobName, before: &JobSet, after: &JobSet) {
-        let keys = |set: &JobSet| -> Vec<(String, String)> {
-            set.jobs
-                .get(name)
-                .map_or_else(Vec::new, |job| job.raw.clone())
-        };
+    fn job(&mut self, name: &JobName, before: Option<&Job>, after: Option<&Job>) {
+        let keys = |job: Option<&Job>| job.map_or_else(Vec::new, |job| job.raw.clone());
         let (old, new) = (keys(before), keys(after));
         let value_in = |of: &[(String, String)], key: &str| {
             let found = of.iter().find(|(known, _)| known == key);
@@ -116,7 +122,7 @@ impl Values {
                 self.add(&format!("{name}.{key}"), &was, &is);
             }
         }
-        if let (Some(was), Some(is)) = (before.jobs.get(name), after.jobs.get(name)) {
+        if let (Some(was), Some(is)) = (before, after) {
             for (variable, value) in &is.env {
                 if was.env.get(variable).is_some_and(|old| old != value) {
                     let key = format!("{name}.env.{variable}");

@@ -278,10 +278,10 @@ fn print_list<T>(
 }
 
 fn user_line(user: &User) -> String {
-    let password = if user.password.is_some() {
-        "with a password"
-    } else {
-        "without a password"
+    let password = match (&user.identity, &user.password) {
+        (Some(_), _) => "from the provider of `oidc`",
+        (None, Some(_)) => "with a password",
+        (None, None) => "without a password",
     };
     format!("{}: {}, {password}", user.name, user.access)
 }
@@ -292,6 +292,7 @@ fn user_json(user: &User) -> Value {
         "role": user.access.role,
         "groups": groups_json(&user.access),
         "password": user.password.is_some(),
+        "provider": user.identity.as_ref().map(|identity| &identity.issuer),
         "created": date(user.created),
         "created_by": user.created_by,
     })

@@ -84,6 +84,7 @@ struct State {
     global_since: Option<UnixMillis>,
     zone: chrono_tz::Tz,
     confirm_above: u32,
+    editor: bool,
     paused: Paused,
     /// Histories of jobs, also of those that are gone for the moment.
     histories: HashMap<JobName, History>,
@@ -117,6 +118,7 @@ impl Board {
                 global_since: None,
                 zone: jobs.default_zone,
                 confirm_above: 0,
+                editor: false,
                 paused,
                 histories,
                 now,
@@ -210,6 +212,7 @@ impl Board {
             }
         }
         state.confirm_above = jobs.settings.run_now_confirm_above;
+        state.editor = jobs.settings.editor;
         let problems = view::problems(jobs);
         if state.problems != problems {
             state.problems.clone_from(&problems);
@@ -412,6 +415,7 @@ impl State {
             maintenance: self.maintenance_view.clone(),
             zone: self.zone,
             confirm_above: self.confirm_above,
+            editor: self.editor,
         }
     }
 }
@@ -423,6 +427,7 @@ struct Parts {
     maintenance: MaintenanceView,
     zone: chrono_tz::Tz,
     confirm_above: u32,
+    editor: bool,
 }
 
 impl Parts {
@@ -437,6 +442,7 @@ impl Parts {
                 now,
                 timezone: self.zone.name().to_owned(),
                 confirm_above: self.confirm_above,
+                editor: self.editor,
             },
         }
     }

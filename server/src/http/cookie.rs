@@ -1,7 +1,7 @@
-//! Cookies: the session's, and the one behind the link that makes the first admin.
+//! Cookies: the session's, the one behind the link that makes the first admin, and the one of a login at a provider.
 
 use super::security;
-use crate::people::FIRST_LINK_GOOD_FOR;
+use crate::people::{FIRST_LINK_GOOD_FOR, oidc};
 use crate::tls::Transport;
 use axum::extract::Request;
 use axum::http::HeaderMap;
@@ -13,6 +13,7 @@ use std::time::Duration;
 
 const SESSION: &str = "saltpeter_session";
 const FIRST: &str = "saltpeter_first";
+const OIDC: &str = "saltpeter_oidc";
 
 /// Browsers take a cookie whose name begins so from its own host alone, and over TLS alone.
 const HOST_PREFIX: &str = "__Host-";
@@ -38,6 +39,21 @@ pub(super) fn session(headers: &HeaderMap) -> Option<String> {
 /// The key behind the first link.
 pub(super) fn first(headers: &HeaderMap) -> Option<String> {
     find(headers, FIRST)
+}
+
+/// The key of the login that is under way at a provider.
+pub(super) fn oidc(headers: &HeaderMap) -> Option<String> {
+    find(headers, OIDC)
+}
+
+/// Gives the browser the key of the login that it begins at a provider.
+pub(super) fn set_oidc(response: &mut Response, key: &Secret, encrypted: bool) {
+    set(response, OIDC, key.expose(), oidc::GOOD_FOR, encrypted);
+}
+
+/// Takes that key away.
+pub(super) fn clear_oidc(response: &mut Response, encrypted: bool) {
+    set(response, OIDC, "", Duration::ZERO, encrypted);
 }
 
 /// Gives the browser the key of its session.

@@ -3,6 +3,7 @@
 use super::error::Refusal;
 use super::{cookie, security};
 use crate::ops::Ops;
+use crate::people::oidc::Oidc;
 use crate::people::{People, Presented, Visitor};
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::header::{
@@ -31,6 +32,7 @@ const PLAIN: &AsciiSet = &NON_ALPHANUMERIC
 #[derive(Clone)]
 pub(super) struct Gate {
     people: People,
+    oidc: Option<Oidc>,
     proxy: Option<Arc<AuthProxy>>,
 }
 
@@ -38,6 +40,7 @@ impl Gate {
     pub(super) fn new(ops: &Ops) -> Self {
         Self {
             people: ops.people().clone(),
+            oidc: ops.oidc().cloned(),
             proxy: ops.auth_proxy().cloned().map(Arc::new),
         }
     }
@@ -45,6 +48,11 @@ impl Gate {
     /// Who may come in.
     pub(super) fn people(&self) -> &People {
         &self.people
+    }
+
+    /// The provider at which people log in, if there is one.
+    pub(super) fn oidc(&self) -> Option<&Oidc> {
+        self.oidc.as_ref()
     }
 
     /// Whoever is at the door, known or not.

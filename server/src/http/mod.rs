@@ -3,10 +3,12 @@
 mod api;
 pub mod assets;
 mod cookie;
+mod editor;
 mod error;
 mod gate;
 mod https;
 mod legacy;
+mod output;
 mod pages;
 mod people;
 mod request;

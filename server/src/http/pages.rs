@@ -13,6 +13,8 @@ use leptos::prelude::{provide_context, use_context};
 use leptos_axum::{LeptosRoutes as _, ResponseOptions, generate_route_list};
 use saltpeter_app::backend::SharedBackend;
 use saltpeter_app::{App, Chunk, shell};
+use saltpeter_domain::access::{Access, Groups, Role};
+use std::fmt::Write as _;
 
 /// Every page of the dashboard at its path; for any other path the "no such page" page.
 pub(super) fn router(backend: SharedBackend) -> Router {
@@ -25,7 +27,8 @@ pub(super) fn router(backend: SharedBackend) -> Router {
             headers();
         };
         leptos_axum::render_app_async_with_context(context, move || {
-            shell(options.clone(), visitor(), chunks())
+            let (visitor, hidden) = visitor();
+            shell(options.clone(), visitor, hidden, chunks())
         })
     };
     let missing = page.clone();
@@ -47,8 +50,8 @@ where
     response
 }
 
-/// What the page's style goes by: the role of whoever looks at it, or that nobody needs to log in.
-fn visitor() -> &'static str {
+/// What the page's style goes by: the role of whoever looks at it, or that nobody needs to log in; and rules for them alone.
+fn visitor() -> (&'static str, String) {
     let parts = use_context::<Parts>();
     let caller = parts
         .as_ref()
@@ -56,17 +59,37 @@ fn visitor() -> &'static str {
     match caller {
         Some(Caller {
             who: Who::Anybody, ..
-        }) => "anybody",
-        Some(caller) => caller.access.role.as_str(),
-        None => "",
+        }) => ("anybody", String::new()),
+        Some(caller) => (caller.access.role.as_str(), hidden_of(&caller.access)),
+        None => ("", String::new()),
     }
 }
 
 /// The files of the asked-for page's own code.
 fn chunks() -> Vec<String> {
     let parts = use_context::<Parts>();
-    let chunk = parts.and_then(|parts| Chunk::of(parts.uri.path()));
+    let chunk = parts.and_then(|parts| {
+        Chunk::of_address(parts.uri.path(), parts.uri.query().unwrap_or_default())
+    });
     chunk.map_or_else(Vec::new, |chunk| assets::chunk(chunk.name()))
+}
+
+/// Hides what an operator of some groups may not use: the buttons of other groups' jobs, and those that are about every group.
+/// It is a kindness. Whether somebody may is asked when they do.
+fn hidden_of(access: &Access) -> String {
+    let (Role::Operator, Groups::Only(names)) = (access.role, &access.groups) else {
+        return String::new();
+    };
+    let mut others = "[data-group]".to_owned();
+    for name in names {
+        others.push_str(":not([data-group=\"");
+        for char in name.chars() {
+            // By number, so that no name can be anything else than a text. Writing into a String cannot fail.
+            let _ = write!(others, "\\{:x} ", u32::from(char));
+        }
+        others.push_str("\"])");
+    }
+    format!("{others} .deed, .deed-of-all {{ display: none }}")
 }
 
 /// The headers that a page is sent with.
@@ -80,5 +103,29 @@ fn headers() {
         && let Ok(policy) = HeaderValue::from_str(&security::page_policy(&nonce))
     {
         headers.insert_header(CONTENT_SECURITY_POLICY, policy);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_operator_of_some_groups_has_rules_and_no_name_breaks_out_of_them() {
+        let access = |role, names: &[&str]| Access {
+            role,
+            groups: Groups::of(names.iter().copied()),
+        };
+        for all in [
+            access(Role::Admin, &["db"]),
+            access(Role::Operator, &[]),
+            access(Role::Viewer, &[]),
+        ] {
+            assert_eq!(hidden_of(&all), "");
+        }
+        assert_eq!(
+            hidden_of(&access(Role::Operator, &["db", "\"]</"])),
+            "[data-group]:not([data-group=\"\\22 \\5d \\3c \\2f \"]):not([data-group=\"\\64 \\62 \"]) .deed, .deed-of-all { display: none }"
+        );
     }
 }

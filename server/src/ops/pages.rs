@@ -5,8 +5,9 @@ use crate::outputs::OutputReader;
 use crate::view;
 use saltpeter_app::backend::{Answer, Backend};
 use saltpeter_protocol::api::{
-    ApiError, ConfigPage, ErrorCode, JobDetail, MachineList, MachineQuery, MaintenancePage,
-    OutputFrom, OutputSlice, Overview, RunDetail, RunList, RunQuery, Timeline, TimelineQuery,
+    ApiError, ConfigPage, ErrorCode, JobDetail, LinesPage, LinesQuery, MachineList, MachineQuery,
+    MaintenancePage, OutputFrom, OutputSlice, Overview, RunDetail, RunList, RunQuery, SameOutput,
+    Timeline, TimelineQuery,
 };
 use saltpeter_protocol::{Attempt, JobName, MachineId, RunId};
 
@@ -30,6 +31,8 @@ impl Ops {
             .explain(&job.targets, &jobs.maintenance, now)
             .await;
         let history = parts.history.newest(name, HISTORY).await;
+        let history = history.map_err(|e| self.store_failed(&e))?;
+        let past = parts.history.past(name, &history, now).await;
         Ok(JobDetail {
             upcoming: if row.paused.is_some() {
                 Vec::new()
@@ -40,8 +43,10 @@ impl Ops {
             source: format!("{}:{}", job.source.file, job.source.line),
             expression: job.schedule.expression().to_owned(),
             timezone: job.schedule.zone(jobs.default_zone).name().to_owned(),
+            takes: job.number_of_targets.map(std::num::NonZeroU32::get),
             preview: explained.map_err(|error| error.to_string()),
-            history: history.map_err(|e| self.store_failed(&e))?,
+            history,
+            past: past.map_err(|e| self.store_failed(&e))?,
             effective: view::effective(&job, &jobs.settings, jobs.default_zone),
         })
     }
@@ -64,7 +69,7 @@ impl Ops {
     }
 
     /// The attempt of a machine that is asked for, or the one that its state is about.
-    async fn find_attempt(
+    pub(super) async fn find_attempt(
         &self,
         run: &RunId,
         machine: &MachineId,
@@ -153,6 +158,14 @@ impl Backend for Ops {
         limit: usize,
     ) -> Answer<'a, OutputSlice> {
         Box::pin(self.output_slice(run, machine, attempt, from, limit))
+    }
+
+    fn lines<'a>(&'a self, run: &'a RunId, query: &'a LinesQuery) -> Answer<'a, LinesPage> {
+        Box::pin(self.merged_lines(run, query))
+    }
+
+    fn same_output<'a>(&'a self, run: &'a RunId) -> Answer<'a, Vec<SameOutput>> {
+        Box::pin(self.grouped_output(run))
     }
 
     fn maintenance_page(&self) -> Answer<'_, MaintenancePage> {

@@ -3,6 +3,7 @@
 use super::audit::{Entry, What};
 use super::first::FirstAdmin;
 use super::key::{KeyHash, new_key};
+use super::oidc::OidcRefused;
 use super::{Caller, People, PeopleError, PeopleWrite, Session, User, Who, lock};
 use saltpeter_domain::Secret;
 use saltpeter_domain::access::{Access, UserName, password, session};
@@ -44,6 +45,9 @@ pub enum Refused {
         "this link has been used, or is older than half an hour. Restart the server for a new one, or run `saltpeter user add NAME --role admin`"
     )]
     NoLink,
+    /// The provider's word did not let them in.
+    #[error(transparent)]
+    Elsewhere(#[from] OidcRefused),
     /// Something else.
     #[error(transparent)]
     Failed(#[from] PeopleError),
@@ -129,7 +133,11 @@ impl People {
         }
     }
 
-    async fn begin_session(&self, user: User, visitor: &Visitor) -> Result<Login, PeopleError> {
+    pub(super) async fn begin_session(
+        &self,
+        user: User,
+        visitor: &Visitor,
+    ) -> Result<Login, PeopleError> {
         let key = new_key();
         let now = self.inner.clock.now();
         let agent = visitor.agent.chars().take(LONGEST_AGENT).collect();
@@ -202,8 +210,12 @@ impl People {
             return Ok(Vec::new());
         };
         let now = self.inner.clock.now();
+        let Some(account) = self.inner.store.user(user).await? else {
+            return Ok(Vec::new());
+        };
+        let longest = account.longest_session();
         let mut sessions = self.inner.store.sessions(user).await?;
-        sessions.retain(|session| !session::is_over(session.created, session.seen, now));
+        sessions.retain(|session| !session::is_over(session.created, longest, session.seen, now));
         Ok(sessions)
     }
 
@@ -256,6 +268,7 @@ impl People {
             name,
             access: Access::EVERYTHING,
             password: Some(password),
+            identity: None,
             created: self.inner.clock.now(),
             created_by: "the first link".to_owned(),
         };
@@ -277,7 +290,7 @@ impl People {
 }
 
 /// What counts as one address: with IPv6 everybody has as many as they please within their network.
-fn network(address: IpAddr) -> IpAddr {
+pub(super) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => IpAddr::V4(address),
         IpAddr::V6(address) => {

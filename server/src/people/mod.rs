@@ -9,7 +9,9 @@ mod first;
 mod hashing;
 mod key;
 mod login;
+pub mod oidc;
 mod port;
+mod provided;
 mod tokens;
 mod users;
 
@@ -18,7 +20,7 @@ pub use first::GOOD_FOR as FIRST_LINK_GOOD_FOR;
 pub use key::KeyHash;
 pub use login::{Login, Refused, Visitor};
 pub use port::{
-    MAX_SESSIONS, MAX_TOKENS, MAX_USERS, PeopleStore, PeopleWrite, Session, Token, User,
+    Identity, MAX_SESSIONS, MAX_TOKENS, MAX_USERS, PeopleStore, PeopleWrite, Session, Token, User,
 };
 pub use tokens::{DEFAULT_DAYS, LONGEST_DAYS, NewToken};
 
@@ -192,7 +194,7 @@ impl People {
             return Ok(None);
         };
         let now = self.inner.clock.now();
-        if session::is_over(found.created, found.seen, now) {
+        if session::is_over(found.created, user.longest_session(), found.seen, now) {
             return Ok(None);
         }
         let seq = found.seq;

@@ -4,8 +4,9 @@ use super::key::KeyHash;
 use crate::store::StoreError;
 use futures::future::BoxFuture;
 use saltpeter_domain::Secret;
-use saltpeter_domain::access::{Access, UserName};
+use saltpeter_domain::access::{Access, UserName, session};
 use saltpeter_protocol::UnixMillis;
+use std::time::Duration;
 
 /// Accounts there may be at most.
 pub const MAX_USERS: u32 = 1000;
@@ -21,12 +22,33 @@ pub struct User {
     pub name: UserName,
     /// What they may do.
     pub access: Access,
-    /// The argon2id hash of the password, in PHC form; `None` for those who come through a proxy that knows them.
+    /// The argon2id hash of the password, in PHC form; `None` for those who come from a proxy or a provider that knows them.
     pub password: Option<Secret>,
+    /// Who they are at the provider where they log in; `None`: they do not come from there.
+    pub identity: Option<Identity>,
     /// Since when there is the account.
     pub created: UnixMillis,
     /// Who made it.
     pub created_by: String,
+}
+
+impl User {
+    /// How long a session of theirs may last.
+    pub fn longest_session(&self) -> Duration {
+        match self.identity {
+            Some(_) => session::LONGEST_PROVIDED,
+            None => session::LONGEST,
+        }
+    }
+}
+
+/// Somebody at a provider of `OpenID` Connect.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// The provider.
+    pub issuer: String,
+    /// What it calls them, and will never call anybody else.
+    pub subject: String,
 }
 
 /// A login that is in force.
@@ -83,6 +105,9 @@ pub enum PeopleWrite {
     },
     /// Another role or other groups; nothing when that would leave no admin.
     SetAccess(UserName, Access),
+    /// What the provider that somebody comes from says of them now; nothing when nobody here is that. It holds even if it
+    /// leaves no admin: the command line can make one.
+    SetProvided(Identity, Access),
     /// A login. Ends sessions that are over, and the user's oldest beyond [`MAX_SESSIONS`].
     AddSession {
         /// What its key is known by.
@@ -118,6 +143,12 @@ pub trait PeopleStore: Send + Sync + 'static {
 
     /// An account.
     fn user<'a>(&'a self, name: &'a UserName) -> BoxFuture<'a, Result<Option<User>, StoreError>>;
+
+    /// The account of somebody at a provider.
+    fn user_of<'a>(
+        &'a self,
+        identity: &'a Identity,
+    ) -> BoxFuture<'a, Result<Option<User>, StoreError>>;
 
     /// All accounts, by name.
     fn users(&self) -> BoxFuture<'_, Result<Vec<User>, StoreError>>;

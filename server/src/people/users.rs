@@ -34,6 +34,7 @@ impl People {
             name: name.clone(),
             access,
             password,
+            identity: None,
             created: self.inner.clock.now(),
             created_by: caller.to_string(),
         };
@@ -72,7 +73,14 @@ impl People {
         access: Access,
     ) -> Result<(), PeopleError> {
         self.permit(caller, Deed::Administer).await?;
-        let before = self.find_user(name).await?.access;
+        let before = self.find_user(name).await?;
+        if before.identity.is_some() {
+            let message = format!(
+                "{name} comes from the provider of `oidc`, whose groups say at each login what they may do; change the groups there, or `roles` of `oidc`"
+            );
+            return Err(PeopleError::Invalid(message));
+        }
+        let before = before.access;
         let what = What::Changed {
             what: format!("the role of {name}"),
             before: before.to_string(),
@@ -96,8 +104,22 @@ impl People {
         password: Secret,
     ) -> Result<(), PeopleError> {
         self.permit(caller, Deed::Administer).await?;
-        self.find_user(name).await?;
+        if self.find_user(name).await?.identity.is_some() {
+            let message = format!(
+                "{name} comes from the provider of `oidc` and has the password there; with one here it would be no more the provider who lets them in"
+            );
+            return Err(PeopleError::Invalid(message));
+        }
         self.write_password(caller, name, password, None).await
+    }
+
+    /// Whether the caller has a password here, and a session by which to change it.
+    pub async fn has_password(&self, caller: &Caller) -> Result<bool, PeopleError> {
+        let (Some(name), Some(_)) = (caller.user(), caller.session()) else {
+            return Ok(false);
+        };
+        let user = self.inner.store.user(name).await?;
+        Ok(user.is_some_and(|user| user.password.is_some()))
     }
 
     /// Changes the caller's own password. Their other sessions end.

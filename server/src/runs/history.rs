@@ -2,8 +2,9 @@
 
 use super::StoreError;
 use futures::future::BoxFuture;
+use saltpeter_domain::past::{Tally, tally};
 use saltpeter_domain::timeline::Ran;
-use saltpeter_protocol::api::{LaneBy, RunList, RunQuery, RunSummary};
+use saltpeter_protocol::api::{JobPast, LaneBy, RunList, RunQuery, RunSummary};
 use saltpeter_protocol::{Attempt, JobName, MachineId, RunId, UnixMillis};
 use std::sync::Arc;
 
@@ -15,6 +16,14 @@ pub trait RunHistory: Send + Sync + 'static {
         job: &'a JobName,
         limit: u32,
     ) -> BoxFuture<'a, Result<Vec<RunSummary>, StoreError>>;
+
+    /// What the job's past says at `now`. `failed` is its newest run that counts, if that is no success.
+    fn past<'a>(
+        &'a self,
+        job: &'a JobName,
+        failed: Option<&'a RunId>,
+        now: UnixMillis,
+    ) -> BoxFuture<'a, Result<JobPast, StoreError>>;
 
     /// The attempt of `machine` in `run` that its state is about; `None` when there is no such run, `Some(None)` when the machine is not part of it.
     fn newest_attempt<'a>(
@@ -98,6 +107,24 @@ impl History {
     /// The job's `limit` newest runs, newest first.
     pub async fn newest(&self, job: &JobName, limit: u32) -> Result<Vec<RunSummary>, StoreError> {
         self.kept.newest(job, limit).await
+    }
+
+    /// What the job's past says at `now`; `newest` are its newest runs, newest first.
+    pub async fn past(
+        &self,
+        job: &JobName,
+        newest: &[RunSummary],
+        now: UnixMillis,
+    ) -> Result<JobPast, StoreError> {
+        let mut counted = newest.iter().filter_map(|run| {
+            let tally = tally(run.state.outcome()?);
+            (tally != Tally::Other).then_some((&run.id, tally))
+        });
+        let failed = match counted.next() {
+            Some((run, Tally::Failed)) => Some(run),
+            _ => None,
+        };
+        self.kept.past(job, failed, now).await
     }
 
     /// The attempt of `machine` in `run` that its state is about; `None` when there is no such run, `Some(None)` when the machine is not part of it.

@@ -107,6 +107,8 @@ pub struct RunWrite {
     pub counts: Counts,
     /// Up to four machines that are running.
     pub running_on: Vec<MachineId>,
+    /// The settings as they stay, without the environment's values, when it has some and is over for good.
+    pub settled: Option<Arc<RunSpec>>,
     /// The machines that have changed.
     pub machines: Vec<(MachineId, MachineRun)>,
 }
@@ -121,6 +123,8 @@ impl RunWrite {
             stopped: run.head().stopped,
             counts: run.counts(),
             running_on: run.running_on(),
+            settled: (run.is_settled() && !run.spec().env.is_empty())
+                .then(|| Arc::new(run.spec().without_values())),
             machines: changed
                 .machines
                 .iter()

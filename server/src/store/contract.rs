@@ -3,10 +3,11 @@
 mod attempts;
 mod audit;
 mod lists;
+mod past;
 mod people;
 
 use super::read::query;
-use super::{Store, StoreError, retention};
+use super::{Store, StoreError, past as of_past, retention};
 use crate::runs::{CreateError, NewRun, RunStore, RunWrite};
 use saltpeter_domain::RunSpec;
 use saltpeter_domain::job::{
@@ -62,6 +63,7 @@ fn machine(name: &str) -> MachineId {
 fn spec() -> RunSpec {
     RunSpec {
         group: "group".to_owned(),
+        schedule: None,
         command: "true".to_owned(),
         targets: TargetExpr::parse(TargetType::Glob, "*").unwrap(),
         number_of_targets: None,
@@ -72,6 +74,7 @@ fn spec() -> RunSpec {
         cwd: None,
         user: None,
         env: BTreeMap::from([("PASSWORD".to_owned(), Secret::new("hunter2"))]),
+        env_marks: BTreeMap::new(),
         secrets: BTreeMap::new(),
         overlap: Overlap::Queue,
         launch: LaunchWay::Wrapper,
@@ -129,7 +132,11 @@ fn as_stored(run: &Run) -> Run {
         machine.heard = None;
         machine.kill_sent = None;
     }
-    Run::new(run.head().clone(), machines)
+    let mut head = run.head().clone();
+    if run.is_settled() {
+        head.spec = Arc::new(head.spec.without_values());
+    }
+    Run::new(head, machines)
 }
 
 #[tokio::test]
@@ -421,6 +428,20 @@ async fn every_question_is_answered_by_an_index() {
             "{}> ? AND kind = ? ORDER BY seq LIMIT ?",
             super::audit::query::READ
         ),
+        of_past::query::RATE.to_owned(),
+        of_past::query::SLOWEST.to_owned(),
+        of_past::query::SUCCESS.to_owned(),
+        of_past::query::SPEC.to_owned(),
+        of_past::query::SPEC_AND_JOB.to_owned(),
+        // What the triggers ask.
+        "SELECT * FROM run_results WHERE seq = ?".to_owned(),
+        "SELECT * FROM machine_results AS found JOIN runs ON runs.seq = found.run_seq \
+         WHERE found.run_seq = ? AND found.machine = ?"
+            .to_owned(),
+        "DELETE FROM job_days WHERE job = ? AND day < ?".to_owned(),
+        "DELETE FROM job_machines WHERE job = ? AND machine = ?".to_owned(),
+        "DELETE FROM job_machines WHERE job = ?".to_owned(),
+        "SELECT 1 FROM runs WHERE job = ?".to_owned(),
         "UPDATE runs SET ended = ? WHERE id = ?".to_owned(),
         "DELETE FROM pauses WHERE job = ?".to_owned(),
     ];
@@ -440,6 +461,7 @@ async fn every_question_is_answered_by_an_index() {
             let by_index = step.contains("USING INDEX")
                 || step.contains("USING COVERING INDEX")
                 || step.contains("USING INTEGER PRIMARY KEY")
+                || step.contains("USING PRIMARY KEY")
                 || step.starts_with("LIST SUBQUERY")
                 || step.starts_with("CORRELATED SCALAR SUBQUERY")
                 || step.starts_with("CREATE BLOOM FILTER");

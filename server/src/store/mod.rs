@@ -6,6 +6,7 @@ pub mod health;
 mod lists;
 mod open;
 pub mod output;
+mod past;
 mod people;
 mod read;
 mod retention;

@@ -7,7 +7,9 @@
 
 mod block;
 mod delete;
+mod ends;
 mod error;
+mod fingerprint;
 mod fold;
 mod insert;
 mod intake;
@@ -17,19 +19,24 @@ mod place;
 mod read;
 mod recent;
 mod row;
+mod spans;
 mod stream;
 mod writer;
 
 pub use delete::Sealed;
+pub use ends::End;
 pub use error::{AppendError, OutputError};
+pub use fingerprint::Fingerprint;
 pub use part::Part;
 pub use piece::Chunk;
 pub use read::OutputReader;
+pub use spans::Spans;
 pub use stream::{Durable, Following, OutputStream};
 
 use super::faults::Faults;
 use super::health::{Commits, Health, Kept};
 use super::open;
+use fingerprint::Unknowns;
 use fold::RESTART_PAGES;
 use intake::Intake;
 use place::Places;
@@ -122,6 +129,7 @@ impl OutputLog {
         })?;
         let places = Places::load(&mut connection).await.map_err(open)?;
         let rows = StreamRows::load(&mut connection).await.map_err(open)?;
+        let unknowns = Unknowns::load(&mut connection).await.map_err(open)?;
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
             // They are connections to a file: asking whether one is still there costs as much as reading.
@@ -165,7 +173,7 @@ impl OutputLog {
         });
         Ok(Self {
             inner: Arc::new(Inner {
-                streams: Streams::default(),
+                streams: Streams::new(unknowns),
                 readers,
                 intake: Arc::new(intake),
                 closing,

@@ -4,7 +4,8 @@ use super::row::{corrupt, to_json};
 use super::write::Order;
 use super::{Store, StoreError};
 use crate::people::{
-    KeyHash, MAX_SESSIONS, MAX_TOKENS, MAX_USERS, PeopleStore, PeopleWrite, Session, Token, User,
+    Identity, KeyHash, MAX_SESSIONS, MAX_TOKENS, MAX_USERS, PeopleStore, PeopleWrite, Session,
+    Token, User,
 };
 use futures::future::BoxFuture;
 use saltpeter_domain::Secret;
@@ -14,8 +15,8 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, Row, SqliteConnection};
 use std::collections::BTreeSet;
 
-/// A user's columns; with those of a session they are columns 6 to 11.
-const USER: &str = "name, role, job_groups, password, users.created, created_by";
+/// A user's columns; with those of a session they are columns 6 to 13.
+const USER: &str = "name, role, job_groups, password, users.created, created_by, issuer, subject";
 const SESSION: &str = "seq, user_name, sessions.created, seen, address, agent";
 const TOKEN: &str = "name, role, job_groups, created, created_by, expires, seen";
 
@@ -24,6 +25,9 @@ mod query {
 
     pub(super) fn user() -> String {
         format!("SELECT {USER} FROM users WHERE name = ?")
+    }
+    pub(super) fn user_of() -> String {
+        format!("SELECT {USER} FROM users WHERE issuer = ? AND subject = ?")
     }
     pub(super) fn users() -> String {
         format!("SELECT {USER} FROM users ORDER BY name")
@@ -74,6 +78,13 @@ pub(super) async fn carry_out(
         .bind(groups_json(&access.groups)?)
         .bind(name.as_str())
         .bind(access.role.as_str()),
+        PeopleWrite::SetProvided(identity, access) => {
+            sqlx::query("UPDATE users SET role = ?, job_groups = ? WHERE issuer = ? AND subject = ?")
+                .bind(access.role.as_str())
+                .bind(groups_json(&access.groups)?)
+                .bind(identity.issuer.as_str())
+                .bind(identity.subject.as_str())
+        }
         PeopleWrite::AddSession {
             key,
             session,
@@ -117,8 +128,9 @@ async fn add_user(
     user: &User,
     bound: u32,
 ) -> Result<u64, StoreError> {
-    let insert = "INSERT INTO users (name, role, job_groups, password, created, created_by) \
-         SELECT ?, ?, ?, ?, ?, ? WHERE (SELECT count(*) FROM users) < ? ON CONFLICT (name) DO NOTHING";
+    let insert = "INSERT INTO users (name, role, job_groups, password, created, created_by, issuer, subject) \
+         SELECT ?, ?, ?, ?, ?, ?, ?, ? WHERE (SELECT count(*) FROM users) < ? ON CONFLICT DO NOTHING";
+    let identity = user.identity.as_ref();
     let done = sqlx::query(insert)
         .bind(user.name.as_str())
         .bind(user.access.role.as_str())
@@ -126,6 +138,8 @@ async fn add_user(
         .bind(user.password.as_ref().map(Secret::expose))
         .bind(user.created.0)
         .bind(user.created_by.as_str())
+        .bind(identity.map(|identity| identity.issuer.as_str()))
+        .bind(identity.map(|identity| identity.subject.as_str()))
         .bind(bound)
         .execute(connection)
         .await?;
@@ -230,10 +244,14 @@ fn name(row: &SqliteRow, at: usize) -> Result<UserName, StoreError> {
 
 fn user(row: &SqliteRow, at: usize) -> Result<User, StoreError> {
     let password: Option<String> = row.try_get(at + 3)?;
+    let issuer: Option<String> = row.try_get(at + 6)?;
+    let subject: Option<String> = row.try_get(at + 7)?;
+    let identity = issuer.zip(subject);
     Ok(User {
         name: name(row, at)?,
         access: access(row, at + 1)?,
         password: password.map(Secret::new),
+        identity: identity.map(|(issuer, subject)| Identity { issuer, subject }),
         created: UnixMillis(row.try_get(at + 4)?),
         created_by: row.try_get(at + 5)?,
     })
@@ -279,6 +297,20 @@ impl PeopleStore for Store {
         Box::pin(async {
             let found = sqlx::query(AssertSqlSafe(query::user()))
                 .bind(name.as_str())
+                .fetch_optional(&self.readers)
+                .await?;
+            found.map(|row| user(&row, 0)).transpose()
+        })
+    }
+
+    fn user_of<'a>(
+        &'a self,
+        identity: &'a Identity,
+    ) -> BoxFuture<'a, Result<Option<User>, StoreError>> {
+        Box::pin(async {
+            let found = sqlx::query(AssertSqlSafe(query::user_of()))
+                .bind(identity.issuer.as_str())
+                .bind(identity.subject.as_str())
                 .fetch_optional(&self.readers)
                 .await?;
             found.map(|row| user(&row, 0)).transpose()

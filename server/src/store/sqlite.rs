@@ -9,7 +9,7 @@ use crate::runs::{
 };
 use futures::future::BoxFuture;
 use saltpeter_domain::run::Run;
-use saltpeter_protocol::api::{LaneBy, Pause, RunList, RunQuery, RunSummary};
+use saltpeter_protocol::api::{JobPast, LaneBy, Pause, RunList, RunQuery, RunSummary};
 use saltpeter_protocol::{Attempt, JobName, MachineId, RunId, UnixMillis};
 use sqlx::sqlite::{
     SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
@@ -62,6 +62,8 @@ impl Store {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
+            // What is overwritten or deleted is gone from its page, and not merely out of use.
+            .pragma("secure_delete", "fast")
             .busy_timeout(BUSY)
             .disable_statement_logging();
         let damage = open::check(path).await.map_err(|error| refused(&error))?;
@@ -194,6 +196,15 @@ impl RunHistory for Store {
         limit: u32,
     ) -> BoxFuture<'a, Result<Vec<RunSummary>, StoreError>> {
         Box::pin(self.history(job, limit))
+    }
+
+    fn past<'a>(
+        &'a self,
+        job: &'a JobName,
+        failed: Option<&'a RunId>,
+        now: UnixMillis,
+    ) -> BoxFuture<'a, Result<JobPast, StoreError>> {
+        Box::pin(Store::past(self, job, failed, now))
     }
 
     fn newest_attempt<'a>(

@@ -6,13 +6,13 @@
 use super::health::Commits;
 use super::read::query;
 use super::row::{to_json, to_json_if};
-use super::{StoreError, audit, people, retention};
+use super::{StoreError, audit, past, people, retention};
 use crate::people::PeopleWrite;
 use crate::runs::{CreateError, NewRun, RunWrite};
 use saltpeter_domain::audit::Entry;
 use saltpeter_domain::run::{MachineRun, Run, RunHead};
 use saltpeter_protocol::api::Pause;
-use saltpeter_protocol::{JobName, MachineId, RunId, RunState, UnixMillis};
+use saltpeter_protocol::{JobName, MachineId, RunId, RunOutcome, RunState, UnixMillis};
 use sqlx::{AssertSqlSafe, Connection, QueryBuilder, Row, Sqlite, SqliteConnection};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -111,6 +111,11 @@ impl Writer {
                     }
                 }
             }
+        }
+        // What has been overwritten is not to stay in the log either.
+        let emptied = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut self.connection);
+        if let Err(error) = emptied.await {
+            tracing::debug!(%error, "the database's log was not emptied");
         }
         if let Err(error) = self.connection.close().await {
             tracing::warn!(%error, "the database did not close cleanly");
@@ -343,7 +348,11 @@ async fn insert(
     .bind(to_json(&head.state)?)
     .bind(to_json(&run.counts())?)
     .bind(to_json(&run.running_on())?)
-    .bind(to_json(&*head.spec)?)
+    .bind(if run.is_settled() {
+        to_json(&head.spec.without_values())?
+    } else {
+        to_json(&*head.spec)?
+    })
     .bind(to_json_if(head.only.as_ref())?)
     .bind(i64::try_from(head.reconnect_grace.as_millis()).unwrap_or(i64::MAX))
     .execute(connection)
@@ -376,6 +385,20 @@ async fn save(connection: &mut SqliteConnection, write: &RunWrite) -> Result<(),
         tracing::warn!(run = %write.id, "a change of a run came to nothing: the run has been deleted");
         return Ok(());
     };
+    if let RunState::Ended {
+        at,
+        outcome: RunOutcome::Succeeded,
+    } = write.state
+    {
+        past::note_success(connection, &write.id, at).await?;
+    }
+    if let Some(spec) = &write.settled {
+        sqlx::query("UPDATE runs SET spec = ? WHERE seq = ?")
+            .bind(to_json(&**spec)?)
+            .bind(seq)
+            .execute(&mut *connection)
+            .await?;
+    }
     for some in write.machines.chunks(MACHINES_PER_STATEMENT) {
         save_machines(connection, seq, some).await?;
     }

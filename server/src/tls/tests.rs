@@ -1,30 +1,16 @@
 use super::{CertificateFiles, Entered, Gate, MachinesTls};
-use rcgen::CertifiedKey;
 use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
 use saltpeter_domain::Plaintext;
 use saltpeter_protocol::machine::PINNED_NAME;
+use saltpeter_testkit::{client_trusting, renew_certificate};
 use std::fs;
 use std::path::Path;
-use std::sync::Arc;
 use tempfile::TempDir;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream};
-use tokio_rustls::TlsConnector;
 
-/// Writes a new certificate for localhost into the two files.
 fn renew(dir: &Path) -> CertificateDer<'static> {
-    let CertifiedKey { cert, signing_key } =
-        rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-    // As tools for certificates do it: each file is there whole.
-    for (name, pem) in [
-        ("key.pem", signing_key.serialize_pem()),
-        ("cert.pem", cert.pem()),
-    ] {
-        fs::write(dir.join("new"), pem).unwrap();
-        fs::rename(dir.join("new"), dir.join(name)).unwrap();
-    }
-    cert.der().clone()
+    renew_certificate(dir, "localhost").unwrap()
 }
 
 fn files(dir: &TempDir) -> CertificateFiles {
@@ -38,18 +24,10 @@ fn files(dir: &TempDir) -> CertificateFiles {
 async fn trusts(gate: &Gate, root: &CertificateDer<'static>, name: &str) -> bool {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let mut roots = RootCertStore::empty();
-    roots.add(root.clone()).unwrap();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+    let connector = client_trusting(root).unwrap();
     let name = ServerName::try_from(name.to_owned()).unwrap();
     let client = async {
         let stream = TcpStream::connect(address).await.unwrap();
-        let connector = TlsConnector::from(Arc::new(config));
         connector.connect(name, stream).await.is_ok()
     };
     let server = async {

@@ -33,14 +33,26 @@ use tokio::sync::{Semaphore, broadcast, mpsc};
 use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-/// How long a browser may take nothing before it is dropped.
-const STALLED: Duration = Duration::from_secs(20);
+/// How long a browser may take. A test has less time than a browser.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Patience {
+    /// How long it may take nothing before it is dropped.
+    pub stalled: Duration,
+    /// How often the socket is pinged.
+    pub ping_every: Duration,
+    /// Silence after which it counts as gone.
+    pub gone_after: Duration,
+}
 
-/// How often the socket is pinged.
-const PING_EVERY: Duration = Duration::from_secs(20);
-
-/// Silence after which the browser counts as gone.
-const GONE_AFTER: Duration = Duration::from_mins(1);
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            stalled: Duration::from_secs(20),
+            ping_every: Duration::from_secs(20),
+            gone_after: Duration::from_mins(1),
+        }
+    }
+}
 
 /// Browsers at a time; further ones are answered with 503 and try again later.
 pub const MAX_BROWSERS: usize = 500;
@@ -56,15 +68,17 @@ const OUTPUTS: usize = 4;
 pub struct Live {
     ops: Ops,
     lifecycle: Lifecycle,
+    patience: Patience,
     seats: Arc<Semaphore>,
 }
 
 impl Live {
     /// Sockets over `ops`, and through them over the board, the runs and the output. They end with `lifecycle`.
-    pub fn new(ops: Ops, lifecycle: Lifecycle) -> Self {
+    pub fn new(ops: Ops, lifecycle: Lifecycle, patience: Patience) -> Self {
         Self {
             ops,
             lifecycle,
+            patience,
             seats: Arc::new(Semaphore::new(MAX_BROWSERS)),
         }
     }
@@ -100,8 +114,13 @@ async fn serve(live: Live, mut caller: Caller, socket: WebSocket) {
     let (sink, mut incoming) = socket.split();
     let (texts, text_queue) = Texts::new();
     let (outputs, output_queue) = mpsc::channel(OUTPUTS);
-    live.lifecycle
-        .spawn_brief(write(sink, text_queue, output_queue, closing.clone()));
+    let Patience {
+        stalled,
+        ping_every,
+        gone_after,
+    } = live.patience;
+    let writer = write(sink, text_queue, output_queue, stalled, closing.clone());
+    live.lifecycle.spawn_brief(writer);
 
     let people = live.ops.people().clone();
     // Heard from here on: what ended before ended before the socket was let in.
@@ -124,7 +143,7 @@ async fn serve(live: Live, mut caller: Caller, socket: WebSocket) {
     if session.say(&first).await.is_err() {
         return;
     }
-    let mut pings = tokio::time::interval(PING_EVERY);
+    let mut pings = tokio::time::interval(ping_every);
     let mut heard = Instant::now();
     loop {
         let outcome = tokio::select! {
@@ -142,7 +161,7 @@ async fn serve(live: Live, mut caller: Caller, socket: WebSocket) {
             change = session.changes.recv() => session.pass_on(change).await,
             Ok(()) = accesses.changed() => still(&people, &mut caller).await,
             _ = pings.tick() => {
-                if heard.elapsed() > GONE_AFTER || still(&people, &mut caller).await.is_err() {
+                if heard.elapsed() > gone_after || still(&people, &mut caller).await.is_err() {
                     return;
                 }
                 session.texts.send(Message::Ping(Vec::new().into())).await
@@ -334,6 +353,7 @@ async fn write<S: Sink<Message> + Unpin>(
     mut sink: S,
     mut texts: mpsc::Receiver<Text>,
     mut outputs: mpsc::Receiver<Message>,
+    stalled: Duration,
     closing: CancellationToken,
 ) {
     // Whichever way this ends, the rest of the socket does too.
@@ -347,11 +367,11 @@ async fn write<S: Sink<Message> + Unpin>(
             Some(output) = outputs.recv() => (output, None),
             else => break,
         };
-        match tokio::time::timeout(STALLED, sink.send(message)).await {
+        match tokio::time::timeout(stalled, sink.send(message)).await {
             Ok(Ok(())) => {}
             Ok(Err(_)) => return,
             Err(_) => {
-                tracing::info!("a browser took nothing for {STALLED:?} and was dropped");
+                tracing::info!("a browser took nothing for {stalled:?} and was dropped");
                 return;
             }
         }
@@ -395,11 +415,13 @@ mod tests {
         let (_outputs, output_queue) = mpsc::channel(OUTPUTS);
         let closing = CancellationToken::new();
         let begun = Instant::now();
-        let writer = tokio::spawn(write(Stuck, text_queue, output_queue, closing.clone()));
+        let stalled = Patience::default().stalled;
+        let writer = write(Stuck, text_queue, output_queue, stalled, closing.clone());
+        let writer = tokio::spawn(writer);
         assert!(texts.send(Message::Text("x".into())).await.is_ok());
         // The subscriptions end by the token, and the socket by its queue.
         closing.cancelled().await;
-        assert_eq!(begun.elapsed(), STALLED);
+        assert_eq!(begun.elapsed(), stalled);
         writer.await.unwrap();
         assert!(texts.send(Message::Text("x".into())).await.is_err());
     }

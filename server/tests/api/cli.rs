@@ -225,3 +225,50 @@ fn the_server_may_open_as_many_files_as_the_system_allows_it() {
     server.wait().unwrap();
     assert!(raised);
 }
+
+/// A directory whose jobs show every kind of line.
+fn with_targets() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    let settings = "saltpeter_config:\n  executor: local\n  timezone: Europe/Berlin\n  local_machines:\n    web1: {role: web}\n    web2: {role: web}\n    db1: {role: db}\nsaltpeter_maintenance:\n  machines: [web2]\n";
+    let jobs = "gap:\n  schedule: '30 2 * * *'\n  command: 'true'\n  targets: 'web*'\n  number_of_targets: 1\nnever:\n  schedule: '0 0 0 1 1 * 2020'\n  command: 'true'\n  targets: 'role:db'\n  target_type: grain\n";
+    std::fs::write(dir.path().join("settings.yaml"), settings).unwrap();
+    std::fs::write(dir.path().join("jobs.yaml"), jobs).unwrap();
+    dir
+}
+
+#[test]
+fn check_targets_prints_fire_times_and_machines_with_the_reason_for_each_that_is_left_out() {
+    let dir = with_targets();
+    let path = dir.path().to_str().unwrap();
+    // The clocks go forward on the 29th of March 2026.
+    let after = ["--targets", "--after", "2026-03-26T12:00:00Z"];
+    let plain = saltpeter(&[&["check", path][..], &after].concat());
+    insta::assert_snapshot!(text(&plain.stdout));
+    let json = saltpeter(&[&["check", "--json", path][..], &after].concat());
+    let report: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
+    let gap = &report["previews"][0];
+    assert_eq!(gap["upcoming"].as_array().unwrap().len(), 20);
+    assert_eq!(gap["upcoming"][2]["dst"], "moved_by_gap");
+    let verdicts: Vec<_> = gap["machines"]["Ok"].as_array().unwrap().iter().collect();
+    assert_eq!(verdicts[2]["verdict"], "maintenance");
+
+    assert!(saltpeter(&["check", path]).stdout.len() < plain.stdout.len());
+    let alone = saltpeter(&["check", path, "--after", "2026-03-26T12:00:00Z"]);
+    assert_eq!(alone.status.code(), Some(2));
+}
+
+#[test]
+fn check_targets_says_where_machines_cannot_be_found_out() {
+    let dir = with_targets();
+    let job = "pillar:\n  schedule: '@yearly'\n  command: 'true'\n  targets: 'role:db'\n  target_type: pillar\n";
+    std::fs::write(dir.path().join("more.yaml"), job).unwrap();
+    let output = saltpeter(&["check", "--targets", dir.path().to_str().unwrap()]);
+    let told = text(&output.stdout);
+    assert!(
+        told.contains(
+            "its machines cannot be found out: a pillar value can only be matched by Salt"
+        ),
+        "{told}"
+    );
+    assert_eq!(output.status.code(), Some(1), "{told}");
+}

@@ -6,8 +6,10 @@ use saltpeter_protocol::live::{
 };
 use saltpeter_protocol::{Attempt, MachineId, RunId};
 use saltpeter_server::admission::ConnectionLimits;
+use saltpeter_server::ws::live::Patience;
+use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_address_cannot_take_every_connection() {
@@ -83,4 +85,70 @@ async fn a_browser_watches_so_much_and_no_more() {
     socket.say(&ClientMessage::UnwatchOutput { sub: 0 }).await;
     socket.say(&ClientMessage::Ping).await;
     socket.until_pong().await;
+}
+
+/// A server that has this much patience.
+async fn with_patience(patience: Patience) -> World {
+    let mut world = World::new(&[]).await;
+    world.stop().await;
+    world.patience = patience;
+    world.start().await;
+    world
+}
+
+/// A browser's socket that nobody reads from, with as little room on its way as there may be.
+async fn unread(world: &World) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4 * 1024).unwrap();
+    let mut stream = socket.connect(world.addr()).await.unwrap();
+    let request = "GET /ws/live HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut status = [0; 12];
+    within(stream.read_exact(&mut status)).await.unwrap();
+    assert_eq!(&status, b"HTTP/1.1 101");
+    stream
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_browser_that_answers_no_ping_is_gone_and_one_that_does_is_not() {
+    let world = with_patience(Patience {
+        ping_every: Duration::from_millis(100),
+        gone_after: Duration::from_secs(1),
+        ..Patience::default()
+    })
+    .await;
+    let mut silent = unread(&world).await;
+    let mut other = world.socket().await;
+    let end = async {
+        let mut pings = Vec::new();
+        // It takes what comes, and says nothing.
+        within(silent.read_to_end(&mut pings)).await.unwrap();
+    };
+    tokio::select! {
+        () = end => {}
+        // Its pongs go out while it is read from.
+        () = other.until_closed() => panic!("it has answered every ping"),
+    }
+    other.say(&ClientMessage::Ping).await;
+    other.until_pong().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_browser_that_takes_nothing_of_what_it_asks_for_is_dropped() {
+    let world = with_patience(Patience {
+        stalled: Duration::from_millis(300),
+        ..Patience::default()
+    })
+    .await;
+    let mut stuck = unread(&world).await;
+    let ping = serde_json::to_vec(&ClientMessage::Ping).unwrap();
+    let mut frame = vec![0x81, 0x80 | ping.len() as u8, 0, 0, 0, 0];
+    frame.extend(ping);
+    let many = frame.repeat(1000);
+    // Once nothing more goes into the socket nothing more is read from it either, until it is closed.
+    within(async { while stuck.write_all(&many).await.is_ok() {} }).await;
+    let mut other = world.socket().await;
+    other.say(&ClientMessage::Ping).await;
+    other.until_pong().await;
 }

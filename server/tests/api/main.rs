@@ -5,11 +5,15 @@
 mod audit;
 mod cli;
 mod documents;
+mod editor;
 mod http;
+mod import;
 mod limits;
 mod live;
 mod maintenance;
+mod output;
 mod people;
+mod preview;
 mod rest;
 mod restart;
 mod retention;

@@ -248,7 +248,7 @@ async fn nothing_shows_a_secret() {
         json!({"global": false, "machines": []})
     );
     let detail = world.get("/api/v1/jobs/hello~").await.json();
-    assert_eq!(detail["upcoming"].as_array().unwrap().len(), 10);
+    assert_eq!(detail["upcoming"].as_array().unwrap().len(), 20);
     let preview = detail["preview"]["Ok"].as_array().unwrap();
     let verdicts: Vec<&str> = preview
         .iter()

@@ -3,31 +3,17 @@
 use crate::http::{self, request_over};
 use crate::world::World;
 use futures::{SinkExt as _, StreamExt as _};
-use rcgen::CertifiedKey;
 use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
 use saltpeter_protocol::live::ServerMessage;
+use saltpeter_testkit::{client_trusting, renew_certificate};
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::Arc;
 use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_tungstenite::tungstenite::Message;
 
-/// Writes a new certificate for 127.0.0.1 and its key.
 fn renew(dir: &Path) -> CertificateDer<'static> {
-    let CertifiedKey { cert, signing_key } =
-        rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
-    // As tools for certificates do it: each file is there whole.
-    for (name, pem) in [
-        ("key.pem", signing_key.serialize_pem()),
-        ("cert.pem", cert.pem()),
-    ] {
-        std::fs::write(dir.join("new"), pem).unwrap();
-        std::fs::rename(dir.join("new"), dir.join(name)).unwrap();
-    }
-    cert.der().clone()
+    renew_certificate(dir, "127.0.0.1").unwrap()
 }
 
 /// A connection of a client that trusts `root` and nobody else.
@@ -35,19 +21,10 @@ async fn connect(
     addr: SocketAddr,
     root: &CertificateDer<'static>,
 ) -> std::io::Result<TlsStream<TcpStream>> {
-    let mut roots = RootCertStore::empty();
-    roots.add(root.clone()).unwrap();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
     let name = ServerName::from(addr.ip());
     let stream = TcpStream::connect(addr).await.unwrap();
-    TlsConnector::from(Arc::new(config))
-        .connect(name, stream)
-        .await
+    let client = client_trusting(root).unwrap();
+    client.connect(name, stream).await
 }
 
 async fn served(dir: &Path) -> World {

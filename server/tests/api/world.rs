@@ -10,6 +10,7 @@ use saltpeter_server::clock::{Clock as _, SystemClock, TestClock};
 use saltpeter_server::people::Auth;
 use saltpeter_server::settings::Flags;
 use saltpeter_server::store::faults::Faults;
+use saltpeter_server::ws::live::Patience;
 use serde_json::Value;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -57,6 +58,8 @@ pub(crate) struct World {
     clock: Arc<TestClock>,
     /// Makes the disk fail.
     pub(crate) faults: Faults,
+    /// How long browsers may take, from the next start on.
+    pub(crate) patience: Patience,
     /// Whether people have to log in, from the next start on.
     pub(crate) auth: Auth,
     /// Where the dashboard is to listen, from the next start on.
@@ -94,6 +97,7 @@ impl World {
             dir,
             clock: Arc::new(TestClock::starting_at(SystemClock.now())),
             faults: Faults::default(),
+            patience: Patience::default(),
             auth: Auth::InsecureNone,
             api_addr: IpAddr::V4(Ipv4Addr::LOCALHOST),
             running: None,
@@ -121,6 +125,7 @@ impl World {
             },
             auth: self.auth,
             faults: self.faults.clone(),
+            patience: self.patience,
         };
         self.running = Some(boot(options, Arc::clone(&self.clock) as _).await.unwrap());
     }

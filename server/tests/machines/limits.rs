@@ -148,6 +148,25 @@ async fn who_says_nothing_delays_neither_other_addresses_nor_its_own_for_long() 
 }
 
 #[tokio::test]
+async fn so_many_may_be_about_to_ask_and_the_next_waits_for_a_turn() {
+    let port = Port::open(ConnectionLimits {
+        handshakes: 2,
+        handshakes_per_address: 1,
+        ..ConnectionLimits::machines()
+    })
+    .await;
+    let mut first = port.connect().await;
+    let _second = port.connect_from("127.0.0.2").await;
+    let mut third = port.connect_from("127.0.0.3").await;
+    third.write_all(GOOD.as_bytes()).await.unwrap();
+    let early = tokio::time::timeout(SHORT, third.readable()).await;
+    assert!(early.is_err(), "two are before it");
+    // One of them asks, and so leaves its place.
+    assert!(ask(&mut first, GOOD).await.contains("200"));
+    assert!(ask(&mut third, "").await.contains("200"));
+}
+
+#[tokio::test]
 async fn a_head_that_comes_too_slowly_ends_its_connection() {
     let port = Port::open(ConnectionLimits {
         head_within: SHORT,

@@ -325,6 +325,7 @@ impl Up {
 fn spec() -> RunSpec {
     RunSpec {
         group: "test".to_owned(),
+        schedule: None,
         command: "echo hello".to_owned(),
         targets: TargetExpr::parse(TargetType::Glob, "*").unwrap(),
         number_of_targets: None,
@@ -335,6 +336,7 @@ fn spec() -> RunSpec {
         cwd: None,
         user: None,
         env: BTreeMap::new(),
+        env_marks: BTreeMap::new(),
         secrets: BTreeMap::new(),
         overlap: Overlap::Allow,
         launch: LaunchWay::Wrapper,

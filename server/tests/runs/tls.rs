@@ -1,7 +1,7 @@
 //! The machines' port wants TLS unless it is told otherwise.
 
 use saltpeter_protocol::{MachineOutcome, MachineState};
-use saltpeter_testkit::{FakeWrapper, Site};
+use saltpeter_testkit::{FakeWrapper, Site, renew_certificate};
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::sync::{Arc, Mutex};
@@ -125,22 +125,10 @@ async fn the_command_is_not_told_the_token() {
     server.stop().await.unwrap();
 }
 
-/// Makes a certificate for localhost, vouched for by itself, in use and known to the site's wrappers from now on.
-fn renew(site: &Site) {
-    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-    for (name, pem) in [
-        ("key.pem", made.signing_key.serialize_pem()),
-        ("cert.pem", made.cert.pem()),
-    ] {
-        std::fs::write(site.path("new"), pem).unwrap();
-        std::fs::rename(site.path("new"), site.path(name)).unwrap();
-    }
-}
-
 #[tokio::test]
 async fn with_an_authoritys_certificate_machines_verify_it_as_everybody_does() {
     let site = Site::new(&["a"], &jobs("tls_vouched", "")).unwrap();
-    renew(&site);
+    renew_certificate(&site.path(""), "localhost").unwrap();
     // As on a machine of Salt's: no pin, the server's name, and an authority that the machine knows.
     let test = std::env::current_exe().unwrap();
     let wrapper = test.ancestors().nth(2).unwrap().join("saltpeter-wrapper");
@@ -167,7 +155,7 @@ async fn with_an_authoritys_certificate_machines_verify_it_as_everybody_does() {
         server.client.until_over(&run).await.unwrap();
         assert_eq!(server.client.output(&run, "a").await.unwrap(), b"safe\n");
         // The next one meets another certificate, without a restart.
-        renew(&site);
+        renew_certificate(&site.path(""), "localhost").unwrap();
     }
     server.stop().await.unwrap();
 }

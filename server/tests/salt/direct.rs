@@ -1,6 +1,6 @@
 //! Commands that Salt itself runs, without a wrapper.
 
-use crate::outcomes::{all, codes, sentence};
+use crate::outcomes::{all, codes, sentence, two_attempts};
 use crate::site::site;
 use saltpeter_protocol::MachineOutcome;
 use saltpeter_protocol::api::{MachineRow, RunDetail};
@@ -17,6 +17,7 @@ limited~: {schedule: '0 0 1 1 *', targets: web1, use_wrapper: false, timeout: 1,
 others~: {schedule: '0 0 1 1 *', targets: 'web*', use_wrapper: false, command: 'while [ ! -e /tmp/saltpeter-direct~ ]; do sleep 0.1; done'}
 nobody~: {schedule: '0 0 1 1 *', targets: web1, use_wrapper: false, user: nobody, command: 'id -un'}
 stranger~: {schedule: '0 0 1 1 *', targets: web1, use_wrapper: false, user: no-such-user, command: 'true'}
+again~: {schedule: '0 0 1 1 *', targets: web1, use_wrapper: false, retries: 2, retry_delay: 1, command: 'if [ -e /tmp/saltpeter-again~ ]; then echo good; else touch /tmp/saltpeter-again~; echo bad; exit 3; fi'}
 nowhere~: {schedule: '0 0 1 1 *', targets: web1, use_wrapper: false, cwd: /no/such/place, command: 'true'}
 ";
 
@@ -70,6 +71,15 @@ async fn what_salt_runs_is_taken_up_after_a_restart_and_not_begun_twice() {
     let begun = PathBuf::from(site.own("/tmp/saltpeter-direct~"));
     assert_eq!(fs::read_to_string(&begun).unwrap(), "begun\n");
     fs::remove_file(begun).unwrap();
+}
+
+#[tokio::test]
+async fn what_fails_under_salt_is_run_by_it_again_and_both_outputs_are_there() {
+    let site = site(DIRECT, &[]);
+    let server = site.serve().await;
+    let run = server.begin("again~").await;
+    two_attempts(&server.client, &run, "web1").await;
+    fs::remove_file(site.own("/tmp/saltpeter-again~")).unwrap();
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! The wrapper of the earlier implementation, 0.9.30 in Python, started by Salt and reporting to this server.
 
 use crate::link::{DETOUR, Link};
+use crate::outcomes::two_attempts;
 use crate::site::{SaltSite, Setting, site};
 use saltpeter_protocol::api::RunDetail;
 use saltpeter_protocol::{MachineOutcome, MachineState, RunOutcome};
@@ -181,6 +182,17 @@ async fn five_megabytes_come_byte_for_byte() {
         .zip(1..)
         .find(|(line, number)| *line != format!("{number:09}\n").as_bytes());
     assert!(wrong.is_none(), "{wrong:?}");
+}
+
+#[tokio::test]
+async fn what_fails_is_run_again_and_both_outputs_are_there() {
+    let keys = "  targets: web1\n  retries: 2\n  retry_delay: 1\n  command: >-\n    \
+        if [ -e /tmp/saltpeter-old~ ]; then echo good; else touch /tmp/saltpeter-old~; echo bad; exit 3; fi";
+    let site = old(keys);
+    let server = site.serve().await;
+    let run = server.begin("old~").await;
+    two_attempts(&server.client, &run, "web1").await;
+    std::fs::remove_file(site.own("/tmp/saltpeter-old~")).unwrap();
 }
 
 #[tokio::test]

@@ -3,21 +3,25 @@
 mod geometry;
 mod state;
 
+pub(crate) use state::PaneState;
+
 use super::line::{LineContext, Times, hash, line_view, parse_hash};
+use super::listing::{self, Around, Picked};
+use super::search::{self, Bar};
 use crate::browser;
+use crate::chunk;
 use crate::client;
 use crate::components::rows::Rows;
 use crate::components::shown::Shown;
 use crate::format;
 use crate::live::use_live;
-use crate::output::OutputModel;
+use crate::output::{Marked, OutputModel};
 use crate::routes;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use saltpeter_protocol::api::{ApiError, OutputFrom, OutputSlice};
 use saltpeter_protocol::{Attempt, MachineId, RunId, UnixMillis};
 use serde::{Deserialize, Serialize};
-use state::PaneState;
 
 /// What a page brings along of the end, in bytes.
 const START_TAIL: u64 = 64 * 1024;
@@ -75,6 +79,9 @@ pub(crate) fn OutputPane(
     source: Source,
     /// When the run was begun.
     begun: UnixMillis,
+    /// Whether there may be more of it.
+    #[prop(into)]
+    running: Signal<bool>,
     /// The end of the output, where the page brought it along.
     start: Option<Start>,
 ) -> impl IntoView {
@@ -96,7 +103,7 @@ pub(crate) fn OutputPane(
         Some(Ok(start)) => {
             let model = OutputModel::new(&start.unpack());
             let source = source.clone();
-            view! { <Pane source begun model /> }.into_any()
+            view! { <Pane source begun running model /> }.into_any()
         }
         Some(Err(error)) => view! {
             <p class="problem" role="alert">
@@ -109,8 +116,19 @@ pub(crate) fn OutputPane(
 }
 
 #[component]
-fn Pane(source: Source, begun: UnixMillis, model: OutputModel) -> impl IntoView {
+fn Pane(
+    source: Source,
+    begun: UnixMillis,
+    running: Signal<bool>,
+    model: OutputModel,
+) -> impl IntoView {
     let live = use_live();
+    let picked = Picked {
+        run: source.run.clone(),
+        machines: vec![source.machine.clone()],
+        attempt: Some(source.attempt),
+        stderr: true,
+    };
     let Source {
         run,
         machine,
@@ -126,11 +144,15 @@ fn Pane(source: Source, begun: UnixMillis, model: OutputModel) -> impl IntoView 
     let state = PaneState::new(live, source, model);
     let wrap = RwSignal::new(true);
     let chosen = RwSignal::new(None);
+    let marked = RwSignal::new(Marked::default());
+    let searching = RwSignal::new(false);
+    let only_stderr = RwSignal::new(false);
     let context = LineContext {
         live,
         times: RwSignal::new(Times::Off),
         begun,
         chosen,
+        marked,
         choose: Callback::new(move |(number, range): (u64, bool)| {
             let lines = match chosen.get_untracked() {
                 Some((from, _)) if range => (number.min(from), number.max(from)),
@@ -177,6 +199,24 @@ fn Pane(source: Source, begun: UnixMillis, model: OutputModel) -> impl IntoView 
     });
     on_cleanup(move || state.unsubscribe());
 
+    let close_search = Callback::new(move |()| searching.set(false));
+    let leave_stderr = move || {
+        only_stderr.set(false);
+        // It has not been drawn meanwhile.
+        state.schedule();
+    };
+    let around = Around {
+        times: context.times,
+        begun,
+        running,
+        go: Some(Callback::new(move |number| {
+            leave_stderr();
+            chosen.set(Some((number + 1, number + 1)));
+            browser::replace_hash(&hash((number + 1, number + 1)));
+            // Once it is in the page again.
+            request_animation_frame(move || state.go_to_line(number));
+        })),
+    };
     let fresh = move || state.lines.get().saturating_sub(state.seen.get());
     let toggle_follow = move |_| {
         if state.follow.get_untracked() {
@@ -192,6 +232,37 @@ fn Pane(source: Source, begun: UnixMillis, model: OutputModel) -> impl IntoView 
                     {move || format::amount(state.lines.get(), "line")} " · "
                     {move || format::size(state.bytes.get())}
                 </span>
+                <button
+                    class="toggle"
+                    aria-pressed=move || searching.get().to_string()
+                    data-key="s"
+                    data-testid="output-search"
+                    title="Search the whole output (s)"
+                    on:click=move |_| {
+                        if only_stderr.get_untracked() {
+                            leave_stderr();
+                        }
+                        searching.update(|on| *on = !*on);
+                    }
+                >
+                    "Search"
+                </button>
+                <button
+                    class="toggle"
+                    aria-pressed=move || only_stderr.get().to_string()
+                    data-testid="output-stderr"
+                    title="Only lines on standard error"
+                    on:click=move |_| {
+                        if only_stderr.get_untracked() {
+                            leave_stderr();
+                        } else {
+                            searching.set(false);
+                            only_stderr.set(true);
+                        }
+                    }
+                >
+                    "Only stderr"
+                </button>
                 <button
                     class="toggle"
                     aria-pressed=move || state.follow.get().to_string()
@@ -242,12 +313,22 @@ fn Pane(source: Source, begun: UnixMillis, model: OutputModel) -> impl IntoView 
                         }
                     })
             }}
+            {move || {
+                let bar = move || Bar { pane: state, marked, close: close_search };
+                searching.get().then(|| chunk::page(search::entry(Box::new(bar()))))
+            }}
+            {move || {
+                let picked = || Box::new((picked.clone(), around));
+                only_stderr.get().then(|| chunk::page(listing::entry(picked())))
+            }}
             <div
                 class="output"
                 class:wrap=move || wrap.get()
+                hidden=move || only_stderr.get()
                 data-testid="output"
                 data-lines=move || state.lines.get()
                 role="log"
+                aria-live="off"
                 aria-label="Output"
                 tabindex="0"
                 node_ref=state.pane
@@ -266,7 +347,7 @@ fn Pane(source: Source, begun: UnixMillis, model: OutputModel) -> impl IntoView 
                     <p class="output-empty">"No output."</p>
                 </Shown>
             </div>
-            <Shown when=move || !state.follow.get()>
+            <Shown when=move || !state.follow.get() && !only_stderr.get()>
                 <button
                     class="new-lines"
                     data-testid="output-new"

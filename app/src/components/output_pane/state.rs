@@ -24,9 +24,9 @@ const RETRY_AFTER: Duration = Duration::from_secs(2);
 
 /// Everything about a pane, for its many small handlers.
 #[derive(Clone, Copy)]
-pub(super) struct PaneState {
+pub(crate) struct PaneState {
     pub(super) live: Live,
-    pub(super) source: StoredValue<Source>,
+    pub(crate) source: StoredValue<Source>,
     pub(super) model: StoredValue<OutputModel>,
     pub(super) subscription: StoredValue<Option<SubscriptionId>>,
     pub(super) view: RwSignal<Vec<Shown>>,
@@ -268,7 +268,8 @@ impl PaneState {
         self.scroll_to_end();
     }
 
-    pub(super) fn go_to_line(self, number: u64) {
+    /// Shows line `number`, counted from 0.
+    pub(crate) fn go_to_line(self, number: u64) {
         self.stop();
         self.draw();
         if let Some(pane) = self.pane.get_untracked() {

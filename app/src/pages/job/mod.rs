@@ -1,6 +1,7 @@
 //! The Job page: what one job is, when and where it runs, and how it went.
 
 mod cards;
+mod past;
 
 use super::Loaded;
 use crate::actions::{Action, use_actions};
@@ -12,11 +13,13 @@ use crate::components::run_view::{RunBundle, RunView};
 use crate::components::shown::Shown;
 use crate::components::when::When;
 use crate::live::use_live;
+use crate::routes;
 use cards::{Definition, Effective, Preview, Upcoming};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use leptos_meta::Title;
 use leptos_router::hooks::use_params_map;
+use past::{Past, Since};
 use saltpeter_protocol::api::{ApiError, ErrorCode, JobDetail, JobRow};
 use saltpeter_protocol::{JobName, RunId};
 use serde::{Deserialize, Serialize};
@@ -38,7 +41,7 @@ impl JobBundle {
         let mut active = Vec::new();
         for run in detail.row.active.iter().take(RUNS_ALONG) {
             // One that has gone meanwhile is not missed.
-            active.extend(RunBundle::read(run.id.clone(), None).await.ok());
+            active.extend(RunBundle::read(run.id.clone(), None, None).await.ok());
         }
         Ok(Self { detail, active })
     }
@@ -129,7 +132,7 @@ fn Content(bundle: JobBundle) -> impl IntoView {
                 "This job is no longer defined. What it has done stays here."
             </p>
         </Shown>
-        <div class="active-runs">
+        <div class="active-runs" data-group=move || row.with(|row| row.group.clone())>
             <Rows
                 each=move || active.get()
                 key=|run| run.to_string()
@@ -140,6 +143,7 @@ fn Content(bundle: JobBundle) -> impl IntoView {
                 }
             />
         </div>
+        <Since detail />
         <div class="cards">
             <section class="card">
                 <h2>"What"</h2>
@@ -154,6 +158,7 @@ fn Content(bundle: JobBundle) -> impl IntoView {
                 <Preview detail />
             </section>
         </div>
+        <Past detail />
         <History runs=Signal::derive(move || detail.with(|detail| detail.history.clone())) />
         <section class="card">
             <details>
@@ -204,10 +209,10 @@ fn Head(row: Memo<Arc<JobRow>>) -> impl IntoView {
     };
     let run = name.clone();
     view! {
-        <header class="page-head">
+        <header class="page-head" data-group=move || row.with(|row| row.group.clone())>
             <div class="title">
                 <h1>{name.to_string()}</h1>
-                <span class="state" data-testid="job-state" data-state=move || word()>
+                <span class="state" role="status" data-testid="job-state" data-state=move || word()>
                     <MarkIcon mark />
                     {move || word()}
                 </span>
@@ -227,7 +232,8 @@ fn Head(row: Memo<Arc<JobRow>>) -> impl IntoView {
                         })
                 }}
             </div>
-            <div class="buttons">
+            <div class="buttons deed">
+                <EditLink job=name.clone() />
                 <button
                     data-testid="pause"
                     data-key="p"
@@ -266,6 +272,28 @@ fn Head(row: Memo<Arc<JobRow>>) -> impl IntoView {
     .into_any()
 }
 
+/// Leads to the editor, where there is one.
+#[component]
+fn EditLink(job: JobName) -> impl IntoView {
+    let live = use_live();
+    let has_editor = move || live.server().is_some_and(|server| server.editor);
+    let href = routes::edit_page(job.as_str());
+    view! {
+        <Shown when=has_editor>
+            <a
+                class="button for-admins"
+                href=href.clone()
+                data-testid="edit"
+                data-key="e"
+                title="Edit the job (e)"
+            >
+                "Edit"
+            </a>
+        </Shown>
+    }
+    .into_any()
+}
+
 #[component]
 fn ActiveRun(run: RunId, bundle: Option<RunBundle>) -> impl IntoView {
     let read = RwSignal::new(bundle.map(Ok));
@@ -273,7 +301,7 @@ fn ActiveRun(run: RunId, bundle: Option<RunBundle>) -> impl IntoView {
         Effect::new(move || {
             let run = run.clone();
             spawn_local(async move {
-                let bundle = RunBundle::read(run, None).await;
+                let bundle = RunBundle::read(run, None, None).await;
                 if !read.is_disposed() {
                     read.set(Some(bundle));
                 }
@@ -283,8 +311,8 @@ fn ActiveRun(run: RunId, bundle: Option<RunBundle>) -> impl IntoView {
     move || match read.get() {
         None => view! { <div class="skeleton run-skeleton"></div> }.into_any(),
         Some(Ok(bundle)) => {
-            let asked = Signal::stored(None);
-            view! { <RunView bundle asked within=true /> }.into_any()
+            let (asked, merged) = (Signal::stored(None), Signal::stored(None::<String>));
+            view! { <RunView bundle asked merged within=true /> }.into_any()
         }
         Some(Err(error)) => view! {
             <p class="problem" role="alert">

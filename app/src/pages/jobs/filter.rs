@@ -129,6 +129,9 @@ pub(super) fn Filter(
             <button type="submit" class="without-script">
                 "Filter"
             </button>
+            <a class="button quiet for-admins" href="/new-job" data-testid="new-job">
+                "New job"
+            </a>
             <span class="counters" data-testid="counters">
                 {move || counters()}
             </span>

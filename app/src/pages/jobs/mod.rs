@@ -95,6 +95,13 @@ fn Empty() -> impl IntoView {
                 "hello:\n  schedule: '*/5 * * * *'\n  command: echo hello from $(hostname)\n  targets: '*'\n"
             </pre>
             <p>
+                "Or " <a href="/import" data-testid="import-link">"import a crontab"</a>
+                <span class="for-admins">
+                    ", or " <a href="/new-job">"write a job here"</a>
+                </span>
+                "."
+            </p>
+            <p>
                 "What went wrong with a file, if anything does, stands on the "
                 <a href="/config">"Config page"</a> "."
             </p>

@@ -39,7 +39,12 @@ pub(crate) fn Row(
     let data_row = title.clone();
     let testid = format!("job-row-{name}");
     view! {
-        <tr data-row=data_row data-testid=testid data-state=move || word.get()>
+        <tr
+            data-row=data_row
+            data-testid=testid
+            data-state=move || word.get()
+            data-group=move || with(job, String::new(), |job| job.group.clone())
+        >
             <td class="col-name">
                 <MarkIcon mark title=word />
                 <a href=routes::job_page(&name)>{title}</a>
@@ -54,7 +59,7 @@ pub(crate) fn Row(
                     view! { <td class=format!("col-{}", column.key)>{cell(column, job)}</td> }
                 }
             />
-            <td class="col-actions">
+            <td class="col-actions deed">
                 <RowActions name job />
             </td>
         </tr>

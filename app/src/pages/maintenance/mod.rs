@@ -98,7 +98,7 @@ fn Editor(first: Page) -> impl IntoView {
                     />
                 </label>
                 <Problems form field="reason" />
-                <div class="buttons">
+                <div class="buttons deed-of-all">
                     <button
                         type="submit"
                         class="primary"

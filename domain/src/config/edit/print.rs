@@ -36,7 +36,7 @@ pub(super) fn scalars(wanted: &Maintenance) -> [(&'static str, Option<String>); 
 }
 
 /// `text` as a YAML scalar that is text to every reader.
-pub(super) fn quote(text: &str) -> String {
+pub(crate) fn quote(text: &str) -> String {
     let first_is_letter = text.starts_with(|c: char| c.is_ascii_alphabetic());
     let is_plain = text
         .chars()

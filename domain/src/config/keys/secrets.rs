@@ -1,12 +1,12 @@
 //! `secrets` of a job: where values are read that the file itself never has. No message here repeats what is written,
 //! for what is wrong may be that it is a value.
 
-use crate::config::raw::{Entry, Node, Value};
+use crate::config::raw::{Node, Value};
 use crate::config::reader::Reader;
 use crate::secret::{MAX_SECRETS, SecretSource};
 use std::collections::BTreeMap;
 
-const HOW: &str = "write where it is read by this server, {file: /run/secrets/name} or {env: NAME}; the value itself has no place in a job file";
+const HOW: &str = "write where it is read by this server, {file: /run/secrets/name} or {env: NAME}; the value itself has no place in this file";
 
 /// Reads the mapping of names to sources.
 pub(super) fn read_secrets(node: &Node, reader: &mut Reader) -> BTreeMap<String, SecretSource> {
@@ -33,16 +33,18 @@ pub(super) fn read_secrets(node: &Node, reader: &mut Reader) -> BTreeMap<String,
                 &entry.key_place,
                 "secrets: a name here cannot be that of a variable: letters, digits and '_' make one, and no digit comes first",
             );
-        } else if let Some(source) = read_source(entry, reader) {
+        } else if let Some(source) =
+            read_source(&format!("secrets: {}", entry.key), &entry.value, reader)
+        {
             secrets.insert(entry.key.clone(), source);
         }
     }
     secrets
 }
 
-fn read_source(entry: &Entry, reader: &mut Reader) -> Option<SecretSource> {
-    let name = &entry.key;
-    let part = match &entry.value.value {
+/// Where the secret `what` is read.
+pub(super) fn read_source(what: &str, node: &Node, reader: &mut Reader) -> Option<SecretSource> {
+    let part = match &node.value {
         Value::Map(parts) => match parts.as_slice() {
             [part] if matches!(part.key.as_str(), "file" | "env") => Some(part),
             _ => None,
@@ -50,7 +52,7 @@ fn read_source(entry: &Entry, reader: &mut Reader) -> Option<SecretSource> {
         _ => None,
     };
     let Some(part) = part else {
-        reader.error(&entry.value.place, format!("secrets: {name}: {HOW}"));
+        reader.error(&node.place, format!("{what}: {HOW}"));
         return None;
     };
     let text = reader.word(&part.value)?;
@@ -58,7 +60,7 @@ fn read_source(entry: &Entry, reader: &mut Reader) -> Option<SecretSource> {
         if !text.starts_with('/') {
             reader.error(
                 &part.value.place,
-                format!("secrets: {name}: the file needs its whole path, from '/' on"),
+                format!("{what}: the file needs its whole path, from '/' on"),
             );
             return None;
         }
@@ -67,7 +69,7 @@ fn read_source(entry: &Entry, reader: &mut Reader) -> Option<SecretSource> {
     if !is_variable(&text) {
         reader.error(
             &part.value.place,
-            format!("secrets: {name}: env needs the name of a variable of this server"),
+            format!("{what}: env needs the name of a variable of this server"),
         );
         return None;
     }

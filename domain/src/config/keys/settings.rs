@@ -3,7 +3,7 @@
 use super::Effect::{AtOnce, Restart};
 use super::job::{LOG_LEVELS, read_zone};
 use super::plain::{flag, optional_word, port, seconds, set, setting, word};
-use super::{Key, documents, machines, proxy, salt, tls};
+use super::{Key, documents, machines, oidc, proxy, salt, tls};
 use crate::config::raw::Node;
 use crate::config::reader::Reader;
 use crate::config::settings::{Executor, MIB, Settings};
@@ -123,6 +123,7 @@ pub(crate) const SETTINGS_KEYS: &[Key<Settings>] = &[
         proxy::read_proxy,
         proxy::show_proxy,
     ),
+    oidc::PROVIDER,
     port!(
         "machines_ws_port",
         "port",
@@ -317,6 +318,14 @@ pub(crate) const SETTINGS_KEYS: &[Key<Settings>] = &[
             set(&mut settings.run_now_confirm_above, reader.count(node));
         },
         |settings| settings.run_now_confirm_above.to_string(),
+    ),
+    flag!(
+        "editor",
+        "bool",
+        "`true`",
+        AtOnce,
+        "Whether admins may change jobs from the dashboard. `false` where the files come from elsewhere, such as a git repository, and a change made here would be lost or stand in the way.",
+        editor
     ),
     documents::elasticsearch::ADDRESS,
     documents::elasticsearch::INDEX,

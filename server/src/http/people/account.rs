@@ -3,7 +3,7 @@
 use super::super::cookie;
 use super::super::gate::see_other;
 use super::page::{Page, time};
-use super::{Fields, failure};
+use super::{Fields, done, failure};
 use crate::people::{Caller, People, PeopleError, Session, Who};
 use axum::Router;
 use axum::extract::{FromRequest as _, Request, State};
@@ -14,9 +14,11 @@ use saltpeter_domain::Secret;
 use saltpeter_domain::access::password::SHORTEST;
 use serde::Deserialize;
 
+const PAGE: &str = "/account";
+
 pub(super) fn router() -> Router<People> {
     Router::new()
-        .route("/account", get(show))
+        .route(PAGE, get(show))
         .route("/account/password", post(change_password))
         .route("/account/sessions/end", post(end_session))
         .route("/logout", post(log_out))
@@ -41,8 +43,12 @@ struct Where {
 }
 
 async fn show(State(people): State<People>, caller: Caller) -> Response {
-    match people.sessions(&caller).await {
-        Ok(sessions) => page(&caller, &sessions),
+    let known = async {
+        let has_password = people.has_password(&caller).await?;
+        Ok::<_, PeopleError>((people.sessions(&caller).await?, has_password))
+    };
+    match known.await {
+        Ok((sessions, has_password)) => page(&caller, &sessions, has_password),
         Err(error) => failure(&caller, error),
     }
 }
@@ -66,10 +72,7 @@ async fn end_session(
     caller: Caller,
     Fields(OfSession { session }): Fields<OfSession>,
 ) -> Response {
-    match people.end_session(&caller, session).await {
-        Ok(()) => see_other("/account"),
-        Err(error) => failure(&caller, error),
-    }
+    done(&caller, people.end_session(&caller, session).await, PAGE)
 }
 
 async fn change_password(
@@ -82,13 +85,11 @@ async fn change_password(
         return failure(&caller, PeopleError::Invalid(message));
     }
     let (present, new) = (Secret::new(passwords.present), Secret::new(passwords.new));
-    match people.change_own_password(&caller, present, new).await {
-        Ok(()) => see_other("/account"),
-        Err(error) => failure(&caller, error),
-    }
+    let changed = people.change_own_password(&caller, present, new).await;
+    done(&caller, changed, PAGE)
 }
 
-fn page(caller: &Caller, sessions: &[Session]) -> Response {
+fn page(caller: &Caller, sessions: &[Session], has_password: bool) -> Response {
     let content = html! {
         div class="page-head" {
             h1 { (caller) }
@@ -118,10 +119,10 @@ fn page(caller: &Caller, sessions: &[Session]) -> Response {
                         tbody {
                             @for session in sessions {
                                 tr data-testid="session" {
-                                    td { (time(session.created)) }
-                                    td { (time(session.seen)) }
-                                    td { (session.from) }
-                                    td class="agent" { (session.agent) }
+                                    td data-label="Since" { (time(session.created)) }
+                                    td data-label="Last used" { (time(session.seen)) }
+                                    td data-label="Address" { (session.from) }
+                                    td class="agent" data-label="Browser" { (session.agent) }
                                     td {
                                         @if caller.session() == Some(session.seq) { "this one" } @else {
                                             form method="post" action="/account/sessions/end" {
@@ -137,7 +138,7 @@ fn page(caller: &Caller, sessions: &[Session]) -> Response {
                 }
             }
         }
-        @if caller.session().is_some() {
+        @if has_password {
             form class="card" method="post" action="/account/password" {
                 h2 { "Change your password" }
                 p class="weak" { "Your other sessions end with it." }

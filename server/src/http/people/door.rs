@@ -3,7 +3,9 @@
 use super::super::gate::{Gate, own_address, retry_after, see_other};
 use super::super::{cookie, security};
 use super::Fields;
+use super::oidc;
 use super::page::Page;
+use crate::people::oidc::{Oidc, OidcRefused};
 use crate::people::{Login, Refused, Visitor};
 use axum::Router;
 use axum::extract::{FromRequest as _, Query, Request, State};
@@ -19,6 +21,7 @@ pub(in super::super) fn router(gate: Gate) -> Router {
     Router::new()
         .route("/login", get(show_login).post(log_in))
         .route("/welcome", get(open_first).post(make_first))
+        .merge(oidc::router())
         .with_state(gate)
 }
 
@@ -57,7 +60,12 @@ async fn show_login(State(gate): State<Gate>, request: Request) -> Response {
         return see_other(own_address(&next));
     }
     let somebody = gate.people().has_users().await.unwrap_or(true);
-    login_page(StatusCode::OK, None, "", &next, somebody)
+    let page = LoginPage {
+        next: &next,
+        somebody,
+        ..LoginPage::of(&gate)
+    };
+    page.render(StatusCode::OK)
 }
 
 async fn log_in(State(gate): State<Gate>, request: Request) -> Response {
@@ -75,7 +83,13 @@ async fn log_in(State(gate): State<Gate>, request: Request) -> Response {
         Err(refused) => {
             let status = status(&refused);
             let message = refused.to_string();
-            let mut page = login_page(status, Some(&message), &form.name, &form.next, true);
+            let page = LoginPage {
+                message: Some(&message),
+                name: &form.name,
+                next: &form.next,
+                ..LoginPage::of(&gate)
+            };
+            let mut page = page.render(status);
             if let Refused::Pause(pause) = refused {
                 retry_after(&mut page, pause.as_secs() + 1);
             }
@@ -151,17 +165,20 @@ fn foreign_form(request: &Request) -> Option<Response> {
     Some(page.render(&html! { section class="card" { p role="alert" { (message) } } }))
 }
 
-fn begin(login: &Login, next: &str, encrypted: bool) -> Response {
+pub(super) fn begin(login: &Login, next: &str, encrypted: bool) -> Response {
     let mut response = see_other(next);
     cookie::set_session(&mut response, &login.key, encrypted);
     response
 }
 
-fn status(refused: &Refused) -> StatusCode {
+pub(super) fn status(refused: &Refused) -> StatusCode {
     match refused {
         Refused::Wrong => StatusCode::UNAUTHORIZED,
         Refused::Pause(_) => StatusCode::TOO_MANY_REQUESTS,
         Refused::NoLink => StatusCode::GONE,
+        Refused::Elsewhere(OidcRefused::Stale(_)) => StatusCode::BAD_REQUEST,
+        Refused::Elsewhere(OidcRefused::Provider(_)) => StatusCode::BAD_GATEWAY,
+        Refused::Elsewhere(_) => StatusCode::FORBIDDEN,
         Refused::Failed(error) => super::super::error::Refusal(error.clone().into())
             .into_response()
             .status(),
@@ -171,42 +188,80 @@ fn status(refused: &Refused) -> StatusCode {
 fn alert(message: Option<&str>) -> Markup {
     html! {
         @if let Some(message) = message {
-            p class="alert" role="alert" data-testid="alert" { (message) "." }
+            p class="alert" role="alert" data-testid="alert" {
+                (message)
+                @if !message.ends_with(['.', '?']) { "." }
+            }
         }
     }
 }
 
-fn login_page(
-    status: StatusCode,
-    message: Option<&str>,
-    name: &str,
-    next: &str,
-    somebody: bool,
-) -> Response {
-    Page::new("Log in", None).status(status).render(&html! {
-        form class="card" method="post" action="/login" {
-            h1 { "Log in" }
-            (alert(message))
-            @if somebody {
-                input type="hidden" name="next" value=(next);
-                label {
-                    "Name"
-                    input name="name" value=(name) autocomplete="username" autocapitalize="none" spellcheck="false" required autofocus[name.is_empty()];
-                }
-                label {
-                    "Password"
-                    input type="password" name="password" autocomplete="current-password" required autofocus[!name.is_empty()];
-                }
-                button class="primary" { "Log in" }
-            } @else {
-                p data-testid="nobody" {
-                    "Nobody has an account yet. The server printed a link, when it started, that makes the first admin. \
-                     It is good once, and for half an hour. Or, on the server's host:"
-                }
-                pre { "saltpeter user add NAME --role admin" }
-            }
+/// The page where people log in.
+pub(super) struct LoginPage<'a> {
+    /// Why they are here again.
+    pub(super) message: Option<&'a str>,
+    /// The name that was typed.
+    pub(super) name: &'a str,
+    /// Where they want to go.
+    pub(super) next: &'a str,
+    /// Whether anybody has an account.
+    pub(super) somebody: bool,
+    /// The provider where they can log in too.
+    pub(super) provider: Option<&'a str>,
+}
+
+impl<'a> LoginPage<'a> {
+    /// The page of a server with this gate.
+    pub(super) fn of(gate: &'a Gate) -> Self {
+        Self {
+            message: None,
+            name: "",
+            next: "/",
+            somebody: true,
+            provider: gate.oidc().map(Oidc::name),
         }
-    })
+    }
+
+    pub(super) fn render(&self, status: StatusCode) -> Response {
+        let content = html! {
+            form class="card" method="post" action="/login" {
+                h1 { "Log in" }
+                (alert(self.message))
+                @if let Some(provider) = self.provider {
+                    a class="button primary" data-testid="oidc" href=(oidc::address(self.next)) { "Log in with " (provider) }
+                    @if self.somebody { p class="or" { "or with a password of this server" } }
+                }
+                @if self.somebody { (self.fields()) } @else { (nobody()) }
+            }
+        };
+        Page::new("Log in", None).status(status).render(&content)
+    }
+
+    fn fields(&self) -> Markup {
+        let is_main = self.provider.is_none();
+        html! {
+            input type="hidden" name="next" value=(self.next);
+            label {
+                "Name"
+                input name="name" value=(self.name) autocomplete="username" autocapitalize="none" spellcheck="false" required autofocus[is_main && self.name.is_empty()];
+            }
+            label {
+                "Password"
+                input type="password" name="password" autocomplete="current-password" required autofocus[!self.name.is_empty()];
+            }
+            button class=[is_main.then_some("primary")] { "Log in" }
+        }
+    }
+}
+
+fn nobody() -> Markup {
+    html! {
+        p data-testid="nobody" {
+            "Nobody has an account yet. The server printed a link, when it started, that makes the first admin. \
+             It is good once, and for half an hour. Or, on the server's host:"
+        }
+        pre { "saltpeter user add NAME --role admin" }
+    }
 }
 
 fn first_page(status: StatusCode, message: Option<&str>, name: &str) -> Response {

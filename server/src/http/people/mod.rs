@@ -3,6 +3,7 @@
 mod account;
 mod audit;
 mod door;
+mod oidc;
 mod page;
 mod tokens;
 mod users;
@@ -10,6 +11,7 @@ mod users;
 pub(super) use door::router as door;
 
 use super::error::Refusal;
+use super::gate::see_other;
 use crate::ops::Ops;
 use crate::people::{Caller, PeopleError};
 use axum::Router;
@@ -19,6 +21,7 @@ use axum::response::{IntoResponse as _, Response};
 use page::Page;
 use saltpeter_domain::access::{Access, Groups, Role};
 use saltpeter_protocol::api::{ApiError, ErrorCode};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 /// Those behind the gate.
@@ -56,6 +59,20 @@ fn access(role: &str, groups: &str) -> Result<Access, PeopleError> {
         Role::Viewer | Role::Admin => Groups::All,
     };
     Ok(Access { role, groups })
+}
+
+/// Back to `page`, or a page that says why something was not done.
+fn done(caller: &Caller, outcome: Result<(), PeopleError>, page: &str) -> Response {
+    match outcome {
+        Ok(()) => see_other(page),
+        Err(error) => failure(caller, error),
+    }
+}
+
+/// A form that is about somebody or something, by its name.
+#[derive(Deserialize)]
+struct Named {
+    name: String,
 }
 
 /// A page that says why something was not done.

@@ -1,8 +1,7 @@
 //! API tokens, for admins.
 
-use super::super::gate::see_other;
 use super::page::{Page, access_fields, time};
-use super::{Fields, access, failure};
+use super::{Fields, Named, access, done, failure};
 use crate::people::{Caller, DEFAULT_DAYS, LONGEST_DAYS, NewToken, People, Token};
 use axum::Router;
 use axum::extract::State;
@@ -14,9 +13,11 @@ use saltpeter_domain::Secret;
 use saltpeter_domain::access::{Groups, Role};
 use serde::Deserialize;
 
+const PAGE: &str = "/tokens";
+
 pub(super) fn router() -> Router<People> {
     Router::new()
-        .route("/tokens", get(show).post(add))
+        .route(PAGE, get(show).post(add))
         .route("/tokens/remove", post(remove))
 }
 
@@ -27,11 +28,6 @@ struct Wanted {
     #[serde(default)]
     groups: String,
     days: u32,
-}
-
-#[derive(Deserialize)]
-struct Name {
-    name: String,
 }
 
 async fn show(State(people): State<People>, caller: Caller) -> Response {
@@ -64,12 +60,9 @@ async fn add(
 async fn remove(
     State(people): State<People>,
     caller: Caller,
-    Fields(Name { name }): Fields<Name>,
+    Fields(Named { name }): Fields<Named>,
 ) -> Response {
-    match people.remove_token(&caller, &name).await {
-        Ok(()) => see_other("/tokens"),
-        Err(error) => failure(&caller, error),
-    }
+    done(&caller, people.remove_token(&caller, &name).await, PAGE)
 }
 
 /// The answer to the form, not a page of its own: the token is in no address, and reloading does not show it again.
@@ -119,10 +112,10 @@ fn row(token: &Token) -> Markup {
     html! {
         tr data-testid="token-row" {
             td { (token.name) }
-            td { (token.access) }
-            td { (time(token.expires)) }
-            td { @match token.seen { Some(seen) => (time(seen)), None => "never" } }
-            td { (time(token.created)) " by " (token.created_by) }
+            td data-label="May act as" { (token.access) }
+            td data-label="Expires" { (time(token.expires)) }
+            td data-label="Last used" { @match token.seen { Some(seen) => (time(seen)), None => "never" } }
+            td data-label="Made" { (time(token.created)) " by " (token.created_by) }
             td {
                 form method="post" action="/tokens/remove" {
                     input type="hidden" name="name" value=(token.name);

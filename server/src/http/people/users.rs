@@ -1,8 +1,7 @@
 //! Users, for admins.
 
-use super::super::gate::see_other;
 use super::page::{Page, access_fields, time};
-use super::{Fields, access, failure};
+use super::{Fields, Named, access, done, failure};
 use crate::people::{Caller, People, PeopleError, User};
 use axum::Router;
 use axum::extract::State;
@@ -14,9 +13,11 @@ use saltpeter_domain::access::password::SHORTEST;
 use saltpeter_domain::access::{Groups, Role, UserName};
 use serde::Deserialize;
 
+const PAGE: &str = "/users";
+
 pub(super) fn router() -> Router<People> {
     Router::new()
-        .route("/users", get(show).post(add))
+        .route(PAGE, get(show).post(add))
         .route("/users/access", post(set_access))
         .route("/users/password", post(set_password))
         .route("/users/remove", post(remove))
@@ -47,21 +48,8 @@ struct NewPassword {
     password: String,
 }
 
-#[derive(Deserialize)]
-struct Name {
-    name: String,
-}
-
 fn user_name(text: &str) -> Result<UserName, PeopleError> {
     UserName::new(text).map_err(|error| PeopleError::Invalid(error.to_string()))
-}
-
-/// Back to the list, or why not.
-fn done(caller: &Caller, outcome: Result<(), PeopleError>) -> Response {
-    match outcome {
-        Ok(()) => see_other("/users"),
-        Err(error) => failure(caller, error),
-    }
 }
 
 async fn show(State(people): State<People>, caller: Caller) -> Response {
@@ -83,7 +71,7 @@ async fn add(
         let password = password.map(Secret::new);
         people.add_user(&caller, name, access, password).await
     };
-    done(&caller, adding.await)
+    done(&caller, adding.await, PAGE)
 }
 
 async fn set_access(
@@ -96,7 +84,7 @@ async fn set_access(
         let name = user_name(&new.name)?;
         people.set_access(&caller, &name, access).await
     };
-    done(&caller, setting.await)
+    done(&caller, setting.await, PAGE)
 }
 
 async fn set_password(
@@ -109,16 +97,16 @@ async fn set_password(
         let password = Secret::new(new.password);
         people.set_password(&caller, &name, password).await
     };
-    done(&caller, setting.await)
+    done(&caller, setting.await, PAGE)
 }
 
 async fn remove(
     State(people): State<People>,
     caller: Caller,
-    Fields(Name { name }): Fields<Name>,
+    Fields(Named { name }): Fields<Named>,
 ) -> Response {
     let removing = async { people.remove_user(&caller, &user_name(&name)?).await };
-    done(&caller, removing.await)
+    done(&caller, removing.await, PAGE)
 }
 
 fn page(caller: &Caller, users: &[User]) -> Response {
@@ -149,22 +137,17 @@ fn row(user: &User) -> Markup {
     html! {
         tr data-testid="user" {
             td { (user.name) }
-            td { (user.access) }
-            td { (if user.password.is_some() { "yes" } else { "none" }) }
-            td { (time(user.created)) }
-            td { (user.created_by) }
+            td data-label="May act as" { (user.access) }
+            td data-label="Password" { (password(user)) }
+            td data-label="Since" { (time(user.created)) }
+            td data-label="Made by" { (user.created_by) }
             td {
                 details {
                     summary { "Change" }
-                    form method="post" action="/users/access" {
-                        input type="hidden" name="name" value=(user.name);
-                        (access_fields(user.access.role, &user.access.groups))
-                        button class="small" { "Change the role" }
-                    }
-                    form method="post" action="/users/password" {
-                        input type="hidden" name="name" value=(user.name);
-                        label { "New password" input type="password" name="password" autocomplete="new-password" minlength=(SHORTEST) required; }
-                        button class="small" { "Set the password" }
+                    @if user.identity.is_some() {
+                        p class="weak" { "The groups at the provider say at each login what they may do. Who is removed here and is still in one of them can come again." }
+                    } @else {
+                        (own_forms(user))
                     }
                     form method="post" action="/users/remove" {
                         input type="hidden" name="name" value=(user.name);
@@ -172,6 +155,30 @@ fn row(user: &User) -> Markup {
                     }
                 }
             }
+        }
+    }
+}
+
+fn password(user: &User) -> &'static str {
+    match (&user.password, &user.identity) {
+        (_, Some(_)) => "at the provider",
+        (Some(_), None) => "yes",
+        (None, None) => "none",
+    }
+}
+
+/// What admins may change of those who do not come from a provider.
+fn own_forms(user: &User) -> Markup {
+    html! {
+        form method="post" action="/users/access" {
+            input type="hidden" name="name" value=(user.name);
+            (access_fields(user.access.role, &user.access.groups))
+            button class="small" { "Change the role" }
+        }
+        form method="post" action="/users/password" {
+            input type="hidden" name="name" value=(user.name);
+            label { "New password" input type="password" name="password" autocomplete="new-password" minlength=(SHORTEST) required; }
+            button class="small" { "Set the password" }
         }
     }
 }

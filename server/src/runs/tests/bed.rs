@@ -432,6 +432,7 @@ pub(super) fn scheduled(at: i64) -> RunCause {
 fn spec(overlap: Overlap) -> RunSpec {
     RunSpec {
         group: "group".to_owned(),
+        schedule: None,
         command: "true".to_owned(),
         targets: TargetExpr::parse(TargetType::Glob, "*").unwrap(),
         number_of_targets: None,
@@ -442,6 +443,7 @@ fn spec(overlap: Overlap) -> RunSpec {
         cwd: None,
         user: None,
         env: BTreeMap::new(),
+        env_marks: BTreeMap::new(),
         secrets: BTreeMap::new(),
         overlap,
         launch: LaunchWay::Wrapper,

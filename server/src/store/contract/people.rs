@@ -1,7 +1,9 @@
 //! What is kept of people, and the rules that hold whatever is written at the same time.
 
 use super::*;
-use crate::people::{KeyHash, MAX_SESSIONS, PeopleStore, PeopleWrite, Session, Token, User};
+use crate::people::{
+    Identity, KeyHash, MAX_SESSIONS, PeopleStore, PeopleWrite, Session, Token, User,
+};
 use saltpeter_domain::access::{Access, Groups, Role, UserName};
 
 fn name(text: &str) -> UserName {
@@ -16,6 +18,7 @@ fn user(text: &str, role: Role, groups: &[&str]) -> User {
             groups: Groups::of(groups.iter().copied()),
         },
         password: Some(Secret::new("$argon2id$")),
+        identity: None,
         created: NOW,
         created_by: "somebody".to_owned(),
     }
@@ -133,4 +136,44 @@ async fn sessions_are_bounded_and_old_ones_swept() {
         let found = bed.store.session(&KeyHash::of(key)).await.unwrap();
         assert_eq!(found.is_some(), there, "{key}");
     }
+}
+
+#[tokio::test]
+async fn a_providers_people_are_known_by_what_it_calls_them() {
+    let bed = Bed::new().await;
+    let identity = |issuer: &str, subject: &str| Identity {
+        issuer: issuer.to_owned(),
+        subject: subject.to_owned(),
+    };
+    let ana = User {
+        password: None,
+        identity: Some(identity("https://sso", "1")),
+        ..user("ana", Role::Admin, &[])
+    };
+    let add = |user: &User| bed.store.change(PeopleWrite::AddUser(user.clone()));
+    assert_eq!(add(&ana).await.unwrap(), 1);
+    let again = User {
+        name: name("other"),
+        ..ana.clone()
+    };
+    assert_eq!(add(&again).await.unwrap(), 0, "one account for each");
+    for neighbour in ["bor", "eve"] {
+        assert_eq!(add(&user(neighbour, Role::Viewer, &[])).await.unwrap(), 1);
+    }
+    for (issuer, subject, there) in [
+        ("https://sso", "1", true),
+        ("https://sso", "2", false),
+        ("https://other", "1", false),
+    ] {
+        let found = bed.store.user_of(&identity(issuer, subject)).await;
+        assert_eq!(found.unwrap().is_some(), there, "{issuer} {subject}");
+    }
+    // What the provider says holds, also of the only admin.
+    let access = user("x", Role::Operator, &["db"]).access;
+    let set = |subject| PeopleWrite::SetProvided(identity("https://sso", subject), access.clone());
+    assert_eq!(bed.store.change(set("1")).await.unwrap(), 1);
+    assert_eq!(bed.store.change(set("2")).await.unwrap(), 0);
+    let bed = bed.reopen().await;
+    let found = bed.store.user(&name("ana")).await.unwrap().unwrap();
+    assert_eq!((found.access, found.identity), (access, ana.identity));
 }

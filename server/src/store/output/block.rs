@@ -1,6 +1,7 @@
 //! Blocks: the rows of the log. Small pieces that follow each other share one.
 
 use super::error::OutputError;
+use super::fingerprint::Fingerprint;
 use super::piece::{Body, Piece, decompress};
 use saltpeter_protocol::api::ChunkMark;
 use saltpeter_protocol::machine::Stream;
@@ -26,6 +27,8 @@ pub(super) struct Block {
     pub(super) encoding: Encoding,
     pub(super) marks: Vec<ChunkMark>,
     pub(super) payload: Vec<u8>,
+    /// Of the stream up to the block's end.
+    pub(super) fingerprint: Fingerprint,
 }
 
 /// Adds a piece of the stream whose blocks so far are `blocks`.
@@ -36,6 +39,7 @@ pub(super) fn join(blocks: &mut Vec<Block>, piece: &Piece, body: &Body) {
         last.payload.extend_from_slice(&body.payload);
         last.raw_len += u64::from(body.raw_len);
         last.line_feeds += body.line_feeds;
+        last.fingerprint = piece.fingerprint;
         match last.marks.last_mut() {
             Some(mark)
                 if mark.stream == piece.mark.stream
@@ -55,6 +59,7 @@ pub(super) fn join(blocks: &mut Vec<Block>, piece: &Piece, body: &Body) {
         encoding: body.encoding,
         marks: vec![piece.mark],
         payload: body.payload.to_vec(),
+        fingerprint: piece.fingerprint,
     });
 }
 
@@ -80,7 +85,7 @@ pub(super) fn encode_marks(marks: &[ChunkMark]) -> Vec<u8> {
     bytes
 }
 
-fn decode_marks(bytes: &[u8]) -> Option<Vec<ChunkMark>> {
+pub(super) fn decode_marks(bytes: &[u8]) -> Option<Vec<ChunkMark>> {
     let (marks, rest) = bytes.as_chunks::<MARK_LEN>();
     if !rest.is_empty() {
         return None;

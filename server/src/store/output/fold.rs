@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-/// Bytes of output after which what has been committed is folded back.
+/// Bytes of the write-ahead log, about, after which it is folded back.
 pub(super) const FOLD_BYTES: usize = 8 * 1024 * 1024;
 
 /// Pages of the write-ahead log (64 MiB) at which a commit folds the rest back itself, so that the log can begin anew.

@@ -1,6 +1,7 @@
 //! A chunk as it came, and the piece of the log that is made of it.
 
 use super::error::AppendError;
+use super::fingerprint::{Fingerprint, Unknowns};
 use super::stream::Cell;
 use bytes::Bytes;
 use saltpeter_protocol::api::ChunkMark;
@@ -34,14 +35,17 @@ pub(super) struct Body {
     pub(super) payload: Bytes,
     pub(super) raw_len: u32,
     pub(super) line_feeds: u64,
+    /// Of the raw bytes.
+    pub(super) fingerprint: Fingerprint,
 }
 
 impl Body {
-    fn raw(payload: Bytes) -> Self {
+    fn raw(payload: Bytes, unknowns: &Unknowns) -> Self {
         Self {
             encoding: Encoding::Raw,
             raw_len: payload.len() as u32,
             line_feeds: line_feeds(&payload),
+            fingerprint: unknowns.of(&payload),
             payload,
         }
     }
@@ -53,6 +57,8 @@ pub(super) struct Piece {
     pub(super) start: u64,
     pub(super) first_line: u64,
     pub(super) mark: ChunkMark,
+    /// Of the stream up to its end.
+    pub(super) fingerprint: Fingerprint,
     /// `None` for a numbered message without bytes.
     pub(super) body: Option<Body>,
     /// The number of a version 1 message.
@@ -71,7 +77,7 @@ impl Piece {
 impl Chunk {
     /// Looks into the payload: is it what the header says, and how many lines does it hold? Compression that saves
     /// nothing is undone.
-    pub(super) fn open(&self) -> Result<Body, AppendError> {
+    pub(super) fn open(&self, unknowns: &Unknowns) -> Result<Body, AppendError> {
         let announced = self.raw_len as usize;
         match self.encoding {
             Encoding::Raw if self.payload.len() != announced || announced > MAX_FRAME => {
@@ -80,35 +86,36 @@ impl Chunk {
                     self.payload.len()
                 )))
             }
-            Encoding::Raw => Ok(Body::raw(self.payload.clone())),
+            Encoding::Raw => Ok(Body::raw(self.payload.clone(), unknowns)),
             Encoding::Zstd => {
                 let raw = decompress(&self.payload, announced).map_err(AppendError::BadPayload)?;
                 if self.payload.len() >= raw.len() {
-                    return Ok(Body::raw(raw.into()));
+                    return Ok(Body::raw(raw.into(), unknowns));
                 }
                 Ok(Body {
                     encoding: Encoding::Zstd,
                     payload: self.payload.clone(),
                     raw_len: self.raw_len,
                     line_feeds: line_feeds(&raw),
+                    fingerprint: unknowns.of(&raw),
                 })
             }
         }
     }
 
     /// As [`Chunk::open`], without the first `known` bytes.
-    pub(super) fn open_after(&self, known: u32) -> Result<Body, AppendError> {
+    pub(super) fn open_after(&self, known: u32, unknowns: &Unknowns) -> Result<Body, AppendError> {
         if known == 0 {
-            return self.open();
+            return self.open(unknowns);
         }
-        let body = self.open()?;
+        let body = self.open(unknowns)?;
         let raw = match body.encoding {
             Encoding::Raw => body.payload,
             Encoding::Zstd => decompress(&body.payload, self.raw_len as usize)
                 .map_err(AppendError::BadPayload)?
                 .into(),
         };
-        Ok(Body::raw(raw.slice(known as usize..)))
+        Ok(Body::raw(raw.slice(known as usize..), unknowns))
     }
 }
 

@@ -77,12 +77,7 @@ pub(super) async fn slice(
     let Some(stream) = cell.row() else {
         return Ok(slice.done());
     };
-    let blocks = Blocks {
-        readers,
-        stream,
-        total,
-        tail: cell.tail(),
-    };
+    let blocks = Blocks::of(readers, stream, total, cell.tail());
     let wanted = match from {
         OutputFrom::Offset(offset) => offset,
         OutputFrom::Tail(bytes) => total.bytes.saturating_sub(bytes),
@@ -99,18 +94,50 @@ pub(super) async fn slice(
 }
 
 /// A stream's blocks: those in the index, and after them those that it lacks yet.
-struct Blocks<'r> {
+pub(super) struct Blocks<'r> {
     readers: &'r SqlitePool,
     stream: i64,
     total: OutputLength,
     tail: Vec<Place>,
 }
 
-impl Blocks<'_> {
+impl<'r> Blocks<'r> {
+    /// Those of the stream with the row `stream`, which was `total` long before its `tail` was asked for.
+    pub(super) fn of(
+        readers: &'r SqlitePool,
+        stream: i64,
+        total: OutputLength,
+        tail: Vec<Place>,
+    ) -> Self {
+        Self {
+            readers,
+            stream,
+            total,
+            tail,
+        }
+    }
+
+    /// Offset up to which the index has all blocks.
+    pub(super) fn indexed(&self) -> u64 {
+        let indexed = self.tail.first().map_or(self.total.bytes, |p| p.start);
+        indexed.min(self.total.bytes)
+    }
+
+    /// The first line of which a part may lie in a block that the index lacks; `None` when it has them all.
+    pub(super) async fn first_unindexed_line(&self) -> Result<Option<u64>, OutputError> {
+        let Some(first) = self.tail.first() else {
+            return Ok(None);
+        };
+        let block: Option<BlockPlace> = sqlx::query_as(HOLDER_IN_TAIL)
+            .bind(first.block)
+            .fetch_optional(self.readers)
+            .await?;
+        Ok(block.map(|block| block.first_line as u64))
+    }
+
     /// Fills `slice` from the chunk with the byte at `wanted` on.
     async fn read(&self, wanted: u64, limit: usize, slice: &mut Slice) -> Result<(), OutputError> {
-        let indexed = self.tail.first().map_or(self.total.bytes, |p| p.start);
-        let indexed = indexed.min(self.total.bytes);
+        let indexed = self.indexed();
         if wanted < indexed {
             let mut rows = sqlx::query_as::<_, BlockRow>(BLOCKS)
                 .bind(self.stream)
@@ -154,7 +181,7 @@ impl Blocks<'_> {
     /// Offset at which `line` begins, counted from 0; the end for a line that is not there yet.
     ///
     /// Bisects over the blocks' starts for the one that holds the line feed before the line.
-    async fn line_start(&self, line: u64) -> Result<u64, OutputError> {
+    pub(super) async fn line_start(&self, line: u64) -> Result<u64, OutputError> {
         if line == 0 {
             return Ok(0);
         }
@@ -314,6 +341,16 @@ impl OutputReader {
             next: offset,
             end,
         }
+    }
+
+    /// Bytes that are still to come.
+    pub fn len(&self) -> u64 {
+        self.end.saturating_sub(self.next)
+    }
+
+    /// Whether nothing is.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
     }
 
     /// The next piece; `None` at the end.

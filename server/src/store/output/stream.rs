@@ -1,6 +1,7 @@
 //! Streams: where the next byte goes, and how far the log is durable.
 
 use super::error::{AppendError, OutputError};
+use super::fingerprint::{Fingerprint, Unknowns};
 use super::intake::Intake;
 use super::part::Part;
 use super::piece::{Body, Chunk, Piece};
@@ -23,6 +24,8 @@ pub struct Durable {
     pub length: OutputLength,
     /// The last number of a version 1 wrapper's messages; `None` when there was none.
     pub v1_seq: Option<u64>,
+    /// Of all bytes.
+    pub fingerprint: Fingerprint,
 }
 
 type Key = (RunId, MachineId, Attempt);
@@ -39,6 +42,7 @@ pub(super) struct Cell {
     row: OnceLock<i64>,
     /// The newest blocks, which the index lacks yet. The writer alone changes it.
     tail: Mutex<Vec<Place>>,
+    unknowns: Unknowns,
     /// The newest blocks themselves, for followers.
     pub(super) recent: Recent,
 }
@@ -57,6 +61,22 @@ impl Cell {
         // The row of a stream never changes: a second value is the same one.
         let _ = self.row.set(row);
         self.durable.send_replace(durable);
+    }
+
+    /// How it stands when `body` is added to `before`.
+    fn after(&self, before: &Durable, body: &Body) -> Durable {
+        let added = u64::from(body.raw_len);
+        let of_all = self
+            .unknowns
+            .join(before.fingerprint, body.fingerprint, added);
+        Durable {
+            length: OutputLength {
+                bytes: before.length.bytes + added,
+                lines: before.length.lines + body.line_feeds,
+            },
+            v1_seq: before.v1_seq,
+            fingerprint: of_all,
+        }
     }
 
     /// The durable blocks that the index lacks. To be asked for before the index is: what is missing here is there.
@@ -88,13 +108,13 @@ impl Cell {
 }
 
 /// The streams that somebody holds.
-#[derive(Default)]
 pub(super) struct Streams {
     live: Mutex<Live>,
     /// Held while a stream is loaded, so that no second copy of its state can come up.
     loading: tokio::sync::Mutex<()>,
     /// Bytes that all of them keep for followers.
     kept: Arc<AtomicUsize>,
+    unknowns: Unknowns,
 }
 
 #[derive(Default)]
@@ -107,6 +127,15 @@ struct Live {
 }
 
 impl Streams {
+    pub(super) fn new(unknowns: Unknowns) -> Self {
+        Self {
+            live: Mutex::default(),
+            loading: tokio::sync::Mutex::default(),
+            kept: Arc::default(),
+            unknowns,
+        }
+    }
+
     fn live(&self) -> MutexGuard<'_, Live> {
         self.live.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -134,7 +163,7 @@ impl Streams {
             return Err(OutputError::Deleted);
         }
         let recent = Recent::new(Arc::clone(&self.kept));
-        let cell = Arc::new(load(readers, run, part, recent).await?);
+        let cell = Arc::new(load(readers, run, part, recent, self.unknowns).await?);
         let mut live = self.live();
         if live.cells.len() >= live.sweep_at {
             live.cells.retain(|_, cell| cell.strong_count() > 0);
@@ -173,6 +202,7 @@ async fn load(
     run: &RunId,
     part: Part<'_>,
     recent: Recent,
+    unknowns: Unknowns,
 ) -> Result<Cell, OutputError> {
     let mut durable = Durable::default();
     let row = OnceLock::new();
@@ -189,7 +219,7 @@ async fn load(
         let seq: Option<i64> = stream.try_get("v1_seq")?;
         durable.v1_seq = seq.map(|seq| seq as u64);
         let last = sqlx::query(
-            "SELECT b.start, raw_len, first_line, line_feeds FROM output_place p \
+            "SELECT b.start, raw_len, first_line, line_feeds, fingerprint FROM output_place p \
              JOIN output_block b ON b.id = p.block WHERE p.stream = $1 ORDER BY p.start DESC LIMIT 1",
         )
         .bind(id)
@@ -204,6 +234,8 @@ async fn load(
                 bytes: (start + raw_len) as u64,
                 lines: (first_line + line_feeds) as u64,
             };
+            let fingerprint: Option<Vec<u8>> = last.try_get("fingerprint")?;
+            durable.fingerprint = Fingerprint::from_row(fingerprint.as_deref());
         }
         let _ = row.set(id);
     }
@@ -215,6 +247,7 @@ async fn load(
         durable: watch::Sender::new(durable),
         row,
         tail: Mutex::default(),
+        unknowns,
         recent,
     })
 }
@@ -280,7 +313,7 @@ impl OutputStream {
                 return Ok(next);
             }
             let known = (next - chunk.offset) as u32;
-            let body = chunk.open_after(known)?;
+            let body = chunk.open_after(known, &self.cell.unknowns)?;
             let mark = ChunkMark {
                 len: body.raw_len,
                 stream: chunk.stream,
@@ -292,10 +325,7 @@ impl OutputStream {
                 // Another connection of the same machine was faster: look again.
                 continue;
             }
-            let next = Durable {
-                length: after(accepted.length, &body),
-                ..*accepted
-            };
+            let next = self.cell.after(&accepted, &body);
             self.queue(&mut accepted, next, mark, Some(body), None, room)?;
             return Ok(end);
         }
@@ -307,7 +337,7 @@ impl OutputStream {
         let body = if chunk.raw_len == 0 {
             None
         } else {
-            Some(chunk.open()?)
+            Some(chunk.open(&self.cell.unknowns)?)
         };
         let bytes = body.as_ref().map_or(0, |body| body.payload.len());
         let room = self.intake.reserve(bytes).await?;
@@ -324,12 +354,11 @@ impl OutputStream {
                 });
             }
         }
-        let next = Durable {
-            length: body
-                .as_ref()
-                .map_or(accepted.length, |body| after(accepted.length, body)),
-            v1_seq: seq.or(accepted.v1_seq),
+        let mut next = match &body {
+            Some(body) => self.cell.after(&accepted, body),
+            None => *accepted,
         };
+        next.v1_seq = seq.or(accepted.v1_seq);
         let mark = ChunkMark {
             len: chunk.raw_len,
             stream: chunk.stream,
@@ -359,6 +388,7 @@ impl OutputStream {
             start: accepted.length.bytes,
             first_line: accepted.length.lines,
             mark,
+            fingerprint: next.fingerprint,
             body,
             v1_seq,
             _room: room,
@@ -375,12 +405,5 @@ pub struct Following(Arc<Cell>);
 impl Drop for Following {
     fn drop(&mut self) {
         self.0.recent.unfollow();
-    }
-}
-
-fn after(length: OutputLength, body: &Body) -> OutputLength {
-    OutputLength {
-        bytes: length.bytes + u64::from(body.raw_len),
-        lines: length.lines + body.line_feeds,
     }
 }

@@ -52,6 +52,10 @@ const RETRY_PAUSE: Duration = Duration::from_secs(1);
 /// their own size.
 pub(super) const PAGE: u32 = 16 * 1024;
 
+/// Pages that any commit writes to the write-ahead log, however little output is in it: of the blocks, of the streams, of
+/// what the index lacks.
+const COMMIT_PAGES: usize = 3;
+
 /// What the writer is asked to do, in order.
 pub(super) enum Order {
     Write(Piece),
@@ -84,7 +88,7 @@ pub(super) struct Writer {
     streams: StreamRows,
     /// Told when there is something to fold back.
     fold: Arc<Notify>,
-    /// Bytes committed since.
+    /// Bytes of the write-ahead log since, about.
     unfolded: usize,
     /// The next commit is not to begin before.
     not_before: Option<Instant>,
@@ -129,7 +133,7 @@ impl Writer {
             enough,
             closing,
             commits,
-            insert: Insert::new(INSERT_BLOCKS, 9),
+            insert: Insert::new(INSERT_BLOCKS, 10),
             places,
             streams,
             fold,
@@ -313,9 +317,9 @@ impl Writer {
         Ok(())
     }
 
-    /// So many bytes more are in the write-ahead log.
+    /// So many bytes of output more are in the write-ahead log.
     fn committed(&mut self, bytes: usize) {
-        self.unfolded += bytes;
+        self.unfolded += bytes + COMMIT_PAGES * PAGE as usize;
         if self.unfolded >= FOLD_BYTES {
             self.unfolded = 0;
             self.fold.notify_one();
@@ -344,6 +348,7 @@ fn share_out(group: &[Piece]) -> Vec<Share> {
                 bytes: piece.start + u64::from(body.raw_len),
                 lines: piece.first_line + body.line_feeds,
             };
+            share.durable.fingerprint = piece.fingerprint;
         }
         if let Some(seq) = piece.v1_seq {
             share.v1_seq = Some(seq);
@@ -354,7 +359,7 @@ fn share_out(group: &[Piece]) -> Vec<Share> {
 }
 
 const INSERT_BLOCKS: &str = "INSERT INTO output_block \
-     (id, stream, start, raw_len, first_line, line_feeds, encoding, marks, payload)";
+     (id, stream, start, raw_len, first_line, line_feeds, encoding, marks, payload, fingerprint)";
 
 /// Binds a block's columns: its id, its stream, and what is in it.
 fn bind_block(query: Query<'_>, (id, (stream, block)): (i64, (i64, Block))) -> Query<'_> {
@@ -368,4 +373,5 @@ fn bind_block(query: Query<'_>, (id, (stream, block)): (i64, (i64, Block))) -> Q
         .bind(encoding_number(block.encoding))
         .bind(encode_marks(&block.marks))
         .bind(block.payload)
+        .bind(block.fingerprint.to_row())
 }

@@ -69,6 +69,9 @@ async fn a_viewer_sees_everything_and_changes_nothing() {
     );
     let saved = vid.fetch(&world, "PUT", "/api/v1/maintenance", &edit).await;
     forbidden(&saved, sentence);
+    // It answers questions about any machine that one likes to ask.
+    let preview = ask(&world, &vid, "/api/v1/preview", r#"{"yaml":""}"#).await;
+    forbidden(&preview, sentence);
     administers_nothing(&world, &mut vid).await;
 }
 

@@ -1,0 +1,272 @@
+//! What the palette finds.
+
+use super::fuzzy::score;
+use crate::actions::Action;
+use crate::live::Live;
+use crate::routes;
+use saltpeter_protocol::JobName;
+use saltpeter_protocol::api::JobRow;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// What can be done with a job, by the words for it; the likeliest first.
+const VERBS: [&str; 5] = ["run", "kill", "edit", "pause", "resume"];
+/// What is listed at most.
+pub(super) const MOST: usize = 30;
+/// Runs that are listed at most.
+const MOST_RUNS: usize = 8;
+
+/// Something to go to, or to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Found {
+    /// `page`, `job`, `run`, `action`.
+    pub(super) kind: &'static str,
+    pub(super) label: String,
+    /// More about it.
+    pub(super) hint: String,
+    pub(super) what: What,
+}
+
+/// What comes of choosing it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum What {
+    /// To a page.
+    Go(String),
+    /// To a page that the browser has to ask the server for.
+    Leave(&'static str),
+    /// Something is set going.
+    Do(Action),
+    /// The help.
+    Help,
+}
+
+/// Pages, their addresses, and other words for them.
+const PAGES: [(&str, &str, &str); 8] = [
+    ("Jobs", "/", "g j"),
+    ("Runs", "/runs", "g r"),
+    ("Timeline", "/timeline", "g t"),
+    ("Machines", "/machines", "g m"),
+    ("Maintenance", "/maintenance", "g w"),
+    ("Config", "/config", "g c"),
+    ("Import a crontab", "/import", ""),
+    ("New job", "/new-job", ""),
+];
+
+/// Whatever goes with `query`, the best first. `is_admin` tells who asks.
+pub(super) fn find(live: Live, query: &str, is_admin: bool) -> Vec<Found> {
+    let has_editor = is_admin && live.server().is_some_and(|server| server.editor);
+    let is_global = live.maintenance().global;
+    let mut found = live
+        .with_jobs(|jobs| among(jobs, query, has_editor))
+        .unwrap_or_default();
+    if is_global && let Some(score) = score(query, "Turn off global maintenance") {
+        found.insert(
+            (u32::MAX - score, String::new()),
+            Found {
+                kind: "action",
+                label: "Turn off global maintenance".to_owned(),
+                hint: String::new(),
+                what: What::Do(Action::EndMaintenance),
+            },
+        );
+    }
+    found.into_values().take(MOST).collect()
+}
+
+/// By how far from the best they are, and by name.
+type Ranked = BTreeMap<(u32, String), Found>;
+
+fn among(jobs: &BTreeMap<JobName, Arc<JobRow>>, query: &str, has_editor: bool) -> Ranked {
+    let mut ranked = Ranked::new();
+    pages(&mut ranked, query, has_editor);
+    if let Some((verb, name)) = verb(query) {
+        for (job, row) in jobs {
+            if let Some(score) = score(name, job.as_str())
+                && let Some(action) = act(verb, row, has_editor)
+            {
+                keep(&mut ranked, score, action);
+            }
+        }
+    }
+    let mut best: BTreeSet<(u32, &JobName)> = BTreeSet::new();
+    for name in jobs.keys() {
+        if let Some(score) = score(query, name.as_str()) {
+            best.insert((u32::MAX - score, name));
+            if best.len() > MOST {
+                best.pop_last();
+            }
+        }
+    }
+    for (rank, (far, name)) in best.iter().enumerate() {
+        let Some(row) = jobs.get(*name) else { continue };
+        keep(&mut ranked, u32::MAX - far, to_job(row));
+        // What can be done with the job that is most likely meant.
+        if rank == 0 && !query.trim().is_empty() {
+            for (after, verb) in (1..).zip(VERBS) {
+                if let Some(action) = act(verb, row, has_editor) {
+                    keep(&mut ranked, (u32::MAX - far).saturating_sub(after), action);
+                }
+            }
+        }
+    }
+    runs(&mut ranked, jobs, query);
+    ranked
+}
+
+fn keep(ranked: &mut Ranked, score: u32, found: Found) {
+    ranked.insert(
+        (u32::MAX - score, format!("{} {}", found.kind, found.label)),
+        found,
+    );
+    if ranked.len() > MOST {
+        ranked.pop_last();
+    }
+}
+
+fn pages(ranked: &mut Ranked, query: &str, has_editor: bool) {
+    // Before anything is typed the pages stand first.
+    let least = u32::from(query.trim().is_empty());
+    let mut page = |label: &str, hint: &str, what: What| {
+        if let Some(score) = score(query, label) {
+            let found = Found {
+                kind: "page",
+                label: label.to_owned(),
+                hint: hint.to_owned(),
+                what,
+            };
+            keep(ranked, score.max(least), found);
+        }
+    };
+    for (label, address, keys) in PAGES {
+        if address != "/new-job" || has_editor {
+            page(label, keys, What::Go(address.to_owned()));
+        }
+    }
+    page("Account", "", What::Leave("/account"));
+    page("Keys and marks", "?", What::Help);
+}
+
+fn to_job(row: &JobRow) -> Found {
+    Found {
+        kind: "job",
+        label: row.name.to_string(),
+        hint: format!("{} · {}", row.group, row.schedule),
+        what: What::Go(routes::job_page(&row.name)),
+    }
+}
+
+/// `run backup`: what is to be done, and with which job.
+fn verb(query: &str) -> Option<(&'static str, &str)> {
+    let (verb, name) = query.trim_start().split_once(' ')?;
+    let mut known = VERBS
+        .into_iter()
+        .filter(|known| known.eq_ignore_ascii_case(verb));
+    Some((known.next()?, name))
+}
+
+/// What can be done with a job as it is.
+fn act(verb: &str, row: &JobRow, has_editor: bool) -> Option<Found> {
+    let name = &row.name;
+    let action = |label: &str, what| Found {
+        kind: "action",
+        label: format!("{label} {name}"),
+        hint: String::new(),
+        what,
+    };
+    match verb {
+        "run" => Some(action("Run now:", What::Do(Action::Start(name.clone())))),
+        "kill" if !row.active.is_empty() => {
+            Some(action("Kill:", What::Do(Action::KillJob(name.clone()))))
+        }
+        "pause" if row.paused.is_none() => Some(action(
+            "Pause schedule:",
+            What::Do(Action::Pause(name.clone())),
+        )),
+        "resume" if row.paused.is_some() => Some(action(
+            "Resume schedule:",
+            What::Do(Action::Resume(name.clone())),
+        )),
+        "edit" if has_editor => {
+            let to = routes::edit_page(name.as_str());
+            Some(action("Edit:", What::Go(to)))
+        }
+        _ => None,
+    }
+}
+
+/// The runs that the jobs' rows know of: those that go on, and the last.
+fn runs(ranked: &mut Ranked, jobs: &BTreeMap<JobName, Arc<JobRow>>, query: &str) {
+    let query = query.trim();
+    if query.is_empty() {
+        return;
+    }
+    let mut best: BTreeMap<(u32, String), Found> = BTreeMap::new();
+    for row in jobs.values() {
+        let last = row.last.iter().map(|run| (run, "over"));
+        for (run, word) in row.active.iter().map(|run| (run, "running")).chain(last) {
+            // A run is named after its job, which goes before.
+            let Some(score) = score(query, run.id.as_str()) else {
+                continue;
+            };
+            let found = Found {
+                kind: "run",
+                label: run.id.to_string(),
+                hint: word.to_owned(),
+                what: What::Go(routes::run_page(&run.id)),
+            };
+            best.insert((u32::MAX - score, found.label.clone()), found);
+            if best.len() > MOST_RUNS {
+                best.pop_last();
+            }
+        }
+    }
+    for ((far, _), found) in best {
+        keep(ranked, (u32::MAX - far).saturating_sub(9), found);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample;
+
+    fn labels(query: &str) -> Vec<String> {
+        let jobs: BTreeMap<JobName, Arc<JobRow>> = ["backup", "backup_db", "web"]
+            .into_iter()
+            .map(|name| {
+                let row = sample::job(name);
+                (row.name.clone(), Arc::new(row))
+            })
+            .collect();
+        let found = among(&jobs, query, true).into_values();
+        found
+            .map(|found| format!("{} {}", found.kind, found.label))
+            .collect()
+    }
+
+    #[test]
+    fn the_job_that_is_meant_comes_first_and_then_what_can_be_done_with_it() {
+        let found = labels("backup");
+        assert_eq!(found[0], "job backup");
+        assert_eq!(found[1], "action Run now: backup");
+        assert!(found.contains(&"job backup_db".to_owned()), "{found:?}");
+        assert!(
+            !found.contains(&"action Run now: backup_db".to_owned()),
+            "{found:?}"
+        );
+    }
+
+    #[test]
+    fn a_verb_and_a_name_are_an_action() {
+        assert_eq!(labels("run web")[0], "action Run now: web");
+        assert_eq!(labels("EDIT bdb")[0], "action Edit: backup_db");
+        assert!(!labels("resume web").contains(&"action Resume schedule: web".to_owned()));
+    }
+
+    #[test]
+    fn pages_are_found_by_their_names() {
+        assert_eq!(labels("conf")[0], "page Config");
+        assert!(labels("").contains(&"page Jobs".to_owned()));
+        assert!(labels("no such thing at all").is_empty());
+    }
+}

@@ -1,0 +1,503 @@
+//! The job editor: it changes one job in the text of its file and leaves all else in it as it was.
+
+use super::config_file::{Target, blocking, diff, replace, version};
+use super::{Ops, job_name};
+use crate::audit::job_changes;
+use crate::people::Caller;
+use crate::people::audit::What;
+use crate::settings::host_zone;
+use crate::view;
+use saltpeter_domain::Job;
+use saltpeter_domain::access::Deed;
+use saltpeter_domain::config::{
+    self, ChangedFile, JobChange, JobEditError, JobSet, Trial, change_job, is_config_file,
+    job_block,
+};
+use saltpeter_protocol::api::{
+    ApiError, DiffLine, EditCheck, EditProblem, EditSaved, EditorPage, ErrorCode, FileEdit,
+    JobEdit, MAX_PREVIEWED_JOBS, Preview, Severity,
+};
+use saltpeter_protocol::{JobName, UnixMillis};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// What a new job begins as.
+const TEMPLATE: &str = "\
+new_job:
+  schedule: '0 2 * * *'
+  command: echo hello
+  targets: '*'
+";
+/// Where new jobs are put unless somebody chooses another file.
+const USUAL_FILE: &str = "jobs.yaml";
+/// Lines around a change that its diff shows.
+const AROUND: usize = 3;
+
+/// What somebody wants to edit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wanted {
+    /// A job, by its name as written.
+    Job(String),
+    /// A new one in this file, or in the usual one.
+    New(Option<String>),
+}
+
+/// An edit that has been tried out.
+struct Tried {
+    target: Target,
+    changed: ChangedFile,
+    trial: Trial,
+    check: EditCheck,
+    before: Arc<JobSet>,
+}
+
+impl Ops {
+    /// What an edit begins with.
+    pub async fn editor(&self, caller: &Caller, wanted: Wanted) -> Result<EditorPage, ApiError> {
+        self.permit_editing(caller).await?;
+        let jobs = self.parts.config.current();
+        let (file, job) = match wanted {
+            Wanted::Job(job) => (self.file_of(&jobs, &job)?, Some(job)),
+            Wanted::New(Some(file)) => (file, None),
+            Wanted::New(None) => (usual_file(&jobs), None),
+        };
+        let target = self.edited_file(&file).await?;
+        let (text, line) = match &job {
+            None => (TEMPLATE.to_owned(), 1),
+            Some(job) => {
+                let block = job_block(&target.text, job);
+                let block = block.map_err(|error| refused(&target.name, &error.into()))?;
+                let block = block.ok_or_else(|| {
+                    let message = format!("there is no job {job} in {file} any more");
+                    ApiError::new(ErrorCode::UnknownJob, message)
+                })?;
+                (block.text, block.line)
+            }
+        };
+        Ok(EditorPage {
+            directory: self.parts.config.directory().display().to_string(),
+            version: target.version(),
+            file: target.name,
+            job,
+            text,
+            line,
+            files: jobs
+                .files
+                .iter()
+                .map(|file| file.name.to_string())
+                .collect(),
+        })
+    }
+
+    /// What is wrong with an edit, and what it would write.
+    pub async fn check_edit(&self, caller: &Caller, edit: FileEdit) -> Result<EditCheck, ApiError> {
+        Ok(match self.try_edit(caller, edit).await? {
+            Ok(tried) => tried.check,
+            Err(check) => check,
+        })
+    }
+
+    /// When the jobs of an edit would fire, and where.
+    pub async fn preview_edit(&self, caller: &Caller, edit: FileEdit) -> Result<Preview, ApiError> {
+        let Ok(tried) = self.try_edit(caller, edit).await? else {
+            return Ok(Preview {
+                problems: Vec::new(),
+                jobs: Vec::new(),
+            });
+        };
+        let now = self.parts.clock.now();
+        let set = &tried.before;
+        let mut jobs = Vec::new();
+        for job in tried.jobs().take(MAX_PREVIEWED_JOBS) {
+            let executor = &self.parts.executor;
+            let machines = executor.explain(&job.targets, &set.maintenance, now).await;
+            let machines = machines.map_err(|error| error.to_string());
+            jobs.push(view::job_preview(job, set.default_zone, now, machines));
+        }
+        Ok(Preview {
+            problems: Vec::new(),
+            jobs,
+        })
+    }
+
+    /// Writes an edit. It is in force when this returns.
+    pub async fn save_edit(&self, caller: &Caller, edit: FileEdit) -> Result<EditSaved, ApiError> {
+        self.permit_editing(caller).await?;
+        let editing = self.parts.editing.lock().await;
+        let change = edit.change.clone();
+        let tried = match self.try_edit(caller, edit).await? {
+            Ok(tried) if tried.check.is_good() => tried,
+            Ok(Tried { check, .. }) | Err(check) => return Err(not_saved(&check)),
+        };
+        let Tried {
+            target, changed, ..
+        } = &tried;
+        if changed.text != target.text {
+            self.write(target, &changed.text).await?;
+            for what in tried.told(&change) {
+                self.parts.people.record(caller, what).await;
+            }
+            self.parts.config.reload().await;
+        }
+        drop(editing);
+        Ok(EditSaved {
+            version: version(&tried.changed.text),
+            jobs: tried.jobs().map(|job| job.name.clone()).collect(),
+            file: tried.target.name,
+        })
+    }
+
+    /// Puts `text` in place of the file's content, unless that is another by now: looking through a large file takes a while.
+    async fn write(&self, target: &Target, text: &str) -> Result<(), ApiError> {
+        let directory = self.parts.config.directory().to_owned();
+        let (path, text) = (target.path.clone(), text.to_owned());
+        let (name, before) = (target.name.clone(), target.text.clone());
+        let written = blocking(move || {
+            let is_same = Target::read_within(&directory, &name)?.text == before;
+            if is_same {
+                replace(&path, &text)?;
+            }
+            Ok::<_, std::io::Error>(is_same)
+        });
+        match written.await? {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(target.conflict()),
+            Err(error) => {
+                let message = format!("{} cannot be written: {error}", target.path.display());
+                Err(ApiError::new(ErrorCode::Invalid, message))
+            }
+        }
+    }
+
+    /// Makes the change without writing it. The inner error is about the text that somebody is writing.
+    async fn try_edit(
+        &self,
+        caller: &Caller,
+        edit: FileEdit,
+    ) -> Result<Result<Tried, EditCheck>, ApiError> {
+        self.permit_editing(caller).await?;
+        let target = self.edited_file(&edit.file).await?;
+        target.check(&edit.version)?;
+        let before = self.parts.config.current();
+        let now = self.parts.clock.now();
+        // A file of ten thousand jobs takes a good part of a second.
+        blocking(move || attempt(target, &edit.change, before, now)).await?
+    }
+
+    /// Whoever writes jobs runs commands on every machine, as any user.
+    async fn permit_editing(&self, caller: &Caller) -> Result<(), ApiError> {
+        self.parts.people.permit(caller, Deed::Administer).await?;
+        if self.parts.config.current().settings.editor {
+            return Ok(());
+        }
+        let message =
+            "jobs are not edited here (`editor: false`); change them where their files come from";
+        Err(ApiError::new(ErrorCode::Forbidden, message))
+    }
+
+    /// The file that a job is written in, valid or not.
+    fn file_of(&self, jobs: &JobSet, job: &str) -> Result<String, ApiError> {
+        if let Some(job) = jobs.jobs.get(job) {
+            return Ok(job.source.file.to_string());
+        }
+        match jobs.invalid.iter().find(|invalid| invalid.name == job) {
+            Some(invalid) => Ok(invalid.source.file.to_string()),
+            // For its error.
+            None => Err(self
+                .find_job(&job_name(job)?)
+                .err()
+                .unwrap_or_else(|| ApiError::new(ErrorCode::UnknownJob, "there is no such job"))),
+        }
+    }
+
+    /// A file of the configuration, or one that could become one.
+    async fn edited_file(&self, name: &str) -> Result<Target, ApiError> {
+        let known = self.parts.config.current();
+        let is_known = known.files.iter().any(|file| &*file.name == name);
+        if !is_known && !could_be_made(name) {
+            let message = format!(
+                "{name:?} cannot be a file of the configuration: a name of letters, digits, '_', '-' and '.' that ends in .yaml is"
+            );
+            return Err(ApiError::new(ErrorCode::Invalid, message));
+        }
+        let directory = self.parts.config.directory().to_owned();
+        let shown = directory.join(name).display().to_string();
+        let name = name.to_owned();
+        let read = blocking(move || Target::read_within(&directory, &name)).await?;
+        read.map_err(|error| {
+            ApiError::new(
+                ErrorCode::Invalid,
+                format!("{shown} cannot be edited: {error}"),
+            )
+        })
+    }
+}
+
+/// Whether a file of this name may be made. Files that are there may have any name that the configuration takes.
+fn could_be_made(name: &str) -> bool {
+    let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
+    is_config_file(name) && JobName::new(stem).is_ok()
+}
+
+fn usual_file(jobs: &JobSet) -> String {
+    // Where all jobs stand in one file the next one does too.
+    let mut with_jobs = jobs.files.iter().filter(|file| file.jobs > 0);
+    match (with_jobs.next(), with_jobs.next()) {
+        (Some(only), None) => only.name.to_string(),
+        _ => USUAL_FILE.to_owned(),
+    }
+}
+
+impl Tried {
+    /// The valid jobs that the change has put there.
+    fn jobs(&self) -> impl Iterator<Item = &Arc<Job>> {
+        let jobs = self.changed.jobs.iter();
+        jobs.filter_map(|name| self.trial.jobs.get(name.as_str()))
+    }
+
+    /// What is put down of it: who changed what, without any secret, as for a change that is found in the files.
+    fn told(&self, change: &JobEdit) -> Vec<What> {
+        let job_before = |name: &str| self.before.jobs.get(name).map(|job| &**job);
+        let file = &self.target.name;
+        let entry = |what: String, old: Option<&Job>, new: Option<&Job>| {
+            let (before, after) = job_changes(old, new);
+            What::Changed {
+                what,
+                before,
+                after,
+            }
+        };
+        match change {
+            JobEdit::Delete { job } => {
+                let what = format!("{file}: deleted job {job}");
+                vec![entry(what, job_before(job), None)]
+            }
+            JobEdit::Replace { job, .. } => self
+                .jobs()
+                .map(|new| {
+                    let renamed = if new.name.as_str() == job {
+                        String::new()
+                    } else {
+                        format!(", which is now {}", new.name)
+                    };
+                    let what = format!("job {job} in {file}{renamed}");
+                    entry(what, job_before(job), Some(new))
+                })
+                .collect(),
+            JobEdit::Add { .. } => self
+                .jobs()
+                .map(|new| entry(format!("{file}: new job {}", new.name), None, Some(new)))
+                .collect(),
+        }
+    }
+}
+
+fn as_change(edit: &JobEdit) -> JobChange<'_> {
+    match edit {
+        JobEdit::Replace { job, text } => JobChange::Replace { job, text },
+        JobEdit::Add { text } => JobChange::Add { text },
+        JobEdit::Delete { job } => JobChange::Delete { job },
+    }
+}
+
+fn attempt(
+    target: Target,
+    edit: &JobEdit,
+    before: Arc<JobSet>,
+    now: UnixMillis,
+) -> Result<Result<Tried, EditCheck>, ApiError> {
+    let changed = match change_job(&target.text, &as_change(edit)) {
+        Ok(changed) => changed,
+        Err(JobEditError::Text {
+            line,
+            column,
+            message,
+        }) => {
+            return Ok(Err(EditCheck {
+                problems: vec![EditProblem {
+                    severity: Severity::Error,
+                    line: Some(line),
+                    column,
+                    message,
+                }],
+                diff: Vec::new(),
+                jobs: Vec::new(),
+            }));
+        }
+        Err(error) => return Err(refused(&target.name, &error)),
+    };
+    let read = |text: &str| Trial::new(&target.name, text, &before.settings, host_zone(), now);
+    let trial = read(&changed.text);
+    let problems = problems(&target, &changed, &trial, &before, || {
+        read(&target.text).problems
+    });
+    let check = EditCheck {
+        problems,
+        diff: excerpt(&target.text, &changed.text),
+        jobs: changed.jobs.clone(),
+    };
+    Ok(Ok(Tried {
+        target,
+        changed,
+        trial,
+        check,
+        before,
+    }))
+}
+
+/// What stands in the way of an edit, and what its author should know. `earlier` is what was wrong with the file before.
+fn problems(
+    target: &Target,
+    changed: &ChangedFile,
+    trial: &Trial,
+    before: &JobSet,
+    earlier: impl FnOnce() -> Vec<config::Problem>,
+) -> Vec<EditProblem> {
+    let (own, others): (Vec<_>, Vec<_>) = trial
+        .problems
+        .iter()
+        .partition(|problem| changed.lines.contains(&problem.line));
+    let mut found: Vec<EditProblem> = own
+        .into_iter()
+        .map(|problem| EditProblem {
+            severity: view::problem(problem, false).severity,
+            line: Some(problem.line - changed.lines.start + 1),
+            column: problem.column,
+            message: problem.message.clone(),
+        })
+        .collect();
+    for name in &changed.jobs {
+        let elsewhere = before.jobs.get(name.as_str());
+        let elsewhere = elsewhere.filter(|job| *job.source.file != *target.name);
+        if let (Some(first), Some(job)) = (elsewhere, trial.jobs.get(name.as_str())) {
+            found.push(EditProblem {
+                severity: Severity::Error,
+                line: Some((job.source.line + 1).saturating_sub(changed.lines.start)),
+                column: job.source.column,
+                message: format!("job {name:?} is already defined at {}", first.source),
+            });
+        }
+    }
+    let errors = |problem: &&config::Problem| problem.severity == config::Severity::Error;
+    let others: Vec<_> = others.into_iter().filter(errors).collect();
+    if others.is_empty() {
+        return found;
+    }
+    let earlier = earlier();
+    let earlier: BTreeSet<_> = earlier
+        .iter()
+        .map(|known| (&known.message, &known.job))
+        .collect();
+    for problem in others {
+        let was_there = earlier.contains(&(&problem.message, &problem.job));
+        let (severity, hint) = if was_there {
+            let hint =
+                "; until that is mended, the last good version of the file may stay in force";
+            (Severity::Warning, hint)
+        } else {
+            (Severity::Error, "")
+        };
+        found.push(EditProblem {
+            severity,
+            line: None,
+            column: problem.column,
+            message: format!("{problem}{hint}"),
+        });
+    }
+    found
+}
+
+/// The lines that differ, with a few around them.
+fn excerpt(before: &str, after: &str) -> Vec<DiffLine> {
+    let (old, new): (Vec<&str>, Vec<&str>) = (
+        before.split_inclusive('\n').collect(),
+        after.split_inclusive('\n').collect(),
+    );
+    let same = |pairs: &mut dyn Iterator<Item = (&&str, &&str)>| {
+        pairs.take_while(|(old, new)| old == new).count()
+    };
+    let first = same(&mut old.iter().zip(&new));
+    if first == old.len() && first == new.len() {
+        return Vec::new();
+    }
+    let shorter = old.len().min(new.len()) - first;
+    let last = same(&mut old.iter().rev().zip(new.iter().rev())).min(shorter);
+    let first = first.saturating_sub(AROUND);
+    let last = last.saturating_sub(AROUND);
+    diff(
+        &old[first..old.len() - last].concat(),
+        &new[first..new.len() - last].concat(),
+    )
+}
+
+fn refused(file: &str, error: &JobEditError) -> ApiError {
+    let code = match error {
+        JobEditError::NoJob(_) => ErrorCode::UnknownJob,
+        JobEditError::File(_) | JobEditError::Text { .. } => ErrorCode::Invalid,
+    };
+    ApiError::new(code, format!("{file}: {error}"))
+}
+
+fn not_saved(check: &EditCheck) -> ApiError {
+    let errors = check
+        .problems
+        .iter()
+        .filter(|problem| problem.severity == Severity::Error);
+    ApiError {
+        code: ErrorCode::Invalid,
+        message: "the edit is not saved: correct what is wrong with it".to_owned(),
+        details: errors
+            .map(|problem| match problem.line {
+                Some(line) => format!(
+                    "line {line}, column {}: {}",
+                    problem.column, problem.message
+                ),
+                None => problem.message.clone(),
+            })
+            .collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_diff_is_of_what_changes_and_a_little_around_it() {
+        let before: String = (0..50).map(|n| format!("{n}\n")).collect();
+        let shown = |after: &str| -> Vec<String> {
+            let lines = excerpt(&before, after).into_iter();
+            lines.map(|line| line.text).collect()
+        };
+        assert_eq!(
+            shown(&before.replace("\n20\n", "\nx\n")),
+            ["17", "18", "19", "20", "x", "21", "22", "23"]
+        );
+        assert_eq!(shown(&format!("{before}x\n")), ["47", "48", "49", "x"]);
+        assert_eq!(
+            shown(&before.replace("\n20\n21\n", "\n")),
+            ["17", "18", "19", "20", "21", "22", "23", "24"]
+        );
+        assert!(shown(&before).is_empty());
+        assert_eq!(excerpt("", "x\n").len(), 1);
+    }
+
+    #[test]
+    fn a_new_file_has_a_plain_name() {
+        for (name, good) in [
+            ("web.yaml", true),
+            ("web.yml", true),
+            ("web.txt", false),
+            (".web.yaml", false),
+            ("../web.yaml", false),
+            ("a/web.yaml", false),
+            ("/etc/web.yaml", false),
+            ("a b.yaml", false),
+            ("a\0.yaml", false),
+            (".yaml", false),
+            ("", false),
+        ] {
+            assert_eq!(could_be_made(name), good, "{name:?}");
+        }
+    }
+}
