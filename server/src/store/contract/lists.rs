@@ -31,7 +31,7 @@ async fn runs_are_listed_by_whatever_is_asked_for() {
     let a1 = put(&bed, "a", scheduled(1), 1, good()).await;
     let b1 = put(&bed, "b", scheduled(1), 2, bad()).await;
     let a2 = put(&bed, "a", by_hand(), 3, bad()).await;
-    let a3 = put(&bed, "a", scheduled(2), 4, RunState::Running).await;
+    let a3 = put(&bed, "a", scheduled(2), 4, RunState::Resolving).await;
 
     let all = RunQuery::default();
     assert_eq!(listed(&bed, &all).await, [&*a3, &a2, &b1, &a1]);
