@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// The span that is shown unless another is asked for.
-const SPAN: Duration = Duration::from_secs(6 * 3600);
+const SPAN: Duration = Duration::from_hours(6);
 /// The shortest and the longest span.
-const SPANS: [Duration; 2] = [Duration::from_secs(60), Duration::from_secs(31 * 86_400)];
+const SPANS: [Duration; 2] = [Duration::from_mins(1), Duration::from_hours(31 * 24)];
 
 /// What of the timeline is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -20,5 +20,5 @@ ALTER TABLE run_machines ADD COLUMN heard BIGINT -- ms: when its command ended, 
         WHEN 'ended' THEN json_extract(state, '$.at')
     END) VIRTUAL;
 
--- Answers what a machine's newest results were without a look at the rows.
+-- A machine's newest results stand together in it.
 CREATE INDEX run_machines_machine ON run_machines (machine, run_seq, outcome, heard);

@@ -10,7 +10,7 @@ use sqlx::{AssertSqlSafe, Row as _};
 use std::time::Duration;
 
 /// How far the order in which runs were written down and their times may differ, because clocks are set.
-const CLOCK_STEP: Duration = Duration::from_secs(3600);
+const CLOCK_STEP: Duration = Duration::from_hours(1);
 
 /// Every question, named; the tests have the database explain each.
 pub(super) mod query {

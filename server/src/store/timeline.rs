@@ -11,7 +11,7 @@ use sqlx::sqlite::SqliteRow;
 use std::time::Duration;
 
 /// How long after a span's end a run is looked for that began within it.
-const LONGEST: Duration = Duration::from_secs(86_400);
+const LONGEST: Duration = Duration::from_hours(24);
 
 /// Every question, named; the tests have the database explain each.
 pub(super) mod query {
