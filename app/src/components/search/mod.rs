@@ -277,6 +277,7 @@ impl Search {
                     current: Some(hit),
                 });
                 self.pane.go_to_line(hit.line);
+                self.pane.come_into_window();
             }
             Place::Asked { line, skip, first } => {
                 let turn = self.turn.get_value();
