@@ -9,6 +9,8 @@
 #![cfg_attr(not(target_arch = "wasm32"), allow(dead_code))]
 // A closure written within `view!` is erased, a named one is not: `{move || text()}` is less to download than `{text}`.
 #![allow(clippy::redundant_closure)]
+// The entry of a chunk can always be made, but it may not be there: that is where the loader's error comes in.
+#![allow(clippy::unnecessary_wraps)]
 
 mod actions;
 mod attention;

@@ -330,7 +330,7 @@ mod tests {
             .jobs
             .push(*with_last("a", "a_1", RunOutcome::Failed));
         let mut state = State::new(overview.clone());
-        let mut told = |state: &mut State| -> Vec<String> {
+        let told = |state: &mut State| -> Vec<String> {
             let failures = state.take_failures();
             failures.iter().map(|run| run.id.to_string()).collect()
         };

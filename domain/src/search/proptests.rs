@@ -69,7 +69,7 @@ proptest! {
             scan.feed(&bytes[at..cut]);
             at = cut;
         }
-        let feeds = bytes.iter().filter(|byte| **byte == b'\n').count() as u64;
+        let feeds = memchr::memchr_iter(b'\n', &bytes).count() as u64;
         prop_assert_eq!(scan.line(), feeds);
         scan.finish();
         prop_assert_eq!(scan.count(), all.len() as u64);

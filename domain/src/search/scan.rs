@@ -216,7 +216,9 @@ mod tests {
 
     fn hits(pattern: Pattern, pieces: &[&[u8]], wanted: Wanted) -> (Vec<(u64, u32, u32)>, u64) {
         let mut scan = Scan::new(Arc::new(pattern), 0, wanted);
-        pieces.iter().for_each(|piece| scan.feed(piece));
+        for piece in pieces {
+            scan.feed(piece);
+        }
         scan.finish();
         let count = scan.count();
         let hits = scan.into_hits();
@@ -276,7 +278,7 @@ mod tests {
         let mut scan = Scan::new(pattern, 0, ALL);
         scan.feed(b"needle ");
         for _ in 0..40 {
-            scan.feed(&[b'x'; 65_536]);
+            scan.feed(&vec![b'x'; 65_536]);
         }
         assert!(scan.is_skipping());
         assert_eq!((scan.count(), scan.long_lines(), scan.line()), (1, 1, 0));

@@ -1,7 +1,8 @@
 //! Lines of several machines in the order of their time, page by page, in both directions.
 //!
 //! Each machine's lines keep their own order, whatever its clock does: what is compared is the time of each machine's
-//! next line. A position is the number of each machine's next line, and so nothing is lost and nothing doubled.
+//! next line. A position is the number of each machine's next line, and so nothing is lost and nothing doubled. A line whose
+//! line feed has not come stands after all that have ended, and is told again when one reads on.
 
 use super::lines::OneLine;
 use super::{OutputError, Outputs};
@@ -92,7 +93,7 @@ impl Page<'_> {
             return Ok(());
         };
         let mut bytes = 0;
-        while self.lines.len() < merge.limit.min(MAX_LINES) && bytes < MAX_TEXT {
+        loop {
             for source in &mut self.sources {
                 while source.lines.is_empty() && source.has_more() {
                     if self.batches == MAX_BATCHES {
@@ -104,12 +105,21 @@ impl Page<'_> {
                 }
             }
             let heads = self.sources.iter().enumerate();
-            let heads = heads.filter_map(|(n, source)| Some((source.head()?.at, n)));
+            // A line that has not ended stands last, whenever it was begun.
+            let heads = heads.filter_map(|(n, source)| {
+                let head = source.head()?;
+                Some((!head.ended, head.at, n))
+            });
             let next = match merge.reading {
                 Reading::After => heads.min(),
                 Reading::Before => heads.max(),
             };
-            let Some((_, n)) = next else { break };
+            let Some((open, _, n)) = next else { break };
+            let full = self.lines.len() >= merge.limit.min(MAX_LINES) || bytes >= MAX_TEXT;
+            // Those that have not ended are told again next time, and so all of them are told now.
+            if full && !(open && merge.reading == Reading::After) {
+                break;
+            }
             if let Some(line) = self.sources[n].take() {
                 bytes += line.bytes.len();
                 let line = merged(n, &line);
@@ -130,7 +140,7 @@ impl Page<'_> {
             has_before: sources.iter().any(|s| s.first > 0),
             // A line whose line feed has not come is told again.
             after: sources.iter().map(|s| s.last.min(s.total.lines)).collect(),
-            has_after: sources.iter().any(|s| s.last < s.total.lines),
+            has_after: sources.iter().any(Source::has_after),
             lines: self.lines.into(),
         }
     }
@@ -174,6 +184,13 @@ impl Source<'_> {
         match self.merge.reading {
             Reading::Before => self.unread > 0,
             Reading::After => self.unread <= self.total.lines,
+        }
+    }
+
+    fn has_after(&self) -> bool {
+        match self.merge.reading {
+            Reading::Before => self.last < self.total.lines,
+            Reading::After => self.has_more() || !self.lines.is_empty(),
         }
     }
 

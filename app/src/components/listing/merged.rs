@@ -53,6 +53,10 @@ pub(crate) struct Merged {
 
 /// Their output, in the chunk of what is done with output now and then.
 #[wasm_split(lines, wasm_split_path = leptos::wasm_split, fallible)]
+#[allow(
+    clippy::boxed_local,
+    reason = "what goes from one module to another is passed as a pointer"
+)]
 pub(crate) fn merged(of: Box<Merged>) -> Part {
     Ok(merged_view(*of))
 }

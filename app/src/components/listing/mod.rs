@@ -93,6 +93,10 @@ struct Listing {
 
 /// The lines, in the chunk of what is done with output now and then.
 #[wasm_split(lines, wasm_split_path = leptos::wasm_split, preload(load), fallible)]
+#[allow(
+    clippy::boxed_local,
+    reason = "what goes from one module to another is passed as a pointer"
+)]
 pub(crate) fn entry(of: Box<(Picked, Around)>) -> Part {
     let (picked, around) = *of;
     Ok(listing(picked, around, None))

@@ -262,6 +262,19 @@ impl PaneState {
         self.follow.set(false);
     }
 
+    /// Brings the pane's lower end into the window, if it is below.
+    pub(crate) fn come_into_window(self) {
+        let height = window()
+            .inner_height()
+            .ok()
+            .and_then(|height| height.as_f64());
+        if let (Some(pane), Some(height)) = (self.pane.get_untracked(), height)
+            && pane.get_bounding_client_rect().bottom() > height
+        {
+            pane.scroll_into_view_with_bool(false);
+        }
+    }
+
     pub(super) fn go_to_end(self) {
         self.follow.set(true);
         self.draw();

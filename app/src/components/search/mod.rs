@@ -47,6 +47,10 @@ pub(crate) struct Bar {
 
 /// The bar, in the chunk of what is done with output now and then.
 #[wasm_split(lines, wasm_split_path = leptos::wasm_split, fallible)]
+#[allow(
+    clippy::boxed_local,
+    reason = "what goes from one module to another is passed as a pointer"
+)]
 pub(crate) fn entry(bar: Box<Bar>) -> Part {
     let Bar {
         pane,
@@ -273,6 +277,7 @@ impl Search {
                     current: Some(hit),
                 });
                 self.pane.go_to_line(hit.line);
+                self.pane.come_into_window();
             }
             Place::Asked { line, skip, first } => {
                 let turn = self.turn.get_value();

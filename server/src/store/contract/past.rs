@@ -81,6 +81,7 @@ fn write(id: &RunId, state: RunState, machines: Vec<(MachineId, MachineState)>) 
         id: id.clone(),
         state,
         kill: None,
+        settled: None,
         stopped: None,
         counts: Counts::default(),
         running_on: Vec::new(),

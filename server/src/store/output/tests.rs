@@ -594,16 +594,6 @@ async fn what_is_published_is_committed_and_a_commit_is_no_larger_than_its_bound
     let stream = log.stream(&run, &web1).await.unwrap();
     let mut durable = stream.watch();
     faults.set_commit_delay(Duration::from_millis(50));
-    let part = vec![b'x'; 64 * 1024];
-    for n in 0..64 {
-        stream.submit(chunk(n * 64 * 1024, &part)).await.unwrap();
-    }
-    let mut reader = SqliteConnectOptions::new()
-        .filename(&path)
-        .read_only(true)
-        .connect()
-        .await
-        .unwrap();
     // A task of its own: it is woken at each commit and runs before the next one.
     let mut each = stream.watch();
     let groups = tokio::spawn(async move {
@@ -616,6 +606,18 @@ async fn what_is_published_is_committed_and_a_commit_is_no_larger_than_its_bound
         }
         groups
     });
+    let part = vec![b'x'; 64 * 1024];
+    for n in 0..64 {
+        stream.submit(chunk(n * 64 * 1024, &part)).await.unwrap();
+        // Commits may come in between.
+        tokio::task::yield_now().await;
+    }
+    let mut reader = SqliteConnectOptions::new()
+        .filename(&path)
+        .read_only(true)
+        .connect()
+        .await
+        .unwrap();
     let mut bytes = 0;
     while bytes < 4 * 1024 * 1024 {
         durable.changed().await.unwrap();

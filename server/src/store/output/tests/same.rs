@@ -50,13 +50,9 @@ async fn the_same_bytes_are_known_however_they_came() {
     }
     // It goes on from what was there before.
     let at = long.len() as u64 + 8;
-    let last = |bytes| async {
-        let append = f
-            .log
-            .append(&run("a_1"), &machine("web1"), chunk(at, bytes));
-        append.await.unwrap();
-    };
-    last(b"three\n").await;
+    let (run, web1) = (run("a_1"), machine("web1"));
+    let last = f.log.append(&run, &web1, chunk(at, b"three\n"));
+    last.await.unwrap();
     write(&f, "web4", &[&long, b"one\ntwo\nthree\n"], false).await;
     assert_eq!(fingerprint(&f, "web1").await, fingerprint(&f, "web4").await);
 }

@@ -9,9 +9,8 @@ use std::collections::BTreeSet;
 async fn all(f: &Fixture, mut from: u64, reading: Reading, end: u64) -> Vec<u64> {
     let mut lines = Vec::new();
     loop {
-        let spans = f
-            .log
-            .stderr_spans(&run("a_1"), &machine("web1"), from, reading);
+        let (run, web1) = (run("a_1"), machine("web1"));
+        let spans = f.log.stderr_spans(&run, &web1, from, reading);
         let spans = spans.await.unwrap();
         for span in &spans.lines {
             match reading {
@@ -55,9 +54,8 @@ async fn what_has_none_is_not_named() {
     // More blocks than are looked at together: two calls, and the second goes on where the first has ended.
     assert_eq!(all(&f, 0, Reading::After, 5_001).await, [2_500, 2_501]);
     assert_eq!(all(&f, 5_001, Reading::Before, 5_001).await, [2_501, 2_500]);
-    let nothing = f
-        .log
-        .stderr_spans(&run, &machine("web9"), 0, Reading::After);
+    let web9 = machine("web9");
+    let nothing = f.log.stderr_spans(&run, &web9, 0, Reading::After);
     assert!(nothing.await.unwrap().lines.is_empty());
 }
 
