@@ -153,7 +153,7 @@ async fn fill(store: &Store, shape: &Shape, spec: &Arc<RunSpec>, now: UnixMillis
     for job in 0..shape.jobs {
         let name = JobName::new(format!("{}_{job}", shape.name))?;
         futures::stream::iter((0..runs).map(|at| {
-            let created = now - Duration::from_secs(60) * u32::try_from(runs - at).unwrap_or(1);
+            let created = now - Duration::from_mins(1) * u32::try_from(runs - at).unwrap_or(1);
             one(store, shape, &name, spec, created, at)
         }))
         .buffer_unordered(AT_ONCE)
@@ -226,6 +226,7 @@ fn write(
         },
         kill: None,
         stopped: None,
+        settled: None,
         counts: Counts {
             total,
             failed,

@@ -1,5 +1,7 @@
 //! Crontabs made into jobs: that the jobs load, and fire when cron would have started the line.
 
+#![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
+
 use chrono::{DateTime, Datelike, Duration, NaiveDate, Timelike};
 use chrono_tz::Tz;
 use proptest::prelude::*;
@@ -178,7 +180,7 @@ fn no_job_gets_the_name_of_one_that_is_there() {
         .lines
         .iter()
         .flat_map(|line| &line.jobs)
-        .map(|name| name.as_str())
+        .map(saltpeter_protocol::JobName::as_str)
         .collect();
     assert_eq!(names, ["x_2", "x_3"]);
     assert_eq!(
@@ -304,7 +306,7 @@ proptest! {
             .jobs
             .values()
             .flat_map(|job| job.schedule.after(UnixMillis(from.timestamp_millis() - 1), Tz::UTC)
-                .map(|at| at.seconds())
+                .map(saltpeter_protocol::UnixMillis::seconds)
                 .take_while(|&at| at < end)
                 .collect::<Vec<_>>())
             .collect();

@@ -1,11 +1,21 @@
 //! Editing one job in the text of its file.
 
+#![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
+
 use proptest::prelude::*;
 use saltpeter_domain::config::{ChangedFile, JobChange, JobEditError, change_job, job_block};
 use std::fmt::Write as _;
 
 fn replace(file: &str, job: &str, text: &str) -> Result<ChangedFile, JobEditError> {
     change_job(file, &JobChange::Replace { job, text })
+}
+
+/// Each with what is before it.
+fn joined(pieces: &[(String, String)]) -> String {
+    let flat = pieces
+        .iter()
+        .flat_map(|(before, job)| [before.as_str(), job]);
+    flat.collect()
 }
 
 fn block(file: &str, job: &str) -> (u32, String) {
@@ -248,8 +258,7 @@ proptest! {
         pieces in pieces(), tail in comment(), which in any::<prop::sample::Index>(), new in body(), crlf in prop::bool::ANY,
     ) {
         let join = |pieces: &[(String, String)]| -> String {
-            let text: String = pieces.iter().map(|(before, job)| format!("{before}{job}")).collect();
-            let text = format!("{text}{tail}");
+            let text = format!("{}{tail}", joined(pieces));
             if crlf { text.replace('\n', "\r\n") } else { text }
         };
         let file = join(&pieces);
@@ -273,7 +282,7 @@ proptest! {
         prop_assert!(changed.text.ends_with(after));
         let middle = &changed.text[before.len()..changed.text.len() - after.len()];
         prop_assert_eq!(middle.trim_end().replace("\r\n", "\n"), new.trim_end());
-        prop_assert_eq!(&changed.jobs, &[name.clone()]);
+        prop_assert_eq!(&changed.jobs, std::slice::from_ref(&name));
         // And back.
         prop_assert_eq!(&replace(&changed.text, &name, &old).unwrap().text, &file);
 
@@ -283,7 +292,7 @@ proptest! {
 
     #[test]
     fn any_text_is_taken_or_refused_and_reaches_no_other_job(pieces in pieces(), text in "([ -~]{0,12}\n){0,4}") {
-        let file: String = pieces.iter().map(|(before, job)| format!("{before}{job}")).collect();
+        let file = joined(&pieces);
         if let Ok(changed) = replace(&file, "job0", &text) {
             for index in 1..pieces.len() {
                 let name = format!("job{index}");

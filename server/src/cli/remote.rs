@@ -31,11 +31,19 @@ const HERE: &str = "http://127.0.0.1:8888";
 /// Which server, and who asks.
 #[derive(Debug, clap::Args)]
 pub(super) struct Remote {
-    /// Address of the server [default: $SALTPETER_SERVER, else http://127.0.0.1:8888]
-    #[arg(long, value_name = "URL")]
+    /// Address of the server.
+    #[arg(
+        long,
+        value_name = "URL",
+        help = "Address of the server [default: $SALTPETER_SERVER, else http://127.0.0.1:8888]"
+    )]
     server: Option<String>,
-    /// File with the API token, see `saltpeter token add` [default: the token in $SALTPETER_TOKEN]
-    #[arg(long, value_name = "FILE")]
+    /// File with the API token.
+    #[arg(
+        long,
+        value_name = "FILE",
+        help = "File with the API token, see `saltpeter token add` [default: the token in $SALTPETER_TOKEN]"
+    )]
     token_file: Option<PathBuf>,
     /// PEM file of authorities to trust besides the host's
     #[arg(long, value_name = "FILE")]

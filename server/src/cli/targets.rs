@@ -36,7 +36,7 @@ pub(super) fn previews(set: JobSet, after: UnixMillis) -> Result<Vec<JobPreview>
             let machines = machines.map_err(|error| error.to_string());
             view::job_preview(job, set.default_zone, after, machines)
         };
-        let jobs = set.jobs.values().map(|job| preview(job));
+        let jobs = set.jobs.values().map(preview);
         let previews = futures::stream::iter(jobs).buffered(JOBS_AT_ONCE);
         Ok(previews.collect().await)
     });

@@ -464,7 +464,10 @@ mod tests {
 
     #[test]
     fn a_diff_is_of_what_changes_and_a_little_around_it() {
-        let before: String = (0..50).map(|n| format!("{n}\n")).collect();
+        let before = (0..50)
+            .map(|n| format!("{n}\n"))
+            .collect::<Vec<_>>()
+            .concat();
         let shown = |after: &str| -> Vec<String> {
             let lines = excerpt(&before, after).into_iter();
             lines.map(|line| line.text).collect()

@@ -213,20 +213,17 @@ proptest! {
                 assert_eq!(step.count, step.hits.len() as u64);
                 count += step.count;
                 found.extend(step.hits);
-                match step.next {
-                    Some(next) => { assert!(next > line); line = next; }
-                    None => {
-                        assert_eq!(step.searched, step.total.bytes);
-                        break;
-                    }
+                if let Some(next) = step.next { assert!(next > line); line = next; } else {
+                    assert_eq!(step.searched, step.total.bytes);
+                    break;
                 }
             }
             assert_eq!(found, expected);
             assert_eq!(count, expected.len() as u64);
             // Some of them, from the beginning: as many as there are pieces for.
             let mut outputs = bed.outputs.clone();
-            outputs.pace.step = Duration::from_secs(60);
-            outputs.pace.first = Duration::from_secs(60);
+            outputs.pace.step = Duration::from_mins(1);
+            outputs.pace.first = Duration::from_mins(1);
             let some = Wanted { skip, limit: 2 };
             let step = outputs.search(&run, part, pattern, 0, some, Until::Hits).await.unwrap();
             let some: Vec<_> = expected.into_iter().skip(skip as usize).take(2).collect();

@@ -61,9 +61,9 @@ async fn a_text_that_is_none_is_told_so() {
     let told = preview(&world, &json!({"yaml": "a: ["})).await;
     assert_eq!(told["problems"][0]["file"], "job.yaml");
     assert_eq!(told["jobs"].as_array().unwrap().len(), 0);
-    let many: String = (0..30)
-        .map(|n| format!("j{n:02}: {{schedule: '@daily', command: x, targets: '*'}}\n"))
-        .collect();
+    let jobs =
+        (0..30).map(|n| format!("j{n:02}: {{schedule: '@daily', command: x, targets: '*'}}\n"));
+    let many = jobs.collect::<Vec<_>>().concat();
     let told = preview(&world, &json!({"yaml": many})).await;
     assert_eq!(told["jobs"].as_array().unwrap().len(), 10);
     for (body, status) in [

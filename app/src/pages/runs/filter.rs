@@ -56,7 +56,7 @@ pub(super) fn Filter(
                 <a
                     href=PATH
                     data-testid="runs-clear"
-                    hidden=move || asked.with(|asked| asked.is_empty())
+                    hidden=move || asked.with(Asked::is_empty)
                 >
                     "Show all"
                 </a>

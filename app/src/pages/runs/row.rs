@@ -48,7 +48,7 @@ pub(super) fn Row(run: RunSummary, asked: Memo<Asked>) -> impl IntoView {
                 <Lasting from=Some(run.created) to=ended_at(&run) />
             </td>
             <td class="col-cause weak">
-                <Cause cause=run.cause.clone() />
+                <Cause cause=run.cause />
             </td>
             <td class="col-machines weak">{counts_text(&run.counts)}</td>
         </tr>

@@ -274,7 +274,7 @@ impl Oidc {
             error,
         };
         let token = SignedToken::parse(id_token).map_err(bad)?;
-        let mut verified = token.verify(&*provider.keys().await?);
+        let mut verified = token.verify(&provider.keys().await?);
         // It may have a new key since its keys were read.
         if matches!(verified, Err(TokenError::UnknownKey(_)))
             && let Some(keys) = provider.keys_anew().await?

@@ -270,7 +270,7 @@ impl Provider {
                 request = request.basic_auth(encoded(client_id), Some(encoded(secret.expose())));
             }
             Some(secret) => {
-                fields.extend([("client_id", client_id), ("client_secret", secret.expose())])
+                fields.extend([("client_id", client_id), ("client_secret", secret.expose())]);
             }
             None => fields.push(("client_id", client_id)),
         }
