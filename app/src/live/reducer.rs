@@ -79,7 +79,7 @@ impl State {
         }
     }
 
-    /// Runs that have not ended well since this was asked last; the first [`MAX_FAILURES`] of them.
+    /// Runs that have not ended well since this was asked last; the first `MAX_FAILURES` of them.
     pub fn take_failures(&mut self) -> Vec<RunSummary> {
         std::mem::take(&mut self.failures)
     }
