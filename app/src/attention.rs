@@ -9,6 +9,7 @@ use crate::live::Live;
 use crate::routes;
 use leptos::prelude::*;
 use saltpeter_protocol::api::RunSummary;
+use std::fmt::Write as _;
 use std::time::Duration;
 
 /// Title and icon change this often at most, and so many notifications come at most.
@@ -113,7 +114,8 @@ fn tell(failures: &[RunSummary]) -> Told {
         body.push_str(run.job.as_str());
     }
     if failures.len() > NAMED {
-        body.push_str(&format!(" and {} more", failures.len() - NAMED));
+        // Writing into a String cannot fail.
+        let _ = write!(body, " and {} more", failures.len() - NAMED);
     }
     Told {
         title: format!("{} jobs failed", failures.len()),

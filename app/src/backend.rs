@@ -2,8 +2,9 @@
 //! [`Backend`] and puts it into Leptos' context; the browser asks the REST interface for the same.
 
 use saltpeter_protocol::api::{
-    ApiError, ConfigPage, JobDetail, LinesPage, LinesQuery, MaintenancePage, OutputFrom,
-    OutputSlice, Overview, RunDetail, SameOutput,
+    ApiError, ConfigPage, JobDetail, LinesPage, LinesQuery, MachineList, MachineQuery,
+    MaintenancePage, OutputFrom, OutputSlice, Overview, RunDetail, RunList, RunQuery, SameOutput,
+    Timeline, TimelineQuery,
 };
 use saltpeter_protocol::{Attempt, JobName, MachineId, RunId};
 use std::future::Future;
@@ -49,4 +50,13 @@ pub trait Backend: Send + Sync + 'static {
 
     /// The configuration as it is loaded.
     fn config_page(&self) -> Answer<'_, ConfigPage>;
+
+    /// Runs, newest first.
+    fn runs<'a>(&'a self, query: &'a RunQuery) -> Answer<'a, RunList>;
+
+    /// Machines.
+    fn machines<'a>(&'a self, query: &'a MachineQuery) -> Answer<'a, MachineList>;
+
+    /// What ran when, and what will.
+    fn timeline<'a>(&'a self, query: &'a TimelineQuery) -> Answer<'a, Timeline>;
 }

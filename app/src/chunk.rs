@@ -7,7 +7,7 @@
 
 use crate::components::listing;
 use crate::pages;
-use crate::pages::{config, editor, import, maintenance};
+use crate::pages::{config, editor, import, machines, maintenance, runs, timeline};
 use leptos::prelude::*;
 use leptos::task::spawn_local_scoped_with_cancellation;
 use leptos::wasm_split::SplitLoaderError;
@@ -28,8 +28,14 @@ pub enum Chunk {
     /// What is done with output now and then: searched, merged, picked. Of a page that shows merged output it is a part from the
     /// beginning.
     Lines,
+    /// `/machines`.
+    Machines,
     /// `/maintenance`.
     Maintenance,
+    /// `/runs`, but not a run.
+    Runs,
+    /// `/timeline`.
+    Timeline,
 }
 
 impl Chunk {
@@ -46,7 +52,10 @@ impl Chunk {
             "/config" => Self::Config,
             "/new-job" => Self::Editor,
             "/import" => Self::Import,
+            "/machines" => Self::Machines,
             "/maintenance" => Self::Maintenance,
+            "/runs" => Self::Runs,
+            "/timeline" => Self::Timeline,
             _ => return None,
         })
     }
@@ -68,7 +77,10 @@ impl Chunk {
             Self::Editor => "editor",
             Self::Import => "import",
             Self::Lines => "lines",
+            Self::Machines => "machines",
             Self::Maintenance => "maintenance",
+            Self::Runs => "runs",
+            Self::Timeline => "timeline",
         }
     }
 
@@ -82,7 +94,10 @@ impl Chunk {
             Self::Editor => editor::load().await,
             Self::Import => import::load().await,
             Self::Lines => listing::load().await,
+            Self::Machines => machines::load().await,
             Self::Maintenance => maintenance::load().await,
+            Self::Runs => runs::load().await,
+            Self::Timeline => timeline::load().await,
         }
     }
 }
@@ -131,6 +146,7 @@ mod tests {
             "/jobs//edit",
             "/jobs/edit",
             "/jobs/a/b/edit",
+            "/runs/tick_1",
         ] {
             assert_eq!(Chunk::of(path), None, "{path}");
         }

@@ -1,9 +1,10 @@
 //! What pages read. On the server it comes from the backend, in the browser from the REST interface.
 
 use crate::first::FirstView;
+use crate::query::Asked;
 use saltpeter_protocol::api::{
-    ApiError, ConfigPage, JobDetail, LinesPage, LinesQuery, MaintenancePage, OutputFrom,
-    OutputSlice, RunDetail, SameOutput,
+    ApiError, ConfigPage, JobDetail, LinesPage, LinesQuery, MachineList, MaintenancePage,
+    OutputFrom, OutputSlice, RunDetail, RunList, SameOutput, Timeline,
 };
 use saltpeter_protocol::{Attempt, JobName, MachineId, RunId};
 use std::future::Future;
@@ -78,15 +79,31 @@ pub(crate) fn config_page() -> impl Read<ConfigPage> {
     origin::config_page()
 }
 
+/// Runs, newest first.
+pub(crate) fn runs(asked: Asked) -> impl Read<RunList> {
+    origin::runs(asked)
+}
+
+/// Machines.
+pub(crate) fn machines(asked: Asked) -> impl Read<MachineList> {
+    origin::machines(asked)
+}
+
+/// What ran when, and what will.
+pub(crate) fn timeline(asked: Asked) -> impl Read<Timeline> {
+    origin::timeline(asked)
+}
+
 #[cfg(feature = "ssr")]
 mod server {
     use super::{
-        ApiError, Attempt, ConfigPage, FirstView, JobDetail, JobName, LinesPage, LinesQuery,
-        MachineId, MaintenancePage, OutputFrom, OutputSlice, Read, RunDetail, RunId, SameOutput,
+        ApiError, Asked, Attempt, ConfigPage, FirstView, JobDetail, JobName, LinesPage, LinesQuery,
+        MachineId, MachineList, MaintenancePage, OutputFrom, OutputSlice, Read, RunDetail, RunId,
+        RunList, SameOutput, Timeline,
     };
     use crate::backend::SharedBackend;
     use leptos::prelude::use_context;
-    use saltpeter_protocol::api::ErrorCode;
+    use saltpeter_protocol::api::{ErrorCode, MachineQuery, RunQuery, TimelineQuery};
 
     /// The context is read before anything is awaited; afterwards it may be gone.
     fn backend() -> Result<SharedBackend, ApiError> {
@@ -150,6 +167,30 @@ mod server {
         let backend = backend();
         async move { backend?.config_page().await }
     }
+
+    pub(super) fn runs(asked: Asked) -> impl Read<RunList> {
+        let backend = backend();
+        async move {
+            let query = RunQuery::parse(asked.pairs())?;
+            backend?.runs(&query).await
+        }
+    }
+
+    pub(super) fn machines(asked: Asked) -> impl Read<MachineList> {
+        let backend = backend();
+        async move {
+            let query = MachineQuery::parse(asked.pairs())?;
+            backend?.machines(&query).await
+        }
+    }
+
+    pub(super) fn timeline(asked: Asked) -> impl Read<Timeline> {
+        let backend = backend();
+        async move {
+            let query = TimelineQuery::parse(asked.pairs())?;
+            backend?.timeline(&query).await
+        }
+    }
 }
 
 // The signatures are the server's, where an answer keeps what it was asked for.
@@ -157,9 +198,9 @@ mod server {
 #[expect(clippy::needless_pass_by_value)]
 mod browser {
     use super::{
-        ApiError, Attempt, ConfigPage, FirstView, JobDetail, JobName, LinesPage, LinesQuery,
-        MachineId, MaintenancePage, Method, OutputFrom, OutputSlice, Read, RunDetail, RunId,
-        SameOutput,
+        ApiError, Asked, Attempt, ConfigPage, FirstView, JobDetail, JobName, LinesPage, LinesQuery,
+        MachineId, MachineList, MaintenancePage, Method, OutputFrom, OutputSlice, Read, RunDetail,
+        RunId, RunList, SameOutput, Timeline,
     };
     use crate::actions::{Action, Done};
     use crate::routes;
@@ -318,6 +359,18 @@ mod browser {
         get("/api/v1/config".to_owned())
     }
 
+    pub(super) fn runs(asked: Asked) -> impl Read<RunList> {
+        get(asked.address("/api/v1/runs"))
+    }
+
+    pub(super) fn machines(asked: Asked) -> impl Read<MachineList> {
+        get(asked.address("/api/v1/machines"))
+    }
+
+    pub(super) fn timeline(asked: Asked) -> impl Read<Timeline> {
+        get(asked.address("/api/v1/timeline"))
+    }
+
     /// Reads what stands at an address of the REST interface, of the same place that the page is from.
     pub(crate) async fn fetch<T: DeserializeOwned>(url: &str) -> Result<T, ApiError> {
         read(send(Request::get(url)).await?).await
@@ -448,8 +501,9 @@ mod nowhere {
     #[cfg(not(feature = "ssr"))]
     mod reads {
         use super::super::{
-            Attempt, ConfigPage, FirstView, JobDetail, JobName, LinesPage, LinesQuery, MachineId,
-            MaintenancePage, OutputFrom, OutputSlice, Read, RunDetail, RunId, SameOutput,
+            Asked, Attempt, ConfigPage, FirstView, JobDetail, JobName, LinesPage, LinesQuery,
+            MachineId, MachineList, MaintenancePage, OutputFrom, OutputSlice, Read, RunDetail,
+            RunId, RunList, SameOutput, Timeline,
         };
         use super::refuse;
 
@@ -490,9 +544,22 @@ mod nowhere {
         pub(crate) fn config_page() -> impl Read<ConfigPage> {
             async { refuse() }
         }
+
+        pub(crate) fn runs(_: Asked) -> impl Read<RunList> {
+            async { refuse() }
+        }
+
+        pub(crate) fn machines(_: Asked) -> impl Read<MachineList> {
+            async { refuse() }
+        }
+
+        pub(crate) fn timeline(_: Asked) -> impl Read<Timeline> {
+            async { refuse() }
+        }
     }
     #[cfg(not(feature = "ssr"))]
     pub(super) use reads::{
-        config_page, first, job, lines, maintenance_page, output, run, same_output,
+        config_page, first, job, lines, machines, maintenance_page, output, run, runs, same_output,
+        timeline,
     };
 }

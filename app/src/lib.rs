@@ -25,6 +25,7 @@ pub mod format;
 pub mod live;
 pub mod output;
 mod pages;
+mod query;
 mod routes;
 #[cfg(test)]
 mod sample;
@@ -49,7 +50,7 @@ use live::{Live, use_live};
 use pages::job::JobPage;
 use pages::jobs::JobsPage;
 use pages::run::RunPage;
-use pages::{config, editor, import, maintenance};
+use pages::{config, editor, import, machines, maintenance, runs, timeline};
 use std::time::Duration;
 
 /// The HTML document around [`App`], as the server sends it. `visitor` is the role of whoever gets it, or `anybody` where
@@ -116,7 +117,10 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("/jobs/:job/edit") view=|| chunk::page(editor::page()) />
                     <Route path=path!("/new-job") view=|| chunk::page(editor::page()) />
                     <Route path=path!("/import") view=|| chunk::page(import::page()) />
+                    <Route path=path!("/runs") view=|| chunk::page(runs::page()) />
                     <Route path=path!("/runs/:run") view=RunPage />
+                    <Route path=path!("/timeline") view=|| chunk::page(timeline::page()) />
+                    <Route path=path!("/machines") view=|| chunk::page(machines::page()) />
                     <Route path=path!("/maintenance") view=|| chunk::page(maintenance::page()) />
                     <Route path=path!("/config") view=|| chunk::page(config::page()) />
                 </ParentRoute>

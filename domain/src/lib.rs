@@ -10,6 +10,7 @@ pub mod config;
 pub mod crontab;
 pub mod failures;
 pub mod job;
+pub mod machines;
 pub mod maintenance;
 pub mod network;
 pub mod past;
@@ -21,6 +22,7 @@ pub mod schedule;
 pub mod search;
 pub mod secret;
 pub mod targeting;
+pub mod timeline;
 
 pub use config::{JobSet, Loader, Plaintext, Problem, Settings, Severity};
 pub use job::{Job, RunSpec};

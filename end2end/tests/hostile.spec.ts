@@ -34,7 +34,7 @@ test('what jobs are called, run, print and get wrong stays text on the live page
     const shown = line(page, text.trim()).first();
     await expect(shown, text).toBeVisible();
   }
-  for (const address of ['/', '/jobs/hostile', `/runs/${run}?machine=alpha`, '/maintenance', '/config', `/?q=${encodeURIComponent(HOSTILE[2] ?? '')}`]) {
+  for (const address of ['/', '/jobs/hostile', `/runs/${run}?machine=alpha`, '/runs', '/timeline', '/machines', '/maintenance', '/config', `/runs?job=${encodeURIComponent(HOSTILE[2] ?? '')}`, `/machines?q=${encodeURIComponent(HOSTILE[2] ?? '')}`, `/timeline?q=${encodeURIComponent(HOSTILE[2] ?? '')}`, `/?q=${encodeURIComponent(HOSTILE[2] ?? '')}`]) {
     await open(page, address);
     const found = await page.evaluate(() => ({
       hacked: 'hacked' in window,

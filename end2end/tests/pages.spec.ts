@@ -26,6 +26,9 @@ const pages = (run: string) => ({
   jobs: '/',
   job: '/jobs/checks',
   run: `/runs/${run}`,
+  runs: '/runs',
+  timeline: '/timeline',
+  machines: '/machines',
   maintenance: '/maintenance',
   config: '/config',
   editor: '/jobs/checks/edit',
@@ -39,6 +42,9 @@ test('every page reads without JavaScript', async ({ page, newPage }) => {
     jobs: [/deploy/, /backup/, /02:00 daily/, /broken\.yaml:2/],
     job: [/echo checking/, /alpha/, /gamma/, new RegExp(run)],
     run: [/failed/, /beta/, /checking/],
+    runs: [/checks_/, /deploy_/, /did not succeed/, /by schedule/],
+    timeline: [/checks/, /deploy/, /24 h/],
+    machines: [/alpha/, /1 of 2/, /with failures/],
     maintenance: [/Global/i, /Save/],
     config: [/web\.yaml/, /broken\.yaml/, /executor/],
     editor: [/Edit checks/],
@@ -60,7 +66,7 @@ test('what the server renders is what the browser renders', async ({ page }) => 
   const skeleton = () =>
     page.evaluate(() =>
       [...document.querySelectorAll('main *')]
-        .filter((node) => !node.closest('time, [data-testid=output], svg, datalist'))
+        .filter((node) => !node.closest('time, .time, [data-testid=output], svg, datalist'))
         .map((node) => node.tagName + (node.getAttribute('data-testid') ?? ''))
         .join(' '),
     );

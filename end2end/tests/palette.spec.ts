@@ -34,6 +34,7 @@ test('jobs and pages are a few letters away, by the keyboard alone', async ({ pa
 
   // Also from where one is typing; a second time it closes.
   await page.keyboard.press('Meta+k');
+  await expect(input).toBeFocused();
   await page.keyboard.type('conf');
   await page.keyboard.press('Enter');
   await page.waitForURL('**/config');
@@ -47,6 +48,8 @@ test('a verb and a name run a job', async ({ page }) => {
   await open(page, '/config');
   await expect(page.getByTestId('conn-badge')).toHaveAttribute('data-state', 'live');
   await page.getByTestId('palette-button').click();
+  // Its code is loaded the first time that it is opened.
+  await expect(page.getByTestId('palette-input')).toBeFocused();
   await page.keyboard.type('run palette-backup');
   await expect(rows(page).first()).toContainText('Run now: palette-backup');
   await page.keyboard.press('Enter');

@@ -29,6 +29,23 @@ test('the first page is rendered by the server and comes alive', async ({ guard,
   await hydrated(page);
 });
 
+test('a page that is a chunk of the code is loaded with it, and comes alive like the others', async ({ page, request }) => {
+  for (const [address, chunk] of [['/config', 'config'], ['/maintenance', 'maintenance']] as const) {
+    // Programs that ask for /config get what the earlier implementation answered.
+    const html = await (await request.get(address, { headers: { accept: 'text/html' } })).text();
+    const [, href] = html.match(new RegExp(`rel="preload" href="(/pkg/split_${chunk}\\.[0-9a-f]+\\.wasm)"`)) ?? [];
+    expect(href, `${address} says what it needs`).toBeTruthy();
+    expect((await request.get(href ?? '')).headers()['content-type']).toBe('application/wasm');
+  }
+  const asked: string[] = [];
+  page.on('request', (one) => asked.push(new URL(one.url()).pathname));
+  await open(page, '/');
+  expect(asked.filter((path) => path.includes('split_'))).toEqual([]);
+  await page.getByRole('navigation').getByRole('link', { name: 'Config' }).click();
+  await expect(page.getByTestId('config-files')).toBeVisible();
+  expect(asked.filter((path) => path.includes('split_config'))).toHaveLength(1);
+});
+
 test('static files are revalidated rather than sent again', async ({ request }) => {
   for (const [file, type] of [
     ['/pkg/saltpeter.js', 'text/javascript; charset=utf-8'],

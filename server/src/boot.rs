@@ -269,6 +269,7 @@ pub async fn boot(options: Options, clock: Arc<dyn Clock>) -> Result<Running> {
         runs: runs.clone(),
         health,
         history: History::new(Arc::new(store.clone())),
+        wrappers: hub.wrappers().clone(),
         outputs: Outputs::new(output.clone()),
         board,
         sinks: sink_board,

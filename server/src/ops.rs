@@ -6,15 +6,18 @@ mod config_file;
 pub mod editor;
 mod import;
 mod lines;
+mod lists;
 mod maintenance;
 mod pages;
 mod preview;
+mod timeline;
 
 use crate::audit::Trail;
 use crate::clock::Clock;
 use crate::config_watch::Config;
 use crate::executor::Executor;
 use crate::fanout::Board;
+use crate::machines::Wrappers;
 use crate::outputs::Outputs;
 use crate::pauses::Pauses;
 use crate::people::audit::What;
@@ -47,6 +50,8 @@ pub struct Parts {
     pub runs: Runs,
     /// Those of the past.
     pub history: History,
+    /// Which wrappers machines have.
+    pub wrappers: Wrappers,
     /// Their output.
     pub outputs: Outputs,
     /// Whether the storage can be written.

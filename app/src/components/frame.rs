@@ -31,12 +31,18 @@ pub(crate) fn Header(
             </a>
             <nav aria-label="Pages">
                 <NavLink href="/" also="/jobs">"Jobs"</NavLink>
+                <NavLink href="/runs" also="/runs">"Runs"</NavLink>
+                <NavLink href="/timeline" also="/timeline">"Timeline"</NavLink>
+                <NavLink href="/machines" also="/machines">"Machines"</NavLink>
                 <NavLink href="/maintenance" also="/maintenance">"Maintenance"</NavLink>
                 <NavLink href="/config" also="/config">
                     "Config"
                     <ProblemCount />
                 </NavLink>
-                // A page of plain forms, which the browser has to ask the server for.
+                // Pages of plain forms, which the browser has to ask the server for.
+                <a class="admins-only" href="/audit" rel="external">
+                    "Audit"
+                </a>
                 <a href="/account" rel="external">
                     "Account"
                 </a>

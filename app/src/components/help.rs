@@ -4,12 +4,15 @@ use super::marks::Mark;
 use leptos::html;
 use leptos::prelude::*;
 
-const KEYS: [(&str, &str); 14] = [
+const KEYS: [(&str, &str); 17] = [
     ("⌘K", "go to, or do (Ctrl+K)"),
     ("/", "filter"),
-    ("↓ ↑", "next, previous job"),
+    ("↓ ↑", "next, previous row"),
     ("g j", "Jobs"),
-    ("g m", "Maintenance"),
+    ("g r", "Runs"),
+    ("g t", "Timeline"),
+    ("g m", "Machines"),
+    ("g w", "Maintenance (work)"),
     ("g c", "Config"),
     ("r", "run now, or again"),
     ("k", "kill (asks first)"),

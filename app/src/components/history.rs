@@ -10,6 +10,7 @@ use crate::routes;
 use leptos::prelude::*;
 use saltpeter_protocol::RunState;
 use saltpeter_protocol::api::RunSummary;
+use std::fmt::Write as _;
 use std::time::Duration;
 
 const STEP: u64 = 8;
@@ -200,7 +201,8 @@ fn words(runs: &[RunSummary]) -> String {
     let mut text = format!("the newest {}:", format::amount(runs.len() as u64, "run"));
     for (at, (word, count)) in counts.iter().enumerate() {
         let comma = if at == 0 { "" } else { "," };
-        text.push_str(&format!("{comma} {} {word}", format::number(*count)));
+        // Writing into a String cannot fail.
+        let _ = write!(text, "{comma} {} {word}", format::number(*count));
     }
     text
 }

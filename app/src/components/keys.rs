@@ -40,7 +40,10 @@ pub(crate) fn listen(help: Callback<()>, palette: Callback<()>) {
                 after_g.set_value(0);
                 let page = match key.as_str() {
                     "j" => "/",
-                    "m" => "/maintenance",
+                    "r" => "/runs",
+                    "t" => "/timeline",
+                    "m" => "/machines",
+                    "w" => "/maintenance",
                     "c" => "/config",
                     _ => return,
                 };
@@ -81,7 +84,8 @@ fn is_palette(event: &ev::KeyboardEvent) -> bool {
         && browser::find("dialog[open]:not(.palette)").is_none()
 }
 
-fn is_typing() -> bool {
+/// Whether a key goes into a field or a dialog.
+pub(crate) fn is_typing() -> bool {
     browser::focused().is_some_and(|element| {
         matches!(element.tag_name().as_str(), "INPUT" | "TEXTAREA" | "SELECT")
             && element.get_attribute("type").as_deref() != Some("checkbox")

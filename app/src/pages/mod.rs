@@ -5,8 +5,11 @@ pub(crate) mod editor;
 pub(crate) mod import;
 pub(crate) mod job;
 pub(crate) mod jobs;
+pub(crate) mod machines;
 pub(crate) mod maintenance;
 pub(crate) mod run;
+pub(crate) mod runs;
+pub(crate) mod timeline;
 
 use crate::first::use_first;
 use crate::live::use_live;

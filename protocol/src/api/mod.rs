@@ -9,11 +9,13 @@ mod error;
 mod import;
 mod jobs;
 mod lines;
+mod list;
 mod maintenance;
 mod output;
 mod past;
 mod preview;
 mod runs;
+mod timeline;
 
 pub use config::{
     ConfigFile, ConfigFileState, ConfigPage, Problem, SettingEffect, SettingRow, Severity,
@@ -30,6 +32,10 @@ pub use lines::{
     LinesPage, LinesQuery, MergedLine, Reading, SameOutput, SearchHit, SearchQuery, SearchStep,
     read_position, write_position,
 };
+pub use list::{
+    CauseKind, KnownMachine, MachineList, MachineQuery, MachineShow, MachineSort, OutcomeKind,
+    RunList, RunQuery,
+};
 pub use maintenance::{
     DiffChange, DiffLine, FieldProblem, MaintenanceDiff, MaintenanceEdit, MaintenancePage,
     MaintenanceView,
@@ -42,3 +48,4 @@ pub use runs::{
     Counts, KillRequest, KillView, MachineRow, OutputLength, PastAttempt, ReplacedOutcome,
     RunDetail, RunStarted, RunSummary, StopView,
 };
+pub use timeline::{Band, Bar, Lane, LaneBy, Timeline, TimelineQuery};

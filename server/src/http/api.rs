@@ -5,16 +5,16 @@ use super::output;
 use super::request::Body;
 use crate::ops::{self, Ops};
 use crate::people::Caller;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use saltpeter_app::backend::Backend as _;
 use saltpeter_protocol::api::{
-    ApiError, ConfigPage, ErrorCode, JobDetail, JobRow, KillRequest, MaintenanceDiff,
-    MaintenanceEdit, MaintenancePage, Overview, PauseRequest, Preview, PreviewRequest, RunDetail,
-    RunStarted,
+    ApiError, ConfigPage, ErrorCode, JobDetail, JobRow, KillRequest, MachineList, MachineQuery,
+    MaintenanceDiff, MaintenanceEdit, MaintenancePage, Overview, PauseRequest, Preview,
+    PreviewRequest, RunDetail, RunList, RunQuery, RunStarted, Timeline, TimelineQuery,
 };
 
 pub(super) fn router(ops: Ops) -> Router {
@@ -24,12 +24,15 @@ pub(super) fn router(ops: Ops) -> Router {
         .route("/jobs/{job}/run", post(run_now))
         .route("/jobs/{job}/kill", post(kill_job))
         .route("/jobs/{job}/pause", post(pause))
+        .route("/runs", get(runs))
         .route("/runs/{run}", get(run))
         .route("/runs/{run}/kill", post(kill_run))
         .route("/runs/{run}/again", post(run_again))
         .merge(output::router())
         .route("/maintenance", get(maintenance).put(save_maintenance))
         .route("/maintenance/diff", post(diff_maintenance))
+        .route("/machines", get(machines))
+        .route("/timeline", get(timeline))
         .route("/config", get(config))
         .merge(super::editor::routes())
         .route("/preview", post(preview))
@@ -63,6 +66,36 @@ async fn job(State(ops): State<Ops>, Path(job): Path<String>) -> Answer<Json<Job
 
 async fn run(State(ops): State<Ops>, Path(run): Path<String>) -> Answer<Json<RunDetail>> {
     Ok(Json(ops.run(&ops::run_id(&run)?).await?))
+}
+
+async fn runs(
+    State(ops): State<Ops>,
+    Query(pairs): Query<Vec<(String, String)>>,
+) -> Answer<Json<RunList>> {
+    let query = RunQuery::parse(borrowed(&pairs))?;
+    Ok(Json(ops.runs_by(&query).await?))
+}
+
+async fn machines(
+    State(ops): State<Ops>,
+    Query(pairs): Query<Vec<(String, String)>>,
+) -> Answer<Json<MachineList>> {
+    let query = MachineQuery::parse(borrowed(&pairs))?;
+    Ok(Json(ops.machines(&query).await?))
+}
+
+async fn timeline(
+    State(ops): State<Ops>,
+    Query(pairs): Query<Vec<(String, String)>>,
+) -> Answer<Json<Timeline>> {
+    let query = TimelineQuery::parse(borrowed(&pairs))?;
+    Ok(Json(ops.timeline(&query).await?))
+}
+
+fn borrowed(pairs: &[(String, String)]) -> impl Iterator<Item = (&str, &str)> {
+    pairs
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()))
 }
 
 async fn run_now(

@@ -105,6 +105,7 @@ impl Reader<'_> {
             let machine = machine.clone();
             line.send(MachineInput::Heard { machine }).await;
         }
+        self.hub.wrappers.note_earlier(&machine);
         self.ending = None;
         self.bound = Some(Bound {
             instance: envelope.job_instance.clone(),

@@ -4,6 +4,7 @@ use super::auth::RunKey;
 use super::counters::Counters;
 use super::output::Output;
 use super::wire::{Wire, ways};
+use super::wrappers::Wrappers;
 use super::{session_v1, session_v2};
 use crate::clock::Clock;
 use crate::runs::Runs;
@@ -63,6 +64,7 @@ pub(super) struct Shared {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) limits: Limits,
     pub(super) counters: Counters,
+    pub(super) wrappers: Wrappers,
     /// Cancelled when connections are to close.
     pub(super) closing: CancellationToken,
     seats: Arc<Semaphore>,
@@ -105,6 +107,7 @@ impl Hub {
                 clock,
                 limits,
                 counters: Counters::default(),
+                wrappers: Wrappers::default(),
                 closing,
                 seats,
             }),
@@ -114,6 +117,11 @@ impl Hub {
     /// What has come in so far.
     pub fn counters(&self) -> &Counters {
         &self.shared.counters
+    }
+
+    /// Which wrappers the machines have.
+    pub fn wrappers(&self) -> &Wrappers {
+        &self.shared.wrappers
     }
 
     /// Room for one more connection, unless there are too many.

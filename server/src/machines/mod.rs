@@ -15,6 +15,7 @@ mod output;
 mod session_v1;
 mod session_v2;
 mod wire;
+mod wrappers;
 mod writer_v1;
 mod writer_v2;
 
@@ -23,3 +24,4 @@ pub use counters::{Counter, Counters};
 pub use hub::{Door, Hub, Limits, Seat};
 pub use output::{MachineOutput, Output};
 pub use wire::Wire;
+pub use wrappers::Wrappers;

@@ -143,6 +143,7 @@ async fn welcome(
         kill,
         version: VERSION.to_owned(),
     };
+    hub.wrappers.note(&hello.machine, &hello.version);
     outgoing.say(&welcome).await?;
     Ok(Some(Session {
         run,

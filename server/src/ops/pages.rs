@@ -5,8 +5,9 @@ use crate::outputs::OutputReader;
 use crate::view;
 use saltpeter_app::backend::{Answer, Backend};
 use saltpeter_protocol::api::{
-    ApiError, ConfigPage, ErrorCode, JobDetail, LinesPage, LinesQuery, MaintenancePage, OutputFrom,
-    OutputSlice, Overview, RunDetail, SameOutput,
+    ApiError, ConfigPage, ErrorCode, JobDetail, LinesPage, LinesQuery, MachineList, MachineQuery,
+    MaintenancePage, OutputFrom, OutputSlice, Overview, RunDetail, RunList, RunQuery, SameOutput,
+    Timeline, TimelineQuery,
 };
 use saltpeter_protocol::{Attempt, JobName, MachineId, RunId};
 
@@ -173,5 +174,17 @@ impl Backend for Ops {
 
     fn config_page(&self) -> Answer<'_, ConfigPage> {
         Box::pin(async { Ok(self.configuration()) })
+    }
+
+    fn runs<'a>(&'a self, query: &'a RunQuery) -> Answer<'a, RunList> {
+        Box::pin(self.runs_by(query))
+    }
+
+    fn machines<'a>(&'a self, query: &'a MachineQuery) -> Answer<'a, MachineList> {
+        Box::pin(Ops::machines(self, query))
+    }
+
+    fn timeline<'a>(&'a self, query: &'a TimelineQuery) -> Answer<'a, Timeline> {
+        Box::pin(Ops::timeline(self, query))
     }
 }

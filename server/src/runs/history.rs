@@ -3,7 +3,8 @@
 use super::StoreError;
 use futures::future::BoxFuture;
 use saltpeter_domain::past::{Tally, tally};
-use saltpeter_protocol::api::{JobPast, RunSummary};
+use saltpeter_domain::timeline::Ran;
+use saltpeter_protocol::api::{JobPast, LaneBy, RunList, RunQuery, RunSummary};
 use saltpeter_protocol::{Attempt, JobName, MachineId, RunId, UnixMillis};
 use std::sync::Arc;
 
@@ -30,6 +31,65 @@ pub trait RunHistory: Send + Sync + 'static {
         run: &'a RunId,
         machine: &'a MachineId,
     ) -> BoxFuture<'a, Result<Option<Option<Attempt>>, StoreError>>;
+
+    /// The runs that `asked` asks for, newest first, `limit` of them.
+    fn by<'a>(
+        &'a self,
+        asked: &'a RunQuery,
+        limit: u32,
+    ) -> BoxFuture<'a, Result<RunList, StoreError>>;
+
+    /// The machines that have taken part in a run, in order, `limit` of them, and what the `counted` newest results of
+    /// each say.
+    fn machines(
+        &self,
+        counted: u32,
+        limit: u32,
+    ) -> BoxFuture<'_, Result<Vec<MachineResults>, StoreError>>;
+
+    /// What goes on on machines, oldest run first, `limit` of it.
+    fn work(&self, limit: u32) -> BoxFuture<'_, Result<Vec<MachineWork>, StoreError>>;
+
+    /// What ran within `span`, in whichever order, `limit` of it: of each run, or of each machine of each run. What has
+    /// not ended lasts until `now`.
+    fn lasted(
+        &self,
+        by: LaneBy,
+        span: (UnixMillis, UnixMillis),
+        now: UnixMillis,
+        limit: u32,
+    ) -> BoxFuture<'_, Result<Vec<Lasted>, StoreError>>;
+}
+
+/// Something that ran.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lasted {
+    /// The job's name, or the machine's.
+    pub lane: String,
+    /// What, and when.
+    pub ran: Ran,
+}
+
+/// What the newest results of a machine say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MachineResults {
+    /// The machine.
+    pub machine: MachineId,
+    /// How many of them there are.
+    pub results: u32,
+    /// How many of those are no success.
+    pub failed: u32,
+    /// When a command was last heard of there.
+    pub seen: Option<UnixMillis>,
+}
+
+/// Something that goes on on a machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MachineWork {
+    /// The machine.
+    pub machine: MachineId,
+    /// The run.
+    pub run: RunId,
 }
 
 /// A way to ask for them. Clones share it.
@@ -74,5 +134,37 @@ impl History {
         machine: &MachineId,
     ) -> Result<Option<Option<Attempt>>, StoreError> {
         self.kept.newest_attempt(run, machine).await
+    }
+
+    /// The runs that `asked` asks for, newest first, `limit` of them.
+    pub async fn by(&self, asked: &RunQuery, limit: u32) -> Result<RunList, StoreError> {
+        self.kept.by(asked, limit).await
+    }
+
+    /// The machines that have taken part in a run, in order, `limit` of them, and what the `counted` newest results of
+    /// each say.
+    pub async fn machines(
+        &self,
+        counted: u32,
+        limit: u32,
+    ) -> Result<Vec<MachineResults>, StoreError> {
+        self.kept.machines(counted, limit).await
+    }
+
+    /// What goes on on machines, oldest run first, `limit` of it.
+    pub async fn work(&self, limit: u32) -> Result<Vec<MachineWork>, StoreError> {
+        self.kept.work(limit).await
+    }
+
+    /// What ran within `span`, in whichever order, `limit` of it: of each run, or of each machine of each run. What has
+    /// not ended lasts until `now`.
+    pub async fn lasted(
+        &self,
+        by: LaneBy,
+        span: (UnixMillis, UnixMillis),
+        now: UnixMillis,
+        limit: u32,
+    ) -> Result<Vec<Lasted>, StoreError> {
+        self.kept.lasted(by, span, now, limit).await
     }
 }

@@ -18,7 +18,7 @@ mod tests;
 mod view;
 
 pub use handle::{Dispatched, Gone, HelloAnswer, MachineInput, RunHandle, ToMachine};
-pub use history::{History, RunHistory};
+pub use history::{History, Lasted, MachineResults, MachineWork, RunHistory};
 pub use occupant::Occupant;
 pub use port::{
     CreateError, Dispatch, Earlier, LaunchOrder, NewRun, ResolveOrder, RunStore, RunWrite,

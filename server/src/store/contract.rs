@@ -2,6 +2,7 @@
 
 mod attempts;
 mod audit;
+mod lists;
 mod past;
 mod people;
 

@@ -3,6 +3,7 @@
 pub mod audit;
 pub mod faults;
 pub mod health;
+mod lists;
 mod open;
 pub mod output;
 mod past;
@@ -11,6 +12,7 @@ mod read;
 mod retention;
 mod row;
 mod sqlite;
+mod timeline;
 mod write;
 
 #[cfg(test)]

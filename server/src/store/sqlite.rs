@@ -4,10 +4,12 @@ use super::faults::Faults;
 use super::health::{Commits, Health, Kept};
 use super::write::{Order, Writer};
 use super::{StoreError, open};
-use crate::runs::{CreateError, NewRun, RunHistory, RunStore, RunWrite};
+use crate::runs::{
+    CreateError, Lasted, MachineResults, MachineWork, NewRun, RunHistory, RunStore, RunWrite,
+};
 use futures::future::BoxFuture;
 use saltpeter_domain::run::Run;
-use saltpeter_protocol::api::{JobPast, Pause, RunSummary};
+use saltpeter_protocol::api::{JobPast, LaneBy, Pause, RunList, RunQuery, RunSummary};
 use saltpeter_protocol::{Attempt, JobName, MachineId, RunId, UnixMillis};
 use sqlx::sqlite::{
     SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
@@ -211,5 +213,35 @@ impl RunHistory for Store {
         machine: &'a MachineId,
     ) -> BoxFuture<'a, Result<Option<Option<Attempt>>, StoreError>> {
         Box::pin(Store::newest_attempt(self, run, machine))
+    }
+
+    fn by<'a>(
+        &'a self,
+        asked: &'a RunQuery,
+        limit: u32,
+    ) -> BoxFuture<'a, Result<RunList, StoreError>> {
+        Box::pin(self.runs_by(asked, limit))
+    }
+
+    fn machines(
+        &self,
+        counted: u32,
+        limit: u32,
+    ) -> BoxFuture<'_, Result<Vec<MachineResults>, StoreError>> {
+        Box::pin(self.machine_results(counted, limit))
+    }
+
+    fn work(&self, limit: u32) -> BoxFuture<'_, Result<Vec<MachineWork>, StoreError>> {
+        Box::pin(self.work_now(limit))
+    }
+
+    fn lasted(
+        &self,
+        by: LaneBy,
+        span: (UnixMillis, UnixMillis),
+        now: UnixMillis,
+        limit: u32,
+    ) -> BoxFuture<'_, Result<Vec<Lasted>, StoreError>> {
+        Box::pin(self.lasted_within(by, span, now, limit))
     }
 }

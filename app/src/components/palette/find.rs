@@ -41,9 +41,12 @@ pub(super) enum What {
 }
 
 /// Pages, their addresses, and other words for them.
-const PAGES: [(&str, &str, &str); 5] = [
+const PAGES: [(&str, &str, &str); 8] = [
     ("Jobs", "/", "g j"),
-    ("Maintenance", "/maintenance", "g m"),
+    ("Runs", "/runs", "g r"),
+    ("Timeline", "/timeline", "g t"),
+    ("Machines", "/machines", "g m"),
+    ("Maintenance", "/maintenance", "g w"),
     ("Config", "/config", "g c"),
     ("Import a crontab", "/import", ""),
     ("New job", "/new-job", ""),

@@ -34,14 +34,12 @@ fn from(wanted: &str, text: &str, start: usize) -> Option<u32> {
         if same(sign, letter) {
             sum += FOUND + if parted { WORD } else { 0 } + if adjacent { NEXT } else { 0 };
             adjacent = true;
-            match letters.next() {
-                Some(next) => letter = next,
+            let Some(next) = letters.next() else {
                 // Of two that go equally well the shorter one is meant.
-                None => {
-                    let length = u32::try_from(text.len()).unwrap_or(u32::MAX).min(255);
-                    return Some(sum * 256 + 255 - length);
-                }
-            }
+                let length = u32::try_from(text.len()).unwrap_or(u32::MAX).min(255);
+                return Some(sum * 256 + 255 - length);
+            };
+            letter = next;
         } else if index == 0 {
             return None;
         } else {

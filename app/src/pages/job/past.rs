@@ -8,6 +8,7 @@ use leptos::prelude::*;
 use saltpeter_protocol::api::{
     ConfigChange, JobDetail, JobPast, LastSuccess, SinceSuccess, SlowMachine, SuccessRate,
 };
+use std::fmt::Write as _;
 use std::time::Duration;
 
 /// How often it goes well, and where it is slow.
@@ -77,10 +78,12 @@ fn rate(rate: &SuccessRate) -> AnyView {
         "no run came to an end".clone_into(&mut words);
     }
     if rate.other > 0 {
-        words.push_str(&format!(
+        // Writing into a String cannot fail.
+        let _ = write!(
+            words,
             "; {} more killed, skipped or missed",
             format::number(rate.other)
-        ));
+        );
     }
     let class = match (counted, rate.failed) {
         (0, _) => "rate none",

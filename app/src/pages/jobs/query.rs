@@ -233,7 +233,8 @@ pub(crate) fn names(jobs: &[Arc<JobRow>]) -> Vec<JobName> {
     jobs.iter().map(|job| job.name.clone()).collect()
 }
 
-fn unescape(text: &str) -> String {
+/// Undoes the escaping of an address; `+` is a space, as forms send it.
+pub(crate) fn unescape(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let [first, tail @ ..] = rest {

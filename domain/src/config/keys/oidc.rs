@@ -39,9 +39,8 @@ fn show_provider(settings: &Settings) -> String {
     let Some(provider) = &settings.oidc else {
         return String::new();
     };
-    let or_none = |value: Option<&dyn Display>| {
-        value.map_or_else(|| "none".to_owned(), ToString::to_string)
-    };
+    let or_none =
+        |value: Option<&dyn Display>| value.map_or_else(|| "none".to_owned(), ToString::to_string);
     let secret = provider.client_secret.as_ref().map(|s| s as &dyn Display);
     let ca = provider.ca.as_ref().map(|ca| ca as &dyn Display);
     let roles: Vec<String> = provider.roles.iter().map(RoleRule::to_string).collect();

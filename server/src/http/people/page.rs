@@ -70,7 +70,15 @@ impl<'a> Page<'a> {
     }
 
     fn navigation(&self, caller: &Caller) -> Markup {
-        let mut links = vec![("/", "Jobs"), ("/account", "Account")];
+        let mut links = vec![
+            ("/", "Jobs"),
+            ("/runs", "Runs"),
+            ("/timeline", "Timeline"),
+            ("/machines", "Machines"),
+            ("/maintenance", "Maintenance"),
+            ("/config", "Config"),
+            ("/account", "Account"),
+        ];
         if caller.access.role == Role::Admin {
             links.extend([
                 ("/users", "Users"),

@@ -1,0 +1,202 @@
+//! The Machines page: what is known of each machine.
+
+mod row;
+
+use super::Loaded;
+use super::runs::filter::{Choice, Text};
+use crate::chunk::Part;
+use crate::client;
+use crate::components::rows::Rows;
+use crate::components::shown::Shown;
+use crate::format;
+use crate::live::use_live;
+use crate::query::{Asked, asked_of};
+use leptos::prelude::*;
+use leptos::wasm_split::wasm_split;
+use leptos_meta::Title;
+use leptos_router::NavigateOptions;
+use leptos_router::hooks::use_navigate;
+use row::{Row, key};
+use saltpeter_protocol::api::{ApiError, MachineList, MachineShow, MachineSort};
+
+/// How often the list is read again while something happens, in milliseconds.
+const READ_EVERY: i64 = 2_000;
+
+/// Where the page is.
+const PATH: &str = "/machines";
+
+/// The page, in a chunk of its own.
+#[wasm_split(machines, wasm_split_path = leptos::wasm_split, preload(load), fallible)]
+pub(crate) fn page() -> Part {
+    Ok(MachinesPage().into_any())
+}
+
+#[component]
+fn MachinesPage() -> impl IntoView {
+    let asked = asked_of(PATH);
+    // A filter that there is none of is no reason to show no page, so what is wrong with it is part of the answer.
+    let list = Resource::new(
+        || (),
+        move |()| {
+            let machines = client::machines(asked.get_untracked());
+            async move { Ok::<_, ApiError>(machines.await) }
+        },
+    );
+    let show = move |first| view! { <Content asked first /> }.into_any();
+    view! {
+        <Title text="Machines · Saltpeter" />
+        <div class="page machines-page">
+            <h1>"Machines"</h1>
+            <Loaded what="list of machines" page=list show />
+        </div>
+    }
+    .into_any()
+}
+
+#[component]
+fn Content(asked: Memo<Asked>, first: Result<MachineList, ApiError>) -> impl IntoView {
+    let live = use_live();
+    let navigate = use_navigate();
+    let list = RwSignal::new(first);
+    let go = Callback::new(move |asked: Asked| {
+        let options = NavigateOptions {
+            scroll: false,
+            ..NavigateOptions::default()
+        };
+        navigate(&asked.address(PATH), options);
+    });
+    let stale = StoredValue::new(false);
+    Effect::new(move |before: Option<()>| {
+        // Read, not only tracked: what nobody reads is never computed.
+        live.with_jobs(|_| ());
+        live.maintenance();
+        stale.set_value(before.is_some());
+    });
+    let beat = Memo::new(move |_| live.now().0 / READ_EVERY);
+    Effect::new(move |before: Option<Asked>| {
+        beat.get();
+        let now = asked.get();
+        let is_other = before.is_some_and(|before| before != now);
+        if is_other || stale.get_value() {
+            stale.set_value(false);
+            read(asked, list);
+        }
+        now
+    });
+    let machines = move || {
+        list.with(|list| {
+            list.as_ref()
+                .map_or_else(|_| Vec::new(), |l| l.machines.clone())
+        })
+    };
+    let problem = move || list.with(|list| list.as_ref().err().map(|error| error.message.clone()));
+    let counted = move || list.with(|list| list.as_ref().map_or(0, |list| list.counted));
+    let counters = move || {
+        list.with(|list| {
+            let Ok(list) = list else { return String::new() };
+            let known = format::amount(u64::from(list.known), "machine");
+            let found = u64::from(list.found);
+            let shown = list.machines.len() as u64;
+            if shown < found {
+                let (shown, found) = (format::number(shown), format::number(found));
+                return format!("the first {shown} of {found} · {known} known");
+            }
+            if list.found == list.known {
+                known
+            } else {
+                format!("{} of {known}", format::number(found))
+            }
+        })
+    };
+    let none = move || list.with(|list| list.as_ref().is_ok_and(|list| list.machines.is_empty()));
+    let known = move || list.with(|list| list.as_ref().is_ok_and(|list| list.known > 0));
+    let shows = MachineShow::ALL.map(|show| (show.as_str(), show.label()));
+    let sorts = MachineSort::ALL.map(|sort| (sort.as_str(), sort.label()));
+    view! {
+        <form
+            class="list-filter"
+            method="get"
+            action=PATH
+            role="search"
+            data-testid="machines-filter"
+        >
+            <Text asked go name="q" label="Name" kind="search" />
+            <Choice asked go name="show" label="Show" any=shows[0].1 options=shows[1..].to_vec() />
+            <Choice asked go name="sort" label="Order" any=sorts[0].1 options=sorts[1..].to_vec() />
+            <button type="submit" class="without-script">
+                "Filter"
+            </button>
+            <span class="counters" data-testid="machines-counters">
+                {move || counters()}
+            </span>
+        </form>
+        <Shown when=move || problem().is_some()>
+            <p class="problem" role="alert" data-testid="machines-problem">
+                {move || problem()}
+            </p>
+        </Shown>
+        <Shown when=move || none()>
+            <section class="empty-state" data-testid="no-machines">
+                <h2>"No machines"</h2>
+                <p>
+                    {move || {
+                        if known() {
+                            "No machine that is known is like that."
+                        } else {
+                            "None is known yet: a machine appears once something has run there."
+                        }
+                    }}
+                </p>
+            </section>
+        </Shown>
+        <Shown when=move || !machines().is_empty()>
+            <section class="card">
+                <div class="table-scroll">
+                    <table class="machines" data-testid="machines">
+                        <thead>
+                            <tr>
+                                <th>"Machine"</th>
+                                <th>"Last heard"</th>
+                                <th>"Wrapper"</th>
+                                <th>"Running"</th>
+                                <th>"Failures"</th>
+                                <th>"Maintenance"</th>
+                                <th>
+                                    <span class="hidden">"Runs"</span>
+                                </th>
+                            </tr>
+                        </thead>
+                        <tbody>
+                            <Rows
+                                each=move || machines()
+                                key=key
+                                children=move |machine| view! { <Row machine /> }
+                            />
+                        </tbody>
+                    </table>
+                </div>
+            </section>
+            <p class="weak">
+                {move || {
+                    format!(
+                        "Failures are counted over a machine's newest {} runs. Wrapper versions are known since the server's start.",
+                        counted(),
+                    )
+                }}
+            </p>
+        </Shown>
+    }
+    .into_any()
+}
+
+/// Reads the list again, and puts it in unless something else is asked for by then.
+fn read(asked: Memo<Asked>, list: RwSignal<Result<MachineList, ApiError>>) {
+    leptos::task::spawn_local(async move {
+        let for_this = asked.get_untracked();
+        let new = client::machines(for_this.clone()).await;
+        let is_wanted = asked.try_get_untracked() == Some(for_this);
+        if is_wanted && list.try_with_untracked(|list| *list != new) == Some(true) {
+            list.set(new);
+        }
+    });
+}

@@ -1,0 +1,315 @@
+//! The Timeline page: what ran when, and what will.
+
+mod axis;
+mod lane;
+
+use super::Loaded;
+use super::runs::filter::{Choice, Text};
+use crate::chunk::Part;
+use crate::client;
+use crate::components::keys::is_typing;
+use crate::components::rows::Rows;
+use crate::components::shown::Shown;
+use crate::format;
+use crate::live::use_live;
+use crate::query::{Asked, asked_of};
+use axis::{Axis, View};
+use lane::{LaneRow, key};
+use leptos::prelude::*;
+use leptos::wasm_split::wasm_split;
+use leptos::{ev, html};
+use leptos_meta::Title;
+use leptos_router::NavigateOptions;
+use leptos_router::hooks::use_navigate;
+use saltpeter_protocol::UnixMillis;
+use saltpeter_protocol::api::{ApiError, LaneBy, Timeline};
+
+/// How often it is read again while something happens, and while nothing does, in milliseconds.
+const READ_EVERY: i64 = 2_000;
+const READ_AT_LEAST_EVERY: i64 = 30_000;
+
+/// Where the page is.
+const PATH: &str = "/timeline";
+
+/// Spans to be chosen with one click, in seconds.
+const SPANS: [(&str, i64); 4] = [
+    ("1 h", 3_600),
+    ("6 h", 6 * 3_600),
+    ("24 h", 86_400),
+    ("7 d", 7 * 86_400),
+];
+
+/// The page, in a chunk of its own.
+#[wasm_split(timeline, wasm_split_path = leptos::wasm_split, preload(load), fallible)]
+pub(crate) fn page() -> Part {
+    Ok(TimelinePage().into_any())
+}
+
+#[component]
+fn TimelinePage() -> impl IntoView {
+    let asked = asked_of(PATH);
+    // A filter that there is none of is no reason to show no page, so what is wrong with it is part of the answer.
+    let timeline = Resource::new(
+        || (),
+        move |()| {
+            let timeline = client::timeline(asked.get_untracked());
+            async move { Ok::<_, ApiError>(timeline.await) }
+        },
+    );
+    let show = move |first| view! { <Content asked first /> }.into_any();
+    view! {
+        <Title text="Timeline · Saltpeter" />
+        <div class="page timeline-page">
+            <h1>"Timeline"</h1>
+            <Loaded what="timeline" page=timeline show />
+        </div>
+    }
+    .into_any()
+}
+
+#[component]
+fn Content(asked: Memo<Asked>, first: Result<Timeline, ApiError>) -> impl IntoView {
+    let live = use_live();
+    let navigate = use_navigate();
+    let data = RwSignal::new(first);
+    let to = move |asked: &Asked, replace: bool| {
+        let options = NavigateOptions {
+            replace,
+            scroll: false,
+            ..NavigateOptions::default()
+        };
+        navigate(&asked.address(PATH), options);
+    };
+    let go = {
+        let to = to.clone();
+        Callback::new(move |asked: Asked| to(&asked, false))
+    };
+    let move_to = Callback::new(move |asked: Asked| to(&asked, true));
+    follow(asked, data);
+
+    // What is shown is the span of the address, at once; what is drawn catches up with it.
+    let view = Memo::new(move |_| asked.with(|asked| View::of(asked, live.now())));
+    let layer = move || {
+        let view = view.get();
+        data.with(|data| {
+            let Ok(data) = data else { return String::new() };
+            let left = view.percent(data.from);
+            let width = view.percent(data.to) - left;
+            format!(
+                "--left:{}%;--width:{}%;--now:{}%",
+                format::decimal(left),
+                format::decimal(width),
+                format::decimal(view.percent(live.now()))
+            )
+        })
+    };
+    let plot = NodeRef::<html::Div>::new();
+    let wheel = move |event: ev::WheelEvent| {
+        let Some(plot) = plot.get_untracked() else {
+            return;
+        };
+        // Sideways (or with Shift) moves, up and down with Ctrl zooms, and without it the page is scrolled as any other.
+        let (x, y) = (event.delta_x(), event.delta_y());
+        let view = view.get_untracked();
+        let next = if event.ctrl_key() || event.meta_key() {
+            let rect = plot.get_bounding_client_rect();
+            let share = (f64::from(event.client_x()) - rect.left()) / rect.width().max(1.0);
+            view.zoomed(if y > 0.0 { 1.25 } else { 0.8 }, share)
+        } else if x.abs() > y.abs() {
+            view.moved(x / 600.0)
+        } else {
+            return;
+        };
+        event.prevent_default();
+        move_to.run(next.put_into(asked.get_untracked()));
+    };
+    Effect::new(move || {
+        let handle = window_event_listener(ev::keydown, move |event| {
+            if event.ctrl_key() || event.meta_key() || event.alt_key() || is_typing() {
+                return;
+            }
+            let view = view.get_untracked();
+            let next = match event.key().as_str() {
+                "ArrowLeft" => view.moved(-0.25),
+                "ArrowRight" => view.moved(0.25),
+                "+" | "=" => view.zoomed(0.5, 0.5),
+                "-" => view.zoomed(2.0, 0.5),
+                "0" => {
+                    move_to.run(asked.get_untracked().with("at", ""));
+                    return;
+                }
+                _ => return,
+            };
+            event.prevent_default();
+            move_to.run(next.put_into(asked.get_untracked()));
+        });
+        on_cleanup(move || handle.remove());
+    });
+    let step = move |change: fn(View) -> View| {
+        move || change(view.get()).put_into(asked.get()).address(PATH)
+    };
+    let problem = move || data.with(|data| data.as_ref().err().map(|error| error.message.clone()));
+    let lanes = move || {
+        data.with(|data| {
+            data.as_ref()
+                .map_or_else(|_| Vec::new(), |d| d.lanes.clone())
+        })
+    };
+    let span = move || data.with(|data| data.as_ref().ok().map(|data| (data.from, data.to)));
+    let by_machine =
+        move || asked.with_untracked(|asked| asked.get("by") == LaneBy::Machine.as_str());
+    let note = move || {
+        data.with(|data| match data {
+            Ok(data) if data.cut => {
+                Some("There is more in this span than is drawn: zoom in to see all of it.")
+            }
+            Ok(data) if data.more => {
+                Some("Only the first lanes are drawn: filter by name to see others.")
+            }
+            _ => None,
+        })
+    };
+    let banded = move || data.with(|data| data.as_ref().ok().and_then(|data| data.maintenance));
+    let band = move || {
+        banded().map_or_else(String::new, |band| {
+            let view = view.get();
+            let left = view.percent(band.from).clamp(0.0, 100.0);
+            let right = view
+                .percent(band.to.unwrap_or(live.now()))
+                .clamp(0.0, 100.0);
+            format!(
+                "left:{}%;width:{}%",
+                format::decimal(left),
+                format::decimal(right - left)
+            )
+        })
+    };
+    view! {
+        <form class="list-filter" method="get" action=PATH role="search" data-testid="timeline-filter">
+            <Choice
+                asked
+                go
+                name="by"
+                label="Lanes"
+                any="by job"
+                options=vec![(LaneBy::Machine.as_str(), "by machine")]
+            />
+            <Text asked go name="q" label="Name" kind="search" />
+            <span class="spans">
+                {SPANS
+                    .map(|(name, seconds)| {
+                        let chosen = move || {
+                            (view.get().span() == seconds * 1_000).then_some("true")
+                        };
+                        let href = move || {
+                            asked.get().with("span", &seconds.to_string()).address(PATH)
+                        };
+                        view! {
+                            <a href=move || href() aria-current=move || chosen()>
+                                {name}
+                            </a>
+                        }
+                    })
+                    .collect_view()}
+            </span>
+            <span class="spans steps">
+                <a class="button small" aria-label="Earlier" href=step(|view| view.moved(-0.5))>"◀\u{fe0e}"</a>
+                <a class="button small" data-testid="timeline-now" href=move || asked.get().with("at", "").address(PATH)>"Now"</a>
+                <a class="button small" aria-label="Later" href=step(|view| view.moved(0.5))>"▶\u{fe0e}"</a>
+                <a class="button small" aria-label="Closer" data-testid="timeline-closer" href=step(|view| view.zoomed(0.5, 0.5))>"+"</a>
+                <a class="button small" aria-label="Farther" href=step(|view| view.zoomed(2.0, 0.5))>"−"</a>
+            </span>
+            <button type="submit" class="without-script">
+                "Show"
+            </button>
+        </form>
+        <Shown when=move || problem().is_some()>
+            <p class="problem" role="alert" data-testid="timeline-problem">
+                {move || problem()}
+            </p>
+        </Shown>
+        <section class="card timeline" style=move || layer() on:wheel=wheel data-testid="timeline">
+            <div class="lane head">
+                <span></span>
+                <div class="track" node_ref=plot>
+                    <Axis view />
+                </div>
+            </div>
+            <div class="lanes">
+                <div class="overlay" aria-hidden="true">
+                    <Shown when=move || banded().is_some()>
+                        <span class="band" data-testid="timeline-maintenance" style=move || band()></span>
+                    </Shown>
+                    <span class="now" data-testid="timeline-now-line"></span>
+                </div>
+                <Rows
+                    each=move || {
+                        let span = span();
+                        lanes().into_iter().filter_map(|lane| Some((lane, span?))).collect()
+                    }
+                    key=key
+                    children=move |(lane, span)| {
+                        view! { <LaneRow lane span by_machine=by_machine() /> }
+                    }
+                />
+            </div>
+            <Shown when=move || lanes().is_empty()>
+                <p class="empty" data-testid="timeline-empty">
+                    "Nothing ran in this span, and nothing is due."
+                </p>
+            </Shown>
+        </section>
+        <p class="weak">
+            {move || note()}
+            <span class="wide-only">
+                " Keys: ← → move, + − zoom, 0 now. Wheel: Ctrl zooms, Shift moves."
+            </span>
+        </p>
+    }
+    .into_any()
+}
+
+/// Keeps the data up with the address and with what happens.
+fn follow(asked: Memo<Asked>, data: RwSignal<Result<Timeline, ApiError>>) {
+    let live = use_live();
+    let stale = StoredValue::new(false);
+    let busy = StoredValue::new(false);
+    let read_at = StoredValue::new(None::<UnixMillis>);
+    Effect::new(move |before: Option<()>| {
+        // Read, not only tracked: what nobody reads is never computed.
+        live.with_jobs(|_| ());
+        stale.set_value(before.is_some());
+    });
+    let beat = Memo::new(move |_| live.now().0 / READ_EVERY);
+    Effect::new(move |before: Option<Asked>| {
+        beat.get();
+        let now = asked.get();
+        let at = untrack(|| live.now());
+        let is_old = read_at
+            .get_value()
+            .is_some_and(|read| at.0 - read.0 > READ_AT_LEAST_EVERY);
+        if read_at.get_value().is_none() {
+            read_at.set_value(Some(at));
+        }
+        let is_other = before.is_some_and(|before| before != now);
+        if (is_other || is_old || stale.get_value()) && !busy.get_value() {
+            stale.set_value(false);
+            read_at.set_value(Some(at));
+            busy.set_value(true);
+            leptos::task::spawn_local(async move {
+                // As often as it takes: it may have been moved on meanwhile.
+                while let Some(for_this) = asked.try_get_untracked() {
+                    let new = client::timeline(for_this.clone()).await;
+                    if data.try_with_untracked(|data| *data != new) == Some(true) {
+                        data.set(new);
+                    }
+                    if asked.try_get_untracked() == Some(for_this) {
+                        break;
+                    }
+                }
+                busy.try_update_value(|busy| *busy = false);
+            });
+        }
+        now
+    });
+}

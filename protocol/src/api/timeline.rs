@@ -1,0 +1,164 @@
+//! The timeline: what ran when, and what will.
+
+use super::{ApiError, ErrorCode, OutcomeKind};
+use crate::ids::RunId;
+use crate::time::UnixMillis;
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// The span that is shown unless another is asked for.
+const SPAN: Duration = Duration::from_hours(6);
+/// The shortest and the longest span.
+const SPANS: [Duration; 2] = [Duration::from_mins(1), Duration::from_hours(31 * 24)];
+
+/// What of the timeline is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TimelineQuery {
+    /// What has a lane.
+    pub by: LaneBy,
+    /// Only lanes with this in their name.
+    pub text: String,
+    /// How much time.
+    pub span: Duration,
+    /// The time in the middle; now without one.
+    pub at: Option<UnixMillis>,
+}
+
+/// What has a lane of the timeline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LaneBy {
+    /// A job.
+    #[default]
+    Job,
+    /// A machine.
+    Machine,
+}
+
+impl LaneBy {
+    /// The word in requests; none for jobs.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Job => "",
+            Self::Machine => "machine",
+        }
+    }
+}
+
+impl Default for TimelineQuery {
+    fn default() -> Self {
+        Self {
+            by: LaneBy::default(),
+            text: String::new(),
+            span: SPAN,
+            at: None,
+        }
+    }
+}
+
+impl TimelineQuery {
+    /// Reads the parameters of a request: `by`, `q`, `span` in seconds, and `at`. An empty one counts as absent.
+    ///
+    /// # Errors
+    /// A name that there is none of, or a value that it cannot have.
+    pub fn parse<'a>(
+        pairs: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Result<Self, ApiError> {
+        let mut query = Self::default();
+        for (name, value) in pairs {
+            let value = value.trim();
+            if value.is_empty() {
+                continue;
+            }
+            let wrong =
+                |problem: &str| ApiError::new(ErrorCode::BadRequest, format!("{name}: {problem}"));
+            match name {
+                "by" => {
+                    query.by = match value {
+                        "machine" => LaneBy::Machine,
+                        "job" => LaneBy::Job,
+                        _ => return Err(wrong("lanes are by job or by machine")),
+                    };
+                }
+                "q" => value.clone_into(&mut query.text),
+                "span" => {
+                    let seconds = value
+                        .parse()
+                        .map_err(|_| wrong("a whole number of seconds is wanted"))?;
+                    let [shortest, longest] = SPANS;
+                    query.span = Duration::from_secs(seconds).clamp(shortest, longest);
+                }
+                "at" => {
+                    let at = UnixMillis::parse(value).ok_or_else(|| {
+                        wrong("a time is wanted, in UTC, such as 2026-11-28T14:05, or in milliseconds since 1970")
+                    })?;
+                    query.at = Some(at);
+                }
+                _ => {
+                    let message =
+                        format!("the timeline is not asked by {name:?}, but by by, q, span and at");
+                    return Err(ApiError::new(ErrorCode::BadRequest, message));
+                }
+            }
+        }
+        Ok(query)
+    }
+}
+
+/// Answer to `GET /api/v1/timeline`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Timeline {
+    /// Where it begins.
+    pub from: UnixMillis,
+    /// Where it ends.
+    pub to: UnixMillis,
+    /// The server's clock.
+    pub now: UnixMillis,
+    /// By name; those with nothing in this span are left out.
+    pub lanes: Vec<Lane>,
+    /// Whether there are more lanes than are in here.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub more: bool,
+    /// Whether there is so much in this span that not all of it was looked at.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub cut: bool,
+    /// When nothing new started, as far as is known.
+    pub maintenance: Option<Band>,
+}
+
+/// A lane.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lane {
+    /// Of the job or of the machine.
+    pub name: String,
+    /// What ran, by its beginning.
+    pub bars: Vec<Bar>,
+    /// When the job is due.
+    pub due: Vec<UnixMillis>,
+    /// Whether the machine is under maintenance now.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub maintenance: bool,
+}
+
+/// A span of time in which something ran.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bar {
+    /// When it began.
+    pub from: UnixMillis,
+    /// When it ended; now or later if it has not.
+    pub to: UnixMillis,
+    /// The worst of what it stands for.
+    pub outcome: OutcomeKind,
+    /// How many runs it stands for, which were too close together to be told apart.
+    pub runs: u32,
+    /// The newest of them.
+    pub run: RunId,
+}
+
+/// A span of time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Band {
+    /// When it began.
+    pub from: UnixMillis,
+    /// When it ended; absent if it has not.
+    pub to: Option<UnixMillis>,
+}

@@ -1,0 +1,85 @@
+//! Lists of runs and of machines.
+
+use super::Ops;
+use saltpeter_domain::machines;
+use saltpeter_protocol::api::{
+    ApiError, KnownMachine, MachineList, MachineQuery, RunList, RunQuery,
+};
+use saltpeter_protocol::{MachineId, RunId};
+use std::collections::BTreeMap;
+
+/// Runs in an answer unless the request says otherwise.
+const RUNS: u32 = 50;
+/// And if it does.
+const MAX_RUNS: u32 = 500;
+
+/// Machines that are looked at.
+const MAX_MACHINES: u32 = 20_000;
+/// Machines in an answer.
+const LISTED: usize = 200;
+/// Of how many of its newest results a machine's failures are counted.
+const COUNTED: u32 = 20;
+/// Things that go on anywhere of which the list of machines tells.
+const MAX_WORK: u32 = 20_000;
+/// Runs that go on on one machine of which it tells.
+const MAX_RUNNING: usize = 8;
+
+impl Ops {
+    /// The runs that `query` asks for, newest first.
+    pub async fn runs_by(&self, query: &RunQuery) -> Result<RunList, ApiError> {
+        let limit = query.limit.unwrap_or(RUNS).clamp(1, MAX_RUNS);
+        let list = self.parts.history.by(query, limit).await;
+        list.map_err(|e| self.store_failed(&e))
+    }
+
+    /// The machines that `query` asks for, of all that the executor knows or that have taken part in a run.
+    pub async fn machines(&self, query: &MachineQuery) -> Result<MachineList, ApiError> {
+        let parts = &self.parts;
+        let results = parts.history.machines(COUNTED, MAX_MACHINES).await;
+        let results = results.map_err(|e| self.store_failed(&e))?;
+        let work = parts.history.work(MAX_WORK).await;
+        let mut running: BTreeMap<MachineId, Vec<RunId>> = BTreeMap::new();
+        for work in work.map_err(|e| self.store_failed(&e))? {
+            let runs = running.entry(work.machine).or_default();
+            if runs.len() < MAX_RUNNING {
+                runs.push(work.run);
+            }
+        }
+        let maintenance = parts.board.maintenance();
+        let known = |machine: MachineId| KnownMachine {
+            seen: None,
+            wrapper: parts.wrappers.version(&machine),
+            running: Vec::new(),
+            results: 0,
+            failed: 0,
+            maintenance: maintenance.machines.contains(&machine),
+            machine,
+        };
+        let mut machines: BTreeMap<MachineId, KnownMachine> = BTreeMap::new();
+        for one in results {
+            let mut row = known(one.machine);
+            (row.results, row.failed, row.seen) = (one.results, one.failed, one.seen);
+            if let Some(runs) = running.remove(&row.machine) {
+                row.running = runs;
+            }
+            machines.insert(row.machine.clone(), row);
+        }
+        let others = parts.executor.known_machines().await;
+        for machine in others.into_iter().chain(maintenance.machines.clone()) {
+            if !machines.contains_key(&machine) {
+                machines.insert(machine.clone(), known(machine));
+            }
+        }
+        let count = |machines: usize| u32::try_from(machines).unwrap_or(u32::MAX);
+        let known = count(machines.len());
+        let mut machines = machines::select(machines.into_values().collect(), query);
+        let found = count(machines.len());
+        machines.truncate(LISTED);
+        Ok(MachineList {
+            machines,
+            found,
+            known,
+            counted: COUNTED,
+        })
+    }
+}
