@@ -40,6 +40,7 @@ fn durable(bytes: u64) -> Durable {
     Durable {
         length: OutputLength { bytes, lines: 0 },
         v1_seq: None,
+        ..Durable::default()
     }
 }
 
