@@ -225,6 +225,7 @@ fn write(
             },
         },
         kill: None,
+        settled: None,
         stopped: None,
         settled: None,
         counts: Counts {

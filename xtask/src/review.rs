@@ -5,7 +5,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Statements that are put together, beside those of a module `query`, whose functions take nothing.
-const PUT_TOGETHER: [(&str, &str, &str); 2] = [
+const PUT_TOGETHER: [(&str, &str, &str); 3] = [
+    (
+        "server/src/store/lists.rs",
+        "chosen::runs(asked)",
+        "constants, by which filters there are",
+    ),
     (
         "server/src/store/output/insert.rs",
         "self.statements[powerasusize].as_str()",
@@ -19,7 +24,7 @@ const PUT_TOGETHER: [(&str, &str, &str); 2] = [
 ];
 
 /// Where a path is made of something that is no constant.
-const PATHS: [(&str, &str, &str); 19] = [
+const PATHS: [(&str, &str, &str); 23] = [
     (
         "server/src/config_dir.rs",
         "&name",
@@ -42,13 +47,28 @@ const PATHS: [(&str, &str, &str); 19] = [
         "a JobName",
     ),
     (
-        "server/src/ops/maintenance.rs",
-        "&name",
-        "of the directory's own listing",
+        "server/src/cli/remote.rs",
+        "path",
+        "of an address, not of a file; constants and names",
+    ),
+    (
+        "server/src/ops/config_file.rs",
+        "name",
+        "of the directory's own listing, or a JobName with an ending",
+    ),
+    (
+        "server/src/ops/config_file.rs",
+        "format!(\".{}.new\",name.to_string_lossy())",
+        "of the directory's own listing, or a JobName with an ending",
+    ),
+    (
+        "server/src/ops/editor.rs",
+        "name",
+        "of the directory's own listing, or a JobName with an ending",
     ),
     (
         "server/src/ops/maintenance.rs",
-        "format!(\".{}.new\",name.to_string_lossy())",
+        "&name",
         "of the directory's own listing",
     ),
     ("server/src/salt/cli/mod.rs", "command", "a setting"),
@@ -62,6 +82,11 @@ const PATHS: [(&str, &str, &str); 19] = [
         "server/src/sinks/spool.rs",
         "format!(\"{number:012}.ndjson\")",
         "a number",
+    ),
+    (
+        "server/src/store/output/fingerprint.rs",
+        "before[n],after[n],length",
+        "no path; numbers",
     ),
     ("wrapper/src/lock.rs", "kind", "a constant"),
     ("wrapper/src/lock.rs", "machine.as_str()", "a MachineId"),

@@ -12,8 +12,8 @@ use std::time::Duration;
 /// How far the order in which runs were written down and their times may differ, because clocks are set.
 const CLOCK_STEP: Duration = Duration::from_hours(1);
 
-/// Every question, named; the tests have the database explain each.
-pub(super) mod query {
+/// What is put together of constants, by which filters there are.
+pub(super) mod chosen {
     use super::{CauseKind, RunQuery, SUMMARY};
 
     /// A page of the runs that `asked` asks for, newest first.
@@ -68,7 +68,10 @@ pub(super) mod query {
         });
         sql
     }
+}
 
+/// Every question, named; the tests have the database explain each.
+pub(super) mod query {
     pub(in super::super) const FIRST_SINCE: &str =
         "SELECT seq FROM runs WHERE created >= ? ORDER BY created, seq LIMIT 1";
     pub(in super::super) const LAST_UNTIL: &str =
@@ -111,7 +114,7 @@ impl Store {
             beyond = beyond.min(seq.saturating_add(1));
         }
 
-        let mut ask = sqlx::query(AssertSqlSafe(query::runs(asked)));
+        let mut ask = sqlx::query(AssertSqlSafe(chosen::runs(asked)));
         if let Some(machine) = &asked.machine {
             ask = ask.bind(machine.as_str());
         }

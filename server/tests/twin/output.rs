@@ -9,7 +9,7 @@ use saltpeter_protocol::api::OutputLength;
 use saltpeter_protocol::machine::v2::Encoding;
 use saltpeter_protocol::{Attempt, MachineId, RunId};
 use saltpeter_server::machines::{MachineOutput, Output};
-use saltpeter_server::store::output::{AppendError, Chunk, Durable, Fingerprint, OutputError};
+use saltpeter_server::store::output::{AppendError, Chunk, Durable, OutputError};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use tokio::sync::{mpsc, watch};
@@ -40,7 +40,7 @@ fn durable(bytes: u64) -> Durable {
     Durable {
         length: OutputLength { bytes, lines: 0 },
         v1_seq: None,
-        fingerprint: Fingerprint::default(),
+        ..Durable::default()
     }
 }
 

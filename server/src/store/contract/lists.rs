@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::runs::{MachineResults, MachineWork};
-use crate::store::lists::query;
+use crate::store::lists::{chosen, query};
 use saltpeter_protocol::api::{CauseKind, OutcomeKind, RunQuery};
 use saltpeter_protocol::{MachineOutcome, MachineState};
 
@@ -269,7 +269,7 @@ async fn every_list_is_answered_by_the_index_that_finds_least() {
                 } => "runs_outcome (outcome=? AND seq>? AND seq<?)",
                 _ => "INTEGER PRIMARY KEY (rowid>? AND rowid<?)",
             };
-            let question = query::runs(&asked);
+            let question = chosen::runs(&asked);
             let plan = plan(&bed, &question).await;
             let index = index.replace("AND seq>? AND seq<?", "AND rowid>? AND rowid<?");
             let first = plan[0]
