@@ -31,6 +31,9 @@ export class Provider {
     const url = new URL(request.url ?? '/', this.issuer);
     const json = (body: unknown) => response.setHeader('content-type', 'application/json').end(JSON.stringify(body));
     switch (url.pathname) {
+      // Browsers ask for it by themselves.
+      case '/favicon.ico':
+        return void response.writeHead(204).end();
       case '/.well-known/openid-configuration':
         return void json({
           issuer: this.issuer,

@@ -225,7 +225,6 @@ fn write(
             },
         },
         kill: None,
-        settled: None,
         stopped: None,
         settled: None,
         counts: Counts {

@@ -24,7 +24,7 @@ const PUT_TOGETHER: [(&str, &str, &str); 3] = [
 ];
 
 /// Where a path is made of something that is no constant.
-const PATHS: [(&str, &str, &str); 23] = [
+const PATHS: [(&str, &str, &str); 24] = [
     (
         "server/src/config_dir.rs",
         "&name",
@@ -86,6 +86,11 @@ const PATHS: [(&str, &str, &str); 23] = [
     (
         "server/src/store/output/fingerprint.rs",
         "before[n],after[n],length",
+        "no path; numbers",
+    ),
+    (
+        "server/src/store/output/stream.rs",
+        "before.fingerprint,body.fingerprint,added",
         "no path; numbers",
     ),
     ("wrapper/src/lock.rs", "kind", "a constant"),
