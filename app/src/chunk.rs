@@ -7,7 +7,7 @@
 
 use crate::components::listing;
 use crate::pages;
-use crate::pages::{config, editor, import, machines, maintenance, runs, timeline};
+use crate::pages::{config, editor, import, job, machines, maintenance, runs, timeline};
 use leptos::prelude::*;
 use leptos::task::spawn_local_scoped_with_cancellation;
 use leptos::wasm_split::SplitLoaderError;
@@ -25,6 +25,8 @@ pub enum Chunk {
     Editor,
     /// `/import`.
     Import,
+    /// `/jobs/JOB`.
+    Job,
     /// What is done with output now and then: searched, merged, picked. Of a page that shows merged output it is a part from the
     /// beginning.
     Lines,
@@ -42,11 +44,13 @@ impl Chunk {
     /// The chunk that the page at `path` is, if it is one.
     pub fn of(path: &str) -> Option<Self> {
         let path = path.trim_end_matches('/');
-        let edited = path
-            .strip_prefix("/jobs/")
-            .and_then(|path| path.strip_suffix("/edit"));
-        if edited.is_some_and(|job| !job.is_empty() && !job.contains('/')) {
-            return Some(Self::Editor);
+        if let Some(of_job) = path.strip_prefix("/jobs/") {
+            let (job, chunk) = match of_job.strip_suffix("/edit") {
+                Some(job) => (job, Self::Editor),
+                None => (of_job, Self::Job),
+            };
+            let is_one = !job.is_empty() && !job.contains('/');
+            return is_one.then_some(chunk);
         }
         Some(match path {
             "/config" => Self::Config,
@@ -76,6 +80,7 @@ impl Chunk {
             Self::Config => "config",
             Self::Editor => "editor",
             Self::Import => "import",
+            Self::Job => "job",
             Self::Lines => "lines",
             Self::Machines => "machines",
             Self::Maintenance => "maintenance",
@@ -93,6 +98,7 @@ impl Chunk {
             Self::Config => config::load().await,
             Self::Editor => editor::load().await,
             Self::Import => import::load().await,
+            Self::Job => job::load().await,
             Self::Lines => listing::load().await,
             Self::Machines => machines::load().await,
             Self::Maintenance => maintenance::load().await,
@@ -138,13 +144,14 @@ mod tests {
         assert_eq!(Chunk::of("/config"), Some(Chunk::Config));
         assert_eq!(Chunk::of("/config/"), Some(Chunk::Config));
         assert_eq!(Chunk::of("/jobs/config/edit"), Some(Chunk::Editor));
+        assert_eq!(Chunk::of("/jobs/config"), Some(Chunk::Job));
+        assert_eq!(Chunk::of("/jobs/edit"), Some(Chunk::Job));
         for path in [
             "",
             "/",
             "/configuration",
-            "/jobs/config",
+            "/jobs",
             "/jobs//edit",
-            "/jobs/edit",
             "/jobs/a/b/edit",
             "/runs/tick_1",
         ] {

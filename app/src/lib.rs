@@ -47,10 +47,9 @@ use leptos_router::components::{Outlet, ParentRoute, Route, Router, Routes};
 use leptos_router::hooks::use_location;
 use leptos_router::path;
 use live::{Live, use_live};
-use pages::job::JobPage;
 use pages::jobs::JobsPage;
 use pages::run::RunPage;
-use pages::{config, editor, import, machines, maintenance, runs, timeline};
+use pages::{config, editor, import, job, machines, maintenance, runs, timeline};
 use std::time::Duration;
 
 /// The HTML document around [`App`], as the server sends it. `visitor` is the role of whoever gets it, or `anybody` where
@@ -113,7 +112,7 @@ pub fn App() -> impl IntoView {
             <Routes fallback=NoSuchPage>
                 <ParentRoute path=path!("") view=Layout>
                     <Route path=path!("/") view=JobsPage />
-                    <Route path=path!("/jobs/:job") view=JobPage />
+                    <Route path=path!("/jobs/:job") view=|| chunk::page(job::page()) />
                     <Route path=path!("/jobs/:job/edit") view=|| chunk::page(editor::page()) />
                     <Route path=path!("/new-job") view=|| chunk::page(editor::page()) />
                     <Route path=path!("/import") view=|| chunk::page(import::page()) />

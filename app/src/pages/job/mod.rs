@@ -5,6 +5,7 @@ mod past;
 
 use super::Loaded;
 use crate::actions::{Action, use_actions};
+use crate::chunk::Part;
 use crate::client;
 use crate::components::history::History;
 use crate::components::marks::{Mark, MarkIcon, job_word};
@@ -17,6 +18,7 @@ use crate::routes;
 use cards::{Definition, Effective, Preview, Upcoming};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
+use leptos::wasm_split::wasm_split;
 use leptos_meta::Title;
 use leptos_router::hooks::use_params_map;
 use past::{Past, Since};
@@ -47,9 +49,14 @@ impl JobBundle {
     }
 }
 
-/// The page.
+/// The page, in a chunk of its own.
+#[wasm_split(job, wasm_split_path = leptos::wasm_split, preload(load), fallible)]
+pub(crate) fn page() -> Part {
+    Ok(JobPage().into_any())
+}
+
 #[component]
-pub(crate) fn JobPage() -> impl IntoView {
+fn JobPage() -> impl IntoView {
     let params = use_params_map();
     let name = Memo::new(move |_| params.with(|params| params.get("job")).unwrap_or_default());
     let bundle = Resource::new(
