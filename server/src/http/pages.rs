@@ -10,11 +10,12 @@ use axum::http::request::Parts;
 use axum::http::{Response, StatusCode};
 use leptos::config::LeptosOptions;
 use leptos::prelude::{provide_context, use_context};
-use leptos_axum::{LeptosRoutes as _, ResponseOptions, generate_route_list};
+use leptos_axum::{AxumRouteListing, LeptosRoutes as _, ResponseOptions, generate_route_list};
 use saltpeter_app::backend::SharedBackend;
 use saltpeter_app::{App, Chunk, shell};
 use saltpeter_domain::access::{Access, Groups, Role};
 use std::fmt::Write as _;
+use std::sync::OnceLock;
 
 /// Every page of the dashboard at its path; for any other path the "no such page" page.
 pub(super) fn router(backend: SharedBackend) -> Router {
@@ -33,9 +34,19 @@ pub(super) fn router(backend: SharedBackend) -> Router {
     };
     let missing = page.clone();
     Router::new()
-        .leptos_routes_with_handler(generate_route_list(App), page)
+        .leptos_routes_with_handler(routes(), page)
         .fallback(move |request: Request| fallback(request, missing))
         .with_state(options)
+}
+
+/// The addresses of the pages.
+///
+/// They are listed once for all servers of this process: while Leptos lists them, the data of every page that is being
+/// rendered anywhere in the process waits for ever (`leptos_server`'s `suppress_resource_load` is one switch for all).
+/// The first server lists them before it serves anything, and a second one waits for that.
+fn routes() -> Vec<AxumRouteListing> {
+    static ROUTES: OnceLock<Vec<AxumRouteListing>> = OnceLock::new();
+    ROUTES.get_or_init(|| generate_route_list(App)).clone()
 }
 
 async fn fallback<P, F>(request: Request, page: P) -> Response<Body>

@@ -275,3 +275,18 @@ async fn nothing_shows_a_secret() {
     assert_eq!(source("logdir"), "flag");
     assert_eq!(source("debug"), "default");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_are_answered_while_other_servers_start() {
+    let world = World::new(&[]).await;
+    let others = tokio::spawn(async {
+        for _ in 0..16 {
+            World::new(&[]).await;
+        }
+    });
+    while !others.is_finished() {
+        let page = within(world.request("GET", "/", &[("Accept", "text/html")], "")).await;
+        assert_eq!(page.status, 200);
+    }
+    others.await.unwrap();
+}
