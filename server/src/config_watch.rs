@@ -96,10 +96,10 @@ impl ConfigWatch {
         let changes = loaded.dir.changes()?;
         let jobs = Arc::new(loaded.loader.apply(changes, clock.now()));
         tracing::info!(
-            "{}: {} jobs in {} files read in {:?}",
+            jobs = jobs.jobs.len(),
+            files = jobs.files.len(),
+            "{} read in {:?}",
             shared.display(),
-            jobs.jobs.len(),
-            jobs.files.len(),
             begun.elapsed()
         );
         log_problems(None, &jobs);

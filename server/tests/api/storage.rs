@@ -1,10 +1,11 @@
 //! A disk that is full, fails or is slow: what is told, what waits, and that all goes on when it is well again.
 
 use crate::world::{Socket, World, within};
-use saltpeter_protocol::api::{ErrorBody, ErrorCode, StorageTrouble};
+use saltpeter_protocol::api::{ErrorBody, ErrorCode, OutputSlice, StorageTrouble};
 use saltpeter_protocol::live::{Event, ServerMessage};
 use saltpeter_protocol::{MachineOutcome, MissedReason, RunId, RunOutcome};
 use saltpeter_server::store::faults::CommitFailure;
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -216,4 +217,66 @@ async fn a_disk_that_is_really_full_holds_the_output_and_loses_none() {
         written.len()
     );
     within(world.stop()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_damaged_under_the_server_is_an_error_and_never_wrong_bytes() {
+    let aside = tempfile::tempdir().unwrap();
+    let (written, copy) = (aside.path().join("written"), aside.path().join("copy"));
+    let jobs = format!(
+        "much~: {{schedule: '@yearly', targets: web1, command: 'head -c 12M /dev/urandom | tee {}'}}\n\
+         other~: {{schedule: '@yearly', targets: web1, command: 'echo still here'}}\n",
+        written.display()
+    );
+    let mut world = World::new(&[("jobs.yaml", &jobs)]).await;
+    let run = world.run("much~").await;
+    world.ended(&run).await;
+    let written = std::fs::read(written).unwrap();
+    world.stop().await;
+    let file = world.path().join("data/output.db");
+    let log = world.path().join("data/output.db-wal");
+    let bytes = std::fs::metadata(&log).map_or(0, |log| log.len());
+    assert_eq!(bytes, 0, "after a clean end all is in the file itself");
+    std::fs::copy(&file, &copy).unwrap();
+    world.start().await;
+
+    let damaged = std::fs::OpenOptions::new().write(true).open(&file).unwrap();
+    let middle = damaged.metadata().unwrap().len() / 2;
+    damaged.write_all_at(&vec![0xff; 256 * 1024], middle).unwrap();
+
+    let (mut offset, mut right, mut errors) = (0, 0, 0);
+    while offset < written.len() {
+        let path = format!("/api/v1/runs/{run}/machines/web1/output?offset={offset}&limit=100000");
+        let answer = world.get(&path).await;
+        if answer.status == 200 {
+            let slice = OutputSlice::decode(&answer.body).unwrap();
+            let begin = slice.offset as usize;
+            let end = begin + slice.bytes.len();
+            assert!(begin <= offset && offset < end, "{begin} {offset} {end}");
+            assert!(slice.bytes == written[begin..end], "{begin} to {end}");
+            right += end - offset;
+            offset = end;
+        } else {
+            let (_, message) = answer.error();
+            assert!(message.contains("damaged"), "{message}");
+            errors += 1;
+            offset += 100_000;
+        }
+    }
+    assert!(errors > 0, "nothing was noticed");
+    assert!(right > written.len() / 2, "{right} of {}", written.len());
+    // The rest goes on.
+    let other = world.run("other~").await;
+    world.ended(&other).await;
+    assert_eq!(world.output(&other, "web1").await, "still here\n");
+
+    world.stop().await;
+    // What was written to the damaged file goes with it.
+    for of_it in [log, world.path().join("data/output.db-shm")] {
+        let _ = std::fs::remove_file(of_it);
+    }
+    std::fs::copy(&copy, &file).unwrap();
+    world.start().await;
+    let path = format!("/api/v1/runs/{run}/machines/web1/output/raw");
+    assert!(world.get(&path).await.body == written);
 }

@@ -1,5 +1,6 @@
 //! What can go wrong with the output log.
 
+use crate::store::health::{Problem, problem};
 use std::path::PathBuf;
 
 /// Why the log could not be opened or read.
@@ -34,7 +35,12 @@ pub enum OutputError {
     Deleted,
     /// The database refused.
     #[error("the output log: {0}")]
-    Database(#[from] sqlx::Error),
+    Database(#[source] sqlx::Error),
+    /// A piece of the file that was needed is damaged.
+    #[error(
+        "a part of the output log is damaged ({0}); what lies elsewhere can be read. Stop the server, keep the file, and put a copy of it in its place"
+    )]
+    DamagedFile(#[source] sqlx::Error),
     /// A block does not hold what its row says.
     #[error("the output log is damaged in the block at offset {offset}: {problem}")]
     Damaged {
@@ -46,6 +52,15 @@ pub enum OutputError {
     /// The log has been closed because the server is ending.
     #[error("the output log is closed; the server is ending")]
     Closed,
+}
+
+impl From<sqlx::Error> for OutputError {
+    fn from(error: sqlx::Error) -> Self {
+        match problem(&error) {
+            Some(Problem::Damaged) => Self::DamagedFile(error),
+            _ => Self::Database(error),
+        }
+    }
 }
 
 /// Why a chunk was not taken.

@@ -188,6 +188,11 @@ impl Writer {
                 }
             }
         }
+        // After a clean end all of it is in one file, which can be copied.
+        let emptied = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut self.connection);
+        if let Err(error) = emptied.await {
+            tracing::debug!(%error, "the output log's write-ahead log was not emptied");
+        }
         if let Err(error) = self.connection.close().await {
             tracing::warn!(%error, "the output log was not closed cleanly; nothing acknowledged is lost");
         }
