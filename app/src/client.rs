@@ -203,7 +203,7 @@ mod browser {
         RunId, RunList, SameOutput, Timeline,
     };
     use crate::actions::{Action, Done};
-    use crate::routes;
+    use crate::{format, routes};
     use gloo_net::http::{Request, RequestBuilder, Response};
     use leptos::prelude::window;
     use saltpeter_protocol::api::{
@@ -432,8 +432,10 @@ mod browser {
                 maintenance_save(MaintenanceEdit {
                     version: page.version,
                     global: false,
+                    groups: page.current.groups,
                     machines: page.current.machines.into_iter().map(Into::into).collect(),
                     reason: page.current.reason,
+                    until: page.current.until.map(format::iso),
                 })
                 .await?;
                 Ok(Done::Asked)

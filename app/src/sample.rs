@@ -78,5 +78,6 @@ pub(crate) fn run(id: &str, machines: &[&str]) -> RunDetail {
         config: Vec::new(),
         command: "true".to_owned(),
         attempts: Attempt::FIRST,
+        group: String::new(),
     }
 }

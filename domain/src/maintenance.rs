@@ -1,14 +1,18 @@
-//! Maintenance: nothing new starts, everywhere or on some machines.
+//! Maintenance: nothing new starts, everywhere, of some groups of jobs, or on some machines.
 
 use saltpeter_protocol::{MachineId, UnixMillis};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
+use std::fmt;
 
 /// What `saltpeter_maintenance` says.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Maintenance {
     /// Whether nothing new starts at all.
     pub global: bool,
+    /// Groups whose jobs do not start.
+    #[serde(default)]
+    pub groups: BTreeSet<String>,
     /// Machines that are taken out of every job's targets.
     pub machines: BTreeSet<MachineId>,
     /// Why, for those who read the banner.
@@ -27,13 +31,46 @@ impl Maintenance {
         self.global && !self.is_over(now)
     }
 
+    /// Whether jobs of `group` do not start at `now`, because of it or because nothing does.
+    pub fn holds(&self, group: &str, now: UnixMillis) -> bool {
+        !self.is_over(now) && (self.global || self.groups.contains(group))
+    }
+
     /// Whether `machine` is taken out of every job's targets at `now`. Global maintenance is another matter:
     /// ask [`Maintenance::is_global`].
     pub fn covers(&self, machine: &MachineId, now: UnixMillis) -> bool {
         !self.is_over(now) && self.machines.contains(machine)
     }
 
+    /// As it is in force at `now`: nothing of it when it is over. Times are left out.
+    pub fn in_force(&self, now: UnixMillis) -> Self {
+        if self.is_over(now) {
+            return Self::default();
+        }
+        Self {
+            since: None,
+            until: None,
+            ..self.clone()
+        }
+    }
+
     fn is_over(&self, now: UnixMillis) -> bool {
         self.until.is_some_and(|until| until <= now)
+    }
+}
+
+impl fmt::Display for Maintenance {
+    /// In words, for the audit log.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = if self.global { "on" } else { "off" };
+        let groups: Vec<&str> = self.groups.iter().map(String::as_str).collect();
+        let machines: Vec<&str> = self.machines.iter().map(MachineId::as_str).collect();
+        write!(
+            f,
+            "global {state}, groups [{}], machines [{}], reason {}",
+            groups.join(", "),
+            machines.join(", "),
+            self.reason.as_deref().unwrap_or("-"),
+        )
     }
 }

@@ -112,6 +112,7 @@ fn every_way_of_writing_the_key_is_understood() {
             by: Some("marin".to_owned()),
             since: Some(UnixMillis(1_780_272_000_000)),
             until: Some(UnixMillis(1_780_275_600_000)),
+            groups: ["db".to_owned(), "y".to_owned()].into(),
             ..state(true, &["b", "c"])
         };
         let after = edited(before, &full);
@@ -162,7 +163,7 @@ fn comment() -> impl Strategy<Value = String> {
 prop_compose! {
     fn file()(before in prop::bool::ANY, after in prop::bool::ANY, global in prop::option::of(prop::bool::ANY),
               machines in prop::collection::btree_set("[a-z]{1,4}", 0..5), comments in prop::collection::vec(comment(), 10),
-              blank in prop::bool::ANY, reason in prop::option::of("[a-z: #]{0,8}")) -> String {
+              groups in prop::collection::btree_set("[a-z]{1,4}", 0..3), blank in prop::bool::ANY, reason in prop::option::of("[a-z: #]{0,8}")) -> String {
         let mut text = String::new();
         if before { text.push_str("# first\nj1: {schedule: '@daily', command: 'echo # x', targets: '*'}\n"); }
         let _ = writeln!(text, "saltpeter_maintenance:{}", comments[0]);
@@ -176,6 +177,10 @@ prop_compose! {
                 let _ = writeln!(text, "    # about {machine}\n    - \"{machine}\"{comment}");
             }
         }
+        if !groups.is_empty() {
+            let groups: Vec<&String> = groups.iter().collect();
+            let _ = writeln!(text, "  groups: {groups:?}{}", comments[9]);
+        }
         if blank { text.push_str("\n  # end of block\n\n"); }
         if after { text.push_str("# second\nj2:\n  schedule: '@daily'\n  command: |\n    saltpeter_maintenance:\n      global: true\n  targets: '*'\n"); }
         text
@@ -188,10 +193,10 @@ proptest! {
     #[test]
     fn any_edit_of_any_file_changes_that_key_alone(
         text in file(), global in prop::bool::ANY, machines in prop::collection::btree_set(machine(), 0..6),
-        reason in prop::option::of("\\PC{1,20}"),
+        groups in prop::collection::btree_set(machine(), 0..4), reason in prop::option::of("\\PC{1,20}"),
     ) {
         let machines: Vec<&str> = machines.iter().map(String::as_str).collect();
-        let wanted = Maintenance { reason, ..state(global, &machines) };
+        let wanted = Maintenance { reason, groups, ..state(global, &machines) };
         let result = edit_maintenance(&text, &wanted).unwrap();
         let (before, after) = (load(&text), load(&result));
         prop_assert_eq!(&*after.maintenance, &wanted);

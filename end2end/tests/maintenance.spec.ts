@@ -68,3 +68,28 @@ test('a machine name that cannot be is refused beside its field', async ({ page 
   await page.getByTestId('maintenance-machine-add').click();
   await expect(page.getByTestId('problem-machines')).toBeVisible();
 });
+
+test('a group under maintenance is said on every page, and its jobs do not start', async ({ page, saltpeter, guard }) => {
+  guard.allow(/409 \(Conflict\)/);
+  await open(page, '/maintenance');
+  await page.getByTestId('maintenance-group-input').fill('jobs');
+  await page.getByTestId('maintenance-group-add').click();
+  await page.getByTestId('maintenance-until').fill('2035-06-01T12:30');
+  await expect(page.getByTestId('maintenance-diff')).toContainText('groups: [jobs]');
+  await page.getByTestId('maintenance-save').click();
+  await expect(page.getByTestId('maintenance-saved')).toBeVisible();
+  const written = await saltpeter.readConfig('maintenance.yaml');
+  expect(written).toContain('global: false  # do not forget to turn it off');
+  expect(written).toContain('until: "2035-06-01T12:30:00Z"');
+
+  await open(page, '/jobs/careful');
+  await expect(page.getByTestId('maintenance-groups-banner')).toContainText('The group jobs is under maintenance');
+  await page.getByTestId('run-now').click();
+  await expect(page.getByTestId('toast')).toContainText('the group jobs is under maintenance');
+
+  await open(page, '/maintenance');
+  await expect(page.getByTestId('maintenance-until')).toHaveValue('2035-06-01T12:30');
+  await page.getByTestId('maintenance-group-jobs').getByRole('button').click();
+  await page.getByTestId('maintenance-save').click();
+  await expect(page.getByTestId('maintenance-groups-banner')).toHaveCount(0);
+});

@@ -154,6 +154,10 @@ fn wanted() -> Maintenance {
     let machine = |name| MachineId::new(name).unwrap_or_else(|error| panic!("{error}"));
     Maintenance {
         global: true,
+        groups: ["db", "on", "a: [b]"]
+            .into_iter()
+            .map(str::to_owned)
+            .collect(),
         machines: ["web1", "off", "1.50"].into_iter().map(machine).collect(),
         reason: Some("a \"reason\": # with 'signs'".to_owned()),
         by: Some("me".to_owned()),

@@ -213,8 +213,14 @@ impl JobLogWriter {
             LogEvent::Maintenance {
                 scope: MaintenanceScope::Global,
             } => {
-                self.lines(&entry.job, &format::global_maintenance(&entry.job, at))
-                    .await
+                let text = format::held(&entry.job, "Global maintenance mode active", at);
+                self.lines(&entry.job, &text).await
+            }
+            LogEvent::Maintenance {
+                scope: MaintenanceScope::Group,
+            } => {
+                let text = format::held(&entry.job, "Group under maintenance", at);
+                self.lines(&entry.job, &text).await
             }
             LogEvent::Maintenance {
                 scope: MaintenanceScope::Machines { run, machines },

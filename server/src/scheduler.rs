@@ -123,7 +123,14 @@ impl Scheduler {
             return;
         }
         let paused = Arc::clone(&self.paused.borrow());
-        let is_global = set.maintenance.is_global(now);
+        let held = |due: &Due| {
+            if set.maintenance.is_global(now) {
+                Some(MaintenanceScope::Global)
+            } else {
+                let is_held = set.maintenance.holds(&due.job.group, now);
+                is_held.then_some(MaintenanceScope::Group)
+            }
+        };
         let starter = Arc::new(Starter {
             runs: self.runs.clone(),
             health: self.health.clone(),
@@ -136,8 +143,8 @@ impl Scheduler {
             .filter_map(|due| {
                 let fate = if paused.contains_key(&due.job.name) {
                     Fate::Paused
-                } else if is_global {
-                    self.note_maintenance(&due, now);
+                } else if let Some(scope) = held(&due) {
+                    self.note_maintenance(&due, scope, now);
                     Fate::Maintenance
                 } else {
                     Fate::Start
@@ -156,15 +163,15 @@ impl Scheduler {
         });
     }
 
-    fn note_maintenance(&self, due: &Due, now: UnixMillis) {
+    fn note_maintenance(&self, due: &Due, scope: MaintenanceScope, now: UnixMillis) {
         for _ in &due.fires {
-            tracing::debug!(job = %due.job.name, "not started: global maintenance mode active");
+            tracing::debug!(job = %due.job.name, ?scope, "not started: maintenance");
             (self.journal)(LogEntry {
                 job: due.job.name.clone(),
                 group: due.job.group.clone(),
                 at: now,
                 event: LogEvent::Maintenance {
-                    scope: MaintenanceScope::Global,
+                    scope: scope.clone(),
                 },
             });
         }

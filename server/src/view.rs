@@ -206,14 +206,13 @@ pub fn maintenance(
     now: UnixMillis,
 ) -> MaintenanceView {
     let global = maintenance.is_global(now);
-    let machines = maintenance.machines.iter();
+    let in_force = maintenance.in_force(now);
     MaintenanceView {
         global,
         global_since: maintenance.since.or(seen_since).filter(|_| global),
-        machines: machines
-            .filter(|machine| maintenance.covers(machine, now))
-            .cloned()
-            .collect(),
+        groups: in_force.groups.into_iter().collect(),
+        until: maintenance.until.filter(|until| *until > now),
+        machines: in_force.machines.into_iter().collect(),
         reason: maintenance.reason.clone(),
     }
 }

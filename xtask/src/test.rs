@@ -14,7 +14,9 @@ use anyhow::{Context, Result, bail};
 use serde_json::Value;
 use std::fs;
 use std::io::{BufRead, BufReader};
+use std::panic::resume_unwind;
 use std::process::{Command, ExitCode, Stdio};
+use std::thread;
 use std::time::{Duration, Instant};
 
 /// The test binary that needs a Salt: `server/tests/salt/`.
@@ -29,6 +31,8 @@ const CLUSTER_TEST: &str = "a_real_cluster_takes_all_of_it";
 struct Step {
     name: &'static str,
     needs: &'static [Need],
+    /// Whether it runs at the same time as the one after it: both wait more than they compute.
+    beside: bool,
     run: fn(&Workspace) -> Result<Counts>,
 }
 
@@ -37,56 +41,67 @@ const STEPS: [Step; 11] = [
     Step {
         name: "fmt",
         needs: &[],
+        beside: false,
         run: fmt,
     },
     Step {
         name: "clippy",
         needs: &[],
+        beside: false,
         run: clippy,
     },
     Step {
         name: "clippy-wasm",
         needs: &[Need::WasmTarget],
+        beside: false,
         run: clippy_wasm,
     },
     Step {
         name: "docs",
         needs: &[],
+        beside: false,
         run: docs,
     },
     Step {
         name: "deny",
         needs: &[Need::CargoDeny],
+        beside: false,
         run: deny::test,
     },
     Step {
         name: "build",
         needs: &[Need::WasmTarget],
+        beside: false,
         run: build,
     },
     Step {
         name: "unit",
         needs: &[],
+        beside: false,
         run: unit,
     },
     Step {
         name: "chaos",
         needs: &[],
+        beside: true,
         run: chaos::test,
     },
     Step {
         name: "salt",
         needs: &[Need::Salt],
+        beside: false,
         run: on_salt,
     },
     Step {
         name: "types",
         needs: &[Need::NodeModules],
+        beside: false,
         run: types,
     },
     Step {
         name: "e2e",
         needs: &[Need::NodeModules, Need::Chromium],
+        beside: false,
         run: e2e,
     },
 ];
@@ -112,12 +127,23 @@ pub(crate) fn test(ws: &Workspace, names: &[String]) -> Result<ExitCode> {
         );
     }
     let chosen = |step: &&Step| names.is_empty() || names.iter().any(|name| name == step.name);
-    let outcomes: Vec<Outcome> = STEPS
-        .iter()
-        .filter(chosen)
-        .map(|step| take(ws, step))
-        .collect();
-    Ok(sum_up(&outcomes))
+    let begun = Instant::now();
+    let mut outcomes = Vec::new();
+    let mut steps = STEPS.iter().filter(chosen);
+    while let Some(step) = steps.next() {
+        let next = if step.beside { steps.next() } else { None };
+        let Some(next) = next else {
+            outcomes.push(take(ws, step));
+            continue;
+        };
+        thread::scope(|scope| {
+            let beside = scope.spawn(|| take(ws, step));
+            let after = take(ws, next);
+            outcomes.push(beside.join().unwrap_or_else(|panic| resume_unwind(panic)));
+            outcomes.push(after);
+        });
+    }
+    Ok(sum_up(&outcomes, begun.elapsed()))
 }
 
 fn take(ws: &Workspace, step: &Step) -> Outcome {
@@ -146,7 +172,8 @@ fn take(ws: &Workspace, step: &Step) -> Outcome {
     }
 }
 
-fn sum_up(outcomes: &[Outcome]) -> ExitCode {
+/// `took` is the time of all, less than the sum where steps ran side by side.
+fn sum_up(outcomes: &[Outcome], took: Duration) -> ExitCode {
     let mut sum = Counts::default();
     println!(
         "\n{:<12} {:>8} {:>8} {:>9}",
@@ -168,7 +195,6 @@ fn sum_up(outcomes: &[Outcome]) -> ExitCode {
             took.as_secs_f64()
         );
     }
-    let took: Duration = outcomes.iter().map(|outcome| outcome.took).sum();
     println!(
         "{:<12} {:>8} {:>8} {:>7.1} s\n",
         "all",

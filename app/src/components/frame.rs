@@ -238,13 +238,17 @@ fn ThemeToggle() -> impl IntoView {
     .into_any()
 }
 
-/// Says on every page that nothing new starts.
+/// Says on every page that nothing new starts, or nothing of some groups.
 #[component]
 pub(crate) fn MaintenanceBanner() -> impl IntoView {
     let live = use_live();
     let actions = use_actions();
     let pending = move || actions.is_pending(&Action::EndMaintenance);
     let since = Signal::derive(move || live.maintenance().global_since);
+    let groups = move || match live.maintenance().groups.as_slice() {
+        [one] => format!("The group {one} is under maintenance"),
+        several => format!("The groups {} are under maintenance", several.join(", ")),
+    };
     view! {
         <Shown when=move || live.maintenance().global>
             <div class="banner" role="alert" data-testid="maintenance-banner">
@@ -258,12 +262,24 @@ pub(crate) fn MaintenanceBanner() -> impl IntoView {
                     ": no new job starts."
                 </p>
                 <button
+                    class="deed-of-all"
                     disabled=move || pending()
                     data-testid="maintenance-off"
                     on:click=move |_| actions.perform(Action::EndMaintenance)
                 >
                     {move || if pending() { "Turning off…" } else { "Turn off" }}
                 </button>
+            </div>
+        </Shown>
+        <Shown when=move || !live.maintenance().global && !live.maintenance().groups.is_empty()>
+            <div class="banner" role="status" data-testid="maintenance-groups-banner">
+                <span class="mark maintenance" aria-hidden="true">"⚒\u{fe0e}"</span>
+                <p>
+                    <strong>{move || groups()}</strong>
+                    {move || live.maintenance().reason.map(|reason| format!(" ({reason})"))}
+                    ": no new job of it starts."
+                </p>
+                <a class="button" href="/maintenance">"Maintenance"</a>
             </div>
         </Shown>
     }

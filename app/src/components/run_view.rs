@@ -243,7 +243,7 @@ pub(crate) fn RunView(
         .into_any()
     };
     view! {
-        <section class="run" class:within=within>
+        <section class="run" class:within=within data-group=move || detail.with(|detail| detail.group.clone())>
             <RunHead detail within />
             <Matrix detail selected />
             {move || same()}

@@ -8,6 +8,7 @@ pub mod session;
 
 pub use name::{NameError, UserName};
 
+use crate::maintenance::Maintenance;
 use saltpeter_protocol::api::{ApiError, ErrorCode};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -205,6 +206,29 @@ impl Access {
     }
 }
 
+impl Access {
+    /// Whether maintenance may be changed from `before` to `after`, both as they are in force. Who sees to some groups may
+    /// change it for these, and the reason as long as it is of theirs alone.
+    pub fn may_maintain(&self, before: &Maintenance, after: &Maintenance) -> Result<(), Denial> {
+        let Err(denial) = self.may(Deed::OperateAll) else {
+            return Ok(());
+        };
+        if !matches!(denial, Denial::EveryGroup { .. }) {
+            return Err(denial);
+        }
+        for group in before.groups.symmetric_difference(&after.groups) {
+            self.may(Deed::Operate { group })?;
+        }
+        let mut groups = before.groups.union(&after.groups);
+        let is_theirs = !before.global
+            && before.machines.is_empty()
+            && groups.all(|group| self.groups.contain(group));
+        let rest = |of: &Maintenance| (of.global, of.machines.clone());
+        let is_same = rest(before) == rest(after) && (is_theirs || before.reason == after.reason);
+        if is_same { Ok(()) } else { Err(denial) }
+    }
+}
+
 impl fmt::Display for Access {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.role {
@@ -217,6 +241,7 @@ impl fmt::Display for Access {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use saltpeter_protocol::MachineId;
 
     fn access(role: Role, groups: &[&str]) -> Access {
         Access {
@@ -240,6 +265,67 @@ mod tests {
             (access(Role::Admin, &["web"]), [true, true, true]),
         ] {
             assert_eq!(may(&access), expected, "{access}");
+        }
+    }
+
+    #[test]
+    fn maintenance_of_ones_own_groups_is_ones_own() {
+        let of = |groups: &[&str], reason: &str| Maintenance {
+            groups: groups.iter().map(|&name| name.to_owned()).collect(),
+            reason: Some(reason.to_owned()),
+            ..Maintenance::default()
+        };
+        let global = Maintenance {
+            global: true,
+            ..of(&["db"], "a")
+        };
+        let machine = Maintenance {
+            machines: [MachineId::new("web1").unwrap()].into(),
+            ..of(&[], "a")
+        };
+        let none = Maintenance::default;
+        let operator = access(Role::Operator, &["db", "web"]);
+        for (before, after, may) in [
+            (none(), of(&["db"], "upgrade"), true),
+            (of(&["db"], "a"), of(&["web"], "b"), true),
+            (of(&["db"], "a"), of(&[], "a"), true),
+            // Others' groups stay as they are, and so does what is said of them.
+            (of(&["mail"], "a"), of(&["mail", "db"], "a"), true),
+            (of(&["mail"], "a"), of(&["mail", "db"], "b"), false),
+            (of(&["mail"], "a"), of(&["db"], "a"), false),
+            (none(), of(&["mail"], "a"), false),
+            (of(&["db"], "a"), global.clone(), false),
+            (global, of(&["db"], "a"), false),
+            (of(&[], "a"), machine.clone(), false),
+            (
+                machine.clone(),
+                Maintenance {
+                    groups: ["db".to_owned()].into(),
+                    ..machine
+                },
+                true,
+            ),
+        ] {
+            assert_eq!(
+                operator.may_maintain(&before, &after).is_ok(),
+                may,
+                "{before} to {after}"
+            );
+            assert!(
+                access(Role::Operator, &[])
+                    .may_maintain(&before, &after)
+                    .is_ok()
+            );
+            assert!(
+                access(Role::Admin, &["x"])
+                    .may_maintain(&before, &after)
+                    .is_ok()
+            );
+            assert!(
+                access(Role::Viewer, &["db", "web"])
+                    .may_maintain(&before, &after)
+                    .is_err()
+            );
         }
     }
 

@@ -201,6 +201,8 @@ pub enum MaintenanceScope {
         /// The machines.
         machines: Vec<MachineId>,
     },
+    /// The jobs of the entry's group.
+    Group,
     /// Everything.
     Global,
 }

@@ -11,10 +11,16 @@ pub struct MaintenanceView {
     pub global: bool,
     /// Since when, as far as this server knows.
     pub global_since: Option<UnixMillis>,
+    /// Groups whose jobs do not start, in order.
+    #[serde(default)]
+    pub groups: Vec<String>,
     /// Machines that are taken out of every job's targets.
     pub machines: Vec<MachineId>,
     /// Why, for people.
     pub reason: Option<String>,
+    /// When all of it ends by itself.
+    #[serde(default)]
+    pub until: Option<UnixMillis>,
 }
 
 /// The maintenance editor's page.
@@ -28,6 +34,9 @@ pub struct MaintenancePage {
     pub version: String,
     /// Machines known from the executor or from earlier runs, for completion.
     pub known_machines: Vec<MachineId>,
+    /// The groups that there are jobs of, for completion.
+    #[serde(default)]
+    pub known_groups: Vec<String>,
 }
 
 /// An edit of the maintenance settings.
@@ -37,10 +46,16 @@ pub struct MaintenanceEdit {
     pub version: String,
     /// Whether nothing new is to start.
     pub global: bool,
+    /// Groups whose jobs are not to start.
+    #[serde(default)]
+    pub groups: Vec<String>,
     /// Machines to take out, one text each; checked by the server.
     pub machines: Vec<String>,
     /// Why, for people.
     pub reason: Option<String>,
+    /// When all of it is to end by itself: a date and a time in UTC, such as `2026-03-29T02:30`. `None`: when it is switched off.
+    #[serde(default)]
+    pub until: Option<String>,
 }
 
 /// What an edit would write.

@@ -92,6 +92,9 @@ pub struct RunDetail {
     /// How often a machine is tried at most.
     #[serde(default)]
     pub attempts: Attempt,
+    /// The group that the job is of now, which says who may do something with the run. Empty when no file has the job any more.
+    #[serde(default)]
+    pub group: String,
 }
 
 /// One machine of a run.

@@ -41,20 +41,7 @@ pub(super) fn deed<'s>(before: &'s JobSet, after: &'s JobSet) -> Option<Deed> {
         }
     }
     if diff.maintenance {
-        let shown = |set: &JobSet| {
-            let maintenance = &set.maintenance;
-            let machines: Vec<&str> = maintenance
-                .machines
-                .iter()
-                .map(saltpeter_protocol::MachineId::as_str)
-                .collect();
-            format!(
-                "global {}, machines [{}], reason {:?}",
-                maintenance.global,
-                machines.join(", "),
-                maintenance.reason.as_deref().unwrap_or_default()
-            )
-        };
+        let shown = |set: &JobSet| set.maintenance.to_string();
         values.add("maintenance", &shown(before), &shown(after));
     }
     for name in diff.added.iter().chain(&diff.changed).chain(&diff.removed) {

@@ -325,9 +325,7 @@ impl Board {
     /// When [`Board::pass_time`] has something to do next.
     pub fn next_wake(&self) -> Option<UnixMillis> {
         let state = self.lock();
-        let until = state.maintenance.until.filter(|_| {
-            state.maintenance_view.global || !state.maintenance_view.machines.is_empty()
-        });
+        let until = state.maintenance_view.until;
         earliest([state.due.first().map(|(at, _)| *at), until])
     }
 

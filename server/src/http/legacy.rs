@@ -95,6 +95,7 @@ async fn config(State(ops): State<Ops>) -> Answer<Json<Value>> {
     let maintenance = json!({
         "global": overview.maintenance.global,
         "machines": overview.maintenance.machines,
+        "groups": overview.maintenance.groups,
     });
     Ok(Json(json!({
         "saltpeter_config": settings,

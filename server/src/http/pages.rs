@@ -85,7 +85,7 @@ fn chunks() -> Vec<String> {
     chunk.map_or_else(Vec::new, |chunk| assets::chunk(chunk.name()))
 }
 
-/// Hides what an operator of some groups may not use: the buttons of other groups' jobs, and those that are about every group.
+/// Hides what an operator of some groups may not use: the buttons of other groups' jobs, and what is about every group.
 /// It is a kindness. Whether somebody may is asked when they do.
 fn hidden_of(access: &Access) -> String {
     let (Role::Operator, Groups::Only(names)) = (access.role, &access.groups) else {
@@ -100,7 +100,7 @@ fn hidden_of(access: &Access) -> String {
         }
         others.push_str("\"])");
     }
-    format!("{others} .deed, .deed-of-all {{ display: none }}")
+    format!("{others} .deed, .deed-of-all, .of-all {{ display: none }}")
 }
 
 /// The headers that a page is sent with.
@@ -136,7 +136,7 @@ mod tests {
         }
         assert_eq!(
             hidden_of(&access(Role::Operator, &["db", "\"]</"])),
-            "[data-group]:not([data-group=\"\\22 \\5d \\3c \\2f \"]):not([data-group=\"\\64 \\62 \"]) .deed, .deed-of-all { display: none }"
+            "[data-group]:not([data-group=\"\\22 \\5d \\3c \\2f \"]):not([data-group=\"\\64 \\62 \"]) .deed, .deed-of-all, .of-all { display: none }"
         );
     }
 }

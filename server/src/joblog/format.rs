@@ -37,9 +37,10 @@ pub(super) fn no_targets(run: &RunId) -> String {
     format!("!!!!!! No targets matched for {run} !!!!!!\n")
 }
 
-pub(super) fn global_maintenance(job: &JobName, at: UnixMillis) -> String {
+/// `what` says of what the maintenance is.
+pub(super) fn held(job: &JobName, what: &str, at: UnixMillis) -> String {
     format!(
-        "###### Maintenance detected on {job} at {} ################\nGlobal maintenance mode active\n",
+        "###### Maintenance detected on {job} at {} ################\n{what}\n",
         time(at)
     )
 }

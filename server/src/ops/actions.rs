@@ -65,13 +65,19 @@ impl Ops {
         only: Option<BTreeSet<MachineId>>,
     ) -> Result<RunId, ApiError> {
         let jobs = self.parts.config.current();
-        if jobs.maintenance.is_global(self.parts.clock.now()) {
+        let now = self.parts.clock.now();
+        if jobs.maintenance.holds(&job.group, now) {
             let reason = jobs.maintenance.reason.as_deref();
             let reason = reason.map_or(String::new(), |reason| format!(" ({reason})"));
-            return Err(ApiError::new(
-                ErrorCode::Maintenance,
-                format!("global maintenance is on{reason}: nothing new starts until it is off"),
-            ));
+            let message = if jobs.maintenance.is_global(now) {
+                format!("global maintenance is on{reason}: nothing new starts until it is off")
+            } else {
+                let group = &job.group;
+                format!(
+                    "the group {group} is under maintenance{reason}: none of its jobs starts until that is over"
+                )
+            };
+            return Err(ApiError::new(ErrorCode::Maintenance, message));
         }
         if let Some(trouble) = self.parts.health.state_failure() {
             return Err(unwritable(&trouble));

@@ -5,7 +5,6 @@ use super::config_file::{Target, blocking, diff, replace};
 use crate::people::Caller;
 use crate::people::audit::What;
 use saltpeter_domain::Maintenance;
-use saltpeter_domain::access::Deed;
 use saltpeter_domain::config::{edit_maintenance, maintenance_section};
 use saltpeter_protocol::api::{
     ApiError, ErrorCode, FieldProblem, MaintenanceDiff, MaintenanceEdit, MaintenancePage,
@@ -27,6 +26,7 @@ impl Ops {
             version: target.version(),
             file: target.name,
             known_machines: self.parts.executor.known_machines().await,
+            known_groups: self.known_groups(),
         })
     }
 
@@ -36,11 +36,11 @@ impl Ops {
         caller: &Caller,
         edit: &MaintenanceEdit,
     ) -> Result<MaintenanceDiff, ApiError> {
+        let (wanted, problems) = self.wanted(edit);
         // It shows lines of the file as they are, which is more than everybody may see.
-        self.permit_maintenance(caller).await?;
+        self.permit_maintenance(caller, &wanted).await?;
         let target = self.maintenance_file().await?;
         target.check(&edit.version)?;
-        let (wanted, problems) = self.wanted(edit);
         let text = edited(&target, &wanted)?;
         Ok(MaintenanceDiff {
             file: target.name,
@@ -59,11 +59,11 @@ impl Ops {
         caller: &Caller,
         edit: &MaintenanceEdit,
     ) -> Result<MaintenancePage, ApiError> {
-        self.permit_maintenance(caller).await?;
         let editing = self.parts.editing.lock().await;
+        let (wanted, problems) = self.wanted(edit);
+        self.permit_maintenance(caller, &wanted).await?;
         let target = self.maintenance_file().await?;
         target.check(&edit.version)?;
-        let (wanted, problems) = self.wanted(edit);
         if !problems.is_empty() {
             return Err(ApiError {
                 code: ErrorCode::Invalid,
@@ -84,8 +84,8 @@ impl Ops {
             })?;
             let what = What::Changed {
                 what: format!("maintenance in {}", target.name),
-                before: in_words(&self.parts.config.current().maintenance),
-                after: in_words(&wanted),
+                before: self.parts.config.current().maintenance.to_string(),
+                after: wanted.to_string(),
             };
             self.parts.people.record(caller, what).await;
             self.parts.config.reload().await;
@@ -99,10 +99,23 @@ impl Ops {
         Ok(page)
     }
 
-    /// Maintenance is everybody's: it takes machines out of the jobs of every group.
-    async fn permit_maintenance(&self, caller: &Caller) -> Result<(), ApiError> {
-        let permitted = self.parts.people.permit(caller, Deed::OperateAll).await;
-        Ok(permitted?)
+    /// Maintenance of machines is everybody's, since they are taken out of the jobs of every group; that of a group is its operators'.
+    async fn permit_maintenance(
+        &self,
+        caller: &Caller,
+        wanted: &Maintenance,
+    ) -> Result<(), ApiError> {
+        let now = self.parts.clock.now();
+        let before = self.parts.config.current().maintenance.in_force(now);
+        let allowed = caller.access.may_maintain(&before, &wanted.in_force(now));
+        Ok(self.parts.people.settle(caller, allowed).await?)
+    }
+
+    /// The groups of the jobs, in order.
+    fn known_groups(&self) -> Vec<String> {
+        let jobs = self.parts.config.current();
+        let groups: BTreeSet<&str> = jobs.jobs.values().map(|job| job.group.as_str()).collect();
+        groups.into_iter().map(str::to_owned).collect()
     }
 
     async fn maintenance_file(&self) -> Result<Target, ApiError> {
@@ -122,17 +135,6 @@ impl Ops {
         let present = self.parts.config.current();
         wanted(edit, &present.maintenance, self.parts.clock.now())
     }
-}
-
-fn in_words(maintenance: &Maintenance) -> String {
-    let state = if maintenance.global { "on" } else { "off" };
-    let machines = maintenance.machines.iter().map(MachineId::as_str);
-    let machines: Vec<&str> = machines.collect();
-    let reason = maintenance.reason.as_deref().unwrap_or("-");
-    format!(
-        "global {state}, machines [{}], reason {reason}",
-        machines.join(", ")
-    )
 }
 
 /// What the edit means, and what is wrong with it.
@@ -158,6 +160,30 @@ fn wanted(
             Err(error) => problem("machines", error.to_string()),
         }
     }
+    let groups = edit.groups.iter().map(|name| name.trim());
+    let groups: BTreeSet<String> = groups
+        .filter(|name| !name.is_empty())
+        .map(str::to_owned)
+        .collect();
+    if let Some(name) = groups
+        .iter()
+        .find(|name| name.chars().any(char::is_control))
+    {
+        problem("groups", format!("{name:?} is not the name of a group"));
+    }
+    let until = edit.until.as_deref().map(str::trim);
+    let until = until.filter(|text| !text.is_empty()).and_then(|text| {
+        let time = UnixMillis::parse(text);
+        match time {
+            None => problem(
+                "until",
+                format!("{text:?} is no date with a time, such as 2026-03-29T02:30"),
+            ),
+            Some(time) if time <= now => problem("until", "has passed already".to_owned()),
+            Some(_) => {}
+        }
+        time
+    });
     let reason = edit.reason.as_deref().map(str::trim);
     let reason = reason.filter(|reason| !reason.is_empty());
     if let Some(reason) = reason {
@@ -174,6 +200,7 @@ fn wanted(
     let goes_on = edit.global && present.is_global(now);
     let wanted = Maintenance {
         global: edit.global,
+        groups,
         machines,
         reason: reason.map(str::to_owned),
         by: present.by.clone().filter(|_| goes_on),
@@ -184,7 +211,7 @@ fn wanted(
             edit.global
                 .then_some(UnixMillis(now.0 - now.0.rem_euclid(MINUTE)))
         },
-        until: present.until.filter(|until| *until > now),
+        until,
     };
     (wanted, problems)
 }
@@ -202,8 +229,39 @@ mod tests {
         MaintenanceEdit {
             version: String::new(),
             global,
+            groups: Vec::new(),
             machines: machines.iter().map(|&name| name.to_owned()).collect(),
             reason: Some(reason.to_owned()),
+            until: None,
+        }
+    }
+
+    #[test]
+    fn an_end_is_a_time_to_come() {
+        let now = UnixMillis(1_700_000_000_000);
+        for (text, expected) in [
+            ("2023-11-14T23:00", Some(1_700_002_800_000)),
+            (" 2023-11-14T23:00:00Z ", Some(1_700_002_800_000)),
+            ("", None),
+        ] {
+            let edit = MaintenanceEdit {
+                until: Some(text.to_owned()),
+                ..edit(true, &[], "")
+            };
+            let (wanted, problems) = wanted(&edit, &Maintenance::default(), now);
+            assert_eq!(
+                (wanted.until, problems.len()),
+                (expected.map(UnixMillis), 0),
+                "{text}"
+            );
+        }
+        for text in ["tomorrow", "2023-11-14T22:00", "2023-11-14"] {
+            let edit = MaintenanceEdit {
+                until: Some(text.to_owned()),
+                ..edit(true, &[], "")
+            };
+            let (_, problems) = wanted(&edit, &Maintenance::default(), now);
+            assert_eq!(problems[0].field, "until", "{text}");
         }
     }
 

@@ -65,6 +65,10 @@ impl Ops {
         for row in &mut detail.machines {
             view::set_output(row, &lengths);
         }
+        let jobs = self.parts.config.current();
+        if let Some(job) = jobs.jobs.get(&detail.summary.job) {
+            detail.group.clone_from(&job.group);
+        }
         Ok(detail)
     }
 

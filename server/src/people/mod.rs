@@ -260,11 +260,15 @@ impl People {
 
     /// Nothing, if `caller` may; else it is put down and refused.
     pub async fn permit(&self, caller: &Caller, deed: Deed<'_>) -> Result<(), Denial> {
-        let Err(denial) = caller.may(deed) else {
-            return Ok(());
-        };
-        self.record(caller, What::Denied(denial.to_string())).await;
-        Err(denial)
+        self.settle(caller, caller.may(deed)).await
+    }
+
+    /// The same, where it has been found out already whether `caller` may.
+    pub async fn settle(&self, caller: &Caller, may: Result<(), Denial>) -> Result<(), Denial> {
+        if let Err(denial) = &may {
+            self.record(caller, What::Denied(denial.to_string())).await;
+        }
+        may
     }
 
     /// Puts down what somebody did.

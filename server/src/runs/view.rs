@@ -16,6 +16,8 @@ pub(super) fn detail(run: &Run) -> RunDetail {
         config: config(run),
         command: run.spec().command.clone(),
         attempts: run.spec().last_attempt(),
+        // Of the job as it is now, which is not known here.
+        group: String::new(),
     }
 }
 

@@ -108,11 +108,14 @@ impl Document {
             LogEvent::Overlap { active } => one(run(active), "overlap"),
             LogEvent::NoTargets { run: id } => one(run(id), "no_machines"),
             LogEvent::Maintenance {
-                scope: MaintenanceScope::Global,
+                scope: scope @ (MaintenanceScope::Global | MaintenanceScope::Group),
             } => {
                 // There is no run; this is the name that it would have had.
                 let instance = RunId::compose(&entry.job, entry.at, 1);
-                one(run(&instance), "maintenance").saying("Global maintenance mode active")
+                one(run(&instance), "maintenance").saying(match scope {
+                    MaintenanceScope::Group => "Group under maintenance",
+                    _ => "Global maintenance mode active",
+                })
             }
             LogEvent::Maintenance {
                 scope: MaintenanceScope::Machines { run: id, machines },

@@ -123,18 +123,99 @@ async fn what_is_due_during_global_maintenance_is_logged_and_not_started() {
     let jobs = "tick~:\n  schedule: '* * * * * *'\n  command: 'true'\n  targets: '*'\n";
     let global = "saltpeter_maintenance: {global: true}\n";
     let world = World::new(&[("jobs.yaml", jobs), ("maintenance.yaml", global)]).await;
-    let log = world.path().join(world.own("log/tick~.log"));
+    until_logged(&world, "tick~", "Global maintenance mode active").await;
+    let detail = world.get("/api/v1/jobs/tick~").await.json();
+    assert_eq!(detail["history"], json!([]));
+    assert!(detail["row"]["next"].is_number());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_due_in_a_group_under_maintenance_is_not_started_and_other_groups_go_on() {
+    let ticks = |name: &str| {
+        format!("{name}:\n  schedule: '* * * * * *'\n  command: 'true'\n  targets: web1\n")
+    };
+    let held = "saltpeter_maintenance: {groups: [db], reason: upgrade}\n";
+    let world = World::new(&[
+        ("db.yaml", &ticks("db~")),
+        ("web.yaml", &ticks("web~")),
+        ("maintenance.yaml", held),
+    ])
+    .await;
+    let mut socket = world.socket().await;
+    let other = world.own("web~");
+    socket
+        .until(|message| match message {
+            ServerMessage::Event {
+                event: Event::Job { job },
+                ..
+            } => job.name.as_str() == other && job.last.is_some(),
+            _ => false,
+        })
+        .await;
+    until_logged(&world, "db~", "Group under maintenance").await;
+    let detail = world.get("/api/v1/jobs/db~").await.json();
+    assert_eq!(detail["history"], json!([]));
+    let refused = world.post("/api/v1/jobs/db~/run", "").await;
+    assert_eq!(refused.error().0, "maintenance");
+    assert!(
+        refused
+            .error()
+            .1
+            .contains("the group db is under maintenance (upgrade)")
+    );
+    let config = world.get("/config").await.json();
+    assert_eq!(config["saltpeter_maintenance"]["groups"], json!(["db"]));
+
+    world.write("maintenance.yaml", "saltpeter_maintenance: {groups: []}\n");
+    socket
+        .until(|message| match message {
+            ServerMessage::Event {
+                event: Event::Maintenance { maintenance },
+                ..
+            } => maintenance.groups.is_empty(),
+            _ => false,
+        })
+        .await;
+    let run = world.run("db~").await;
+    world.ended(&run).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_end_that_the_editor_gave_is_written_and_holds() {
+    let world = World::new(&[("jobs.yaml", JOBS)]).await;
+    let path = "/api/v1/maintenance";
+    let page = world.get(path).await.json();
+    let edit = |until: &str| {
+        json!({
+            "version": page["version"], "global": true, "machines": [], "reason": null, "until": until,
+        })
+    };
+    let past = world.put(path, &edit("2020-01-01T00:00")).await;
+    assert_eq!(past.error().0, "invalid");
+    let end = "2035-06-01T12:30";
+    let saved = world.put(path, &edit(end)).await;
+    assert_eq!(saved.status, 200, "{}", saved.text());
+    assert!(saved.json()["current"]["until"].is_number());
+    let text = world.read("maintenance.yaml");
+    assert!(text.contains("until: \"2035-06-01T12:30:00Z\""), "{text}");
+    let refused = world.post("/api/v1/jobs/hello~/run", "").await;
+    assert_eq!(refused.error().0, "maintenance");
+    world.pass(Duration::from_hours(24 * 365 * 20));
+    let run = world.run("hello~").await;
+    world.ended(&run).await;
+}
+
+/// Waits until the log of `job` says `words`.
+async fn until_logged(world: &World, job: &str, words: &str) {
+    let log = world.path().join(world.own(&format!("log/{job}.log")));
     let logged = async {
         loop {
             let text = std::fs::read_to_string(&log).unwrap_or_default();
-            if text.contains("Global maintenance mode active") {
+            if text.contains(words) {
                 break;
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
     within(logged).await;
-    let detail = world.get("/api/v1/jobs/tick~").await.json();
-    assert_eq!(detail["history"], json!([]));
-    assert!(detail["row"]["next"].is_number());
 }

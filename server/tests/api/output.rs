@@ -7,7 +7,12 @@ use std::io::Read as _;
 const JOBS: &str = r#"
 talk~:
   schedule: '@yearly'
-  command: 'for i in 1 2 3; do echo "line $i of 3"; done; printf "an e\033[31mrr\033[0mor\n" >&2; [ $SP_MACHINE_ID != db1 ] || echo "and one more"'
+  # What goes into two pipes comes out in any order, so those that are to be alike use one.
+  command: >-
+    for i in 1 2 3; do echo "line $i of 3"; done;
+    if [ $SP_MACHINE_ID = db1 ]; then to=2; else to=1; fi;
+    printf "an e\033[31mrr\033[0mor\n" >&$to;
+    [ $SP_MACHINE_ID != db1 ] || echo "and one more"
   targets: '*'
 "#;
 

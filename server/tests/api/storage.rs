@@ -242,7 +242,9 @@ async fn what_is_damaged_under_the_server_is_an_error_and_never_wrong_bytes() {
 
     let damaged = std::fs::OpenOptions::new().write(true).open(&file).unwrap();
     let middle = damaged.metadata().unwrap().len() / 2;
-    damaged.write_all_at(&vec![0xff; 256 * 1024], middle).unwrap();
+    damaged
+        .write_all_at(&vec![0xff; 256 * 1024], middle)
+        .unwrap();
 
     let (mut offset, mut right, mut errors) = (0, 0, 0);
     while offset < written.len() {

@@ -154,8 +154,10 @@ async fn switch(machine: &MachineId, on: bool) -> Result<(), ApiError> {
     client::maintenance_save(MaintenanceEdit {
         version: page.version,
         global: page.current.global,
+        groups: page.current.groups,
         machines,
         reason: page.current.reason,
+        until: page.current.until.map(format::iso),
     })
     .await?;
     Ok(())

@@ -1,12 +1,12 @@
 //! The editor's fields, and what the server says of them.
 
-use crate::client;
+use crate::{client, format};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
-use saltpeter_protocol::MachineId;
 use saltpeter_protocol::api::{
     ApiError, MaintenanceDiff, MaintenanceEdit, MaintenancePage as Page,
 };
+use saltpeter_protocol::{MachineId, UnixMillis};
 use std::time::Duration;
 
 /// How long typing must rest before the server is asked what would be written.
@@ -30,8 +30,11 @@ pub(super) enum Saving {
 pub(super) struct Form {
     pub(super) page: RwSignal<Page>,
     pub(super) global: RwSignal<bool>,
+    pub(super) groups: RwSignal<Vec<String>>,
     pub(super) machines: RwSignal<Vec<String>>,
     pub(super) reason: RwSignal<String>,
+    /// As the browser's field has it: to the minute, in UTC.
+    pub(super) until: RwSignal<String>,
     pub(super) diff: RwSignal<Option<MaintenanceDiff>>,
     pub(super) saving: RwSignal<Saving>,
     /// Counts edits, so that an answer to an older one is known as such.
@@ -43,8 +46,10 @@ impl Form {
         let current = page.current.clone();
         Self {
             global: RwSignal::new(current.global),
+            groups: RwSignal::new(current.groups),
             machines: RwSignal::new(current.machines.into_iter().map(Into::into).collect()),
             reason: RwSignal::new(current.reason.unwrap_or_default()),
+            until: RwSignal::new(to_the_minute(current.until)),
             page: RwSignal::new(page),
             diff: RwSignal::new(None),
             saving: RwSignal::new(Saving::Idle),
@@ -55,6 +60,8 @@ impl Form {
     pub(super) fn take(self, page: Page) {
         let current = page.current.clone();
         self.global.set(current.global);
+        self.groups.set(current.groups);
+        self.until.set(to_the_minute(current.until));
         self.machines
             .set(current.machines.into_iter().map(Into::into).collect());
         self.reason.set(current.reason.unwrap_or_default());
@@ -64,11 +71,20 @@ impl Form {
 
     pub(super) fn edit(self) -> MaintenanceEdit {
         let reason = self.reason.get_untracked().trim().to_owned();
+        let until = self.until.get_untracked();
+        // What was not touched stays as it is, seconds and all.
+        let before = self.page.with_untracked(|page| page.current.until);
+        let until = match before {
+            Some(before) if to_the_minute(Some(before)) == until => format::iso(before),
+            _ => until,
+        };
         MaintenanceEdit {
             version: self.page.with_untracked(|page| page.version.clone()),
             global: self.global.get_untracked(),
+            groups: self.groups.get_untracked(),
             machines: self.machines.get_untracked(),
             reason: (!reason.is_empty()).then_some(reason),
+            until: (!until.is_empty()).then_some(until),
         }
     }
 
@@ -81,7 +97,11 @@ impl Form {
                 .map(MachineId::as_str)
                 .collect();
             page.current.global != self.global.get()
+                || self.groups.with(|edited| *edited != page.current.groups)
                 || self.machines.with(|edited| *edited != machines)
+                || self
+                    .until
+                    .with(|edited| *edited != to_the_minute(page.current.until))
                 || page.current.reason.as_deref().unwrap_or_default()
                     != self.reason.with(|reason| reason.trim().to_owned())
         })
@@ -164,6 +184,12 @@ impl Form {
         self.diff
             .with(|diff| diff.as_ref().is_some_and(|diff| !diff.problems.is_empty()))
     }
+}
+
+/// As a field for a date and a time takes it.
+fn to_the_minute(at: Option<UnixMillis>) -> String {
+    let text = at.map(format::iso).unwrap_or_default();
+    text.get(..16).unwrap_or_default().to_owned()
 }
 
 impl Form {

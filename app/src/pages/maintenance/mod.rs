@@ -14,7 +14,6 @@ use form::{Form, Saving};
 use leptos::prelude::*;
 use leptos::wasm_split::wasm_split;
 use leptos_meta::Title;
-use saltpeter_protocol::MachineId;
 use saltpeter_protocol::api::{ErrorCode, MaintenancePage as Page};
 
 /// The page, in a chunk of its own.
@@ -61,7 +60,7 @@ fn Editor(first: Page) -> impl IntoView {
                     form.save();
                 }
             >
-                <label class="switch">
+                <label class="switch of-all">
                     <input
                         type="checkbox"
                         role="switch"
@@ -80,7 +79,30 @@ fn Editor(first: Page) -> impl IntoView {
                     </span>
                 </label>
                 <Problems form field="global" />
-                <Machines form />
+                <Names
+                    form
+                    field="groups"
+                    label="Groups under maintenance"
+                    one="group"
+                    names=form.groups
+                    known=move || form.page.with(|page| page.known_groups.clone())
+                />
+                <div class="of-all">
+                    <Names
+                        form
+                        field="machines"
+                        label="Machines under maintenance"
+                        one="machine"
+                        names=form.machines
+                        known=move || {
+                            form.page
+                                .with(|page| {
+                                    let machines = page.known_machines.iter();
+                                    machines.map(ToString::to_string).collect::<Vec<_>>()
+                                })
+                        }
+                    />
+                </div>
                 <label class="field">
                     <span>"Reason"</span>
                     <input
@@ -98,7 +120,22 @@ fn Editor(first: Page) -> impl IntoView {
                     />
                 </label>
                 <Problems form field="reason" />
-                <div class="buttons deed-of-all">
+                <label class="field">
+                    <span>"Until (UTC), when it ends by itself"</span>
+                    <input
+                        type="datetime-local"
+                        name="until"
+                        data-testid="maintenance-until"
+                        value=form.until.get_untracked()
+                        prop:value=move || form.until.get()
+                        on:change=move |event| {
+                            form.until.set(event_target_value(&event));
+                            form.changed();
+                        }
+                    />
+                </label>
+                <Problems form field="until" />
+                <div class="buttons deed">
                     <button
                         type="submit"
                         class="primary"
@@ -138,56 +175,60 @@ fn Problems(form: Form, field: &'static str) -> impl IntoView {
     view! { {move || problems()} }
 }
 
+/// Names that are taken out, one by one. `field` is what the server calls them, `one` what one of them is.
 #[component]
-fn Machines(form: Form) -> impl IntoView {
+fn Names(
+    form: Form,
+    field: &'static str,
+    label: &'static str,
+    one: &'static str,
+    names: RwSignal<Vec<String>>,
+    /// Those that there are.
+    #[prop(into)]
+    known: Callback<(), Vec<String>>,
+) -> impl IntoView {
     let text = RwSignal::new(String::new());
     let add = move || {
         let name = text.get_untracked().trim().to_owned();
         if name.is_empty() {
             return;
         }
-        form.machines.update(|machines| {
-            if !machines.contains(&name) {
-                machines.push(name);
+        names.update(|names| {
+            if !names.contains(&name) {
+                names.push(name);
             }
         });
         text.set(String::new());
         form.changed();
     };
     let remove = move |name: &str| {
-        form.machines
-            .update(|machines| machines.retain(|machine| machine != name));
+        names.update(|names| names.retain(|other| other != name));
         form.changed();
     };
-    let known = move || {
-        form.page.with(|page| {
-            form.machines.with(|chosen| {
-                page.known_machines
-                    .iter()
-                    .map(MachineId::as_str)
-                    .filter(|machine| !chosen.iter().any(|other| other == machine))
-                    .map(str::to_owned)
-                    .collect::<Vec<_>>()
-            })
-        })
+    let others = move || {
+        let mut known = known.run(());
+        names.with(|chosen| known.retain(|name| !chosen.contains(name)));
+        known
     };
     view! {
         <div class="field">
-            <span id="machines-label">"Machines under maintenance"</span>
-            <ul class="chips" data-testid="maintenance-machines">
+            <span id=format!("{field}-label")>{label}</span>
+            <ul class="chips" data-testid=format!("maintenance-{field}")>
                 <Rows
-                    each=move || form.machines.get()
-                    key=|machine| machine.clone()
-                    children=move |machine| {
-                        let name = machine.clone();
+                    each=move || names.get()
+                    key=|name| name.clone()
+                    children=move |name| {
+                        let removed = name.clone();
+                        // Only those of a group that somebody sees to may take it away.
+                        let group = (one == "group").then(|| name.clone());
                         view! {
-                            <li class="chip" data-testid=format!("maintenance-machine-{machine}")>
-                                {machine.clone()}
+                            <li class="chip" data-group=group data-testid=format!("maintenance-{one}-{name}")>
+                                {name.clone()}
                                 <button
                                     type="button"
-                                    class="quiet"
-                                    aria-label=format!("Remove {machine}")
-                                    on:click=move |_| remove(&name)
+                                    class="quiet deed"
+                                    aria-label=format!("Remove {name}")
+                                    on:click=move |_| remove(&removed)
                                 >
                                     "×"
                                 </button>
@@ -196,14 +237,14 @@ fn Machines(form: Form) -> impl IntoView {
                     }
                 />
             </ul>
-            <div class="adder">
+            <div class="adder deed">
                 <input
                     type="text"
-                    list="known-machines"
-                    placeholder="machine"
-                    aria-labelledby="machines-label"
+                    list=format!("known-{field}")
+                    placeholder=one
+                    aria-labelledby=format!("{field}-label")
                     autocomplete="off"
-                    data-testid="maintenance-machine-input"
+                    data-testid=format!("maintenance-{one}-input")
                     prop:value=move || text.get()
                     on:input=move |event| text.set(event_target_value(&event))
                     on:keydown=move |event| {
@@ -213,18 +254,18 @@ fn Machines(form: Form) -> impl IntoView {
                         }
                     }
                 />
-                <datalist id="known-machines">
+                <datalist id=format!("known-{field}")>
                     <Rows
-                        each=known
-                        key=|machine| machine.clone()
-                        children=|machine| view! { <option value=machine></option> }
+                        each=others
+                        key=|name| name.clone()
+                        children=|name| view! { <option value=name></option> }
                     />
                 </datalist>
-                <button type="button" data-testid="maintenance-machine-add" on:click=move |_| add()>
+                <button type="button" data-testid=format!("maintenance-{one}-add") on:click=move |_| add()>
                     "Add"
                 </button>
             </div>
-            <Problems form field="machines" />
+            <Problems form field />
         </div>
     }
     .into_any()

@@ -1,10 +1,11 @@
 //! Small replacements in a text, at the places that its tree names.
 
-use super::print::{block, flow_list, machines_line, quote, scalars, unquoted};
+use super::print::{block, flow_list, list_line, lists, quote, scalars, unquoted};
 use super::{EditError, form};
 use crate::config::keys::MAINTENANCE;
 use crate::config::raw::{Entry, Node, Value};
 use crate::maintenance::Maintenance;
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 pub(super) struct Editor<'s> {
@@ -155,9 +156,11 @@ impl<'s> Editor<'s> {
                 }
             }
         }
-        match keys.iter().find(|entry| entry.key == "machines") {
-            None => added.push(machines_line(wanted, &indent)),
-            Some(entry) => self.set_machines(entry, wanted, &indent)?,
+        for (name, items) in lists(wanted) {
+            match keys.iter().find(|entry| entry.key == name) {
+                None => added.extend(list_line(name, &items, &indent)),
+                Some(entry) => self.set_list(entry, &items, &indent)?,
+            }
         }
         if !added.is_empty() {
             self.insert_lines(last.end, &added);
@@ -212,10 +215,10 @@ impl<'s> Editor<'s> {
         }
     }
 
-    fn set_machines(
+    fn set_list(
         &mut self,
         entry: &Entry,
-        wanted: &Maintenance,
+        wanted: &BTreeSet<String>,
         indent: &str,
     ) -> Result<(), EditError> {
         let node = &entry.value;
@@ -226,13 +229,13 @@ impl<'s> Editor<'s> {
             + 1;
         let Value::List(items) = &node.value else {
             if node.value != Value::Null {
-                return Err(form(node, "machines is not a list"));
+                return Err(form(node, &format!("{} is not a list", entry.key)));
             }
             let list = flow_list(wanted);
             self.replace(colon..colon, format!(" {list}"));
             return Ok(());
         };
-        let mut missing = wanted.machines.clone();
+        let mut missing = wanted.clone();
         let mut dropped = Vec::new();
         for item in items {
             let name = match &item.value {
@@ -255,7 +258,7 @@ impl<'s> Editor<'s> {
             let start = self.line_start(item.place.bytes.start);
             self.replace(start..self.line_end(item.place.bytes.end), "");
         }
-        if wanted.machines.is_empty() {
+        if wanted.is_empty() {
             self.replace(colon..colon, " []");
         } else if let Some(last) = items.last() {
             let start = self.line_start(last.place.bytes.start);
@@ -267,7 +270,7 @@ impl<'s> Editor<'s> {
             };
             let lines: Vec<String> = missing
                 .iter()
-                .map(|id| format!("{lead}{}", quote(id.as_str())))
+                .map(|item| format!("{lead}{}", quote(item)))
                 .collect();
             if !lines.is_empty() {
                 self.insert_lines(self.line_end(last.place.bytes.end), &lines);

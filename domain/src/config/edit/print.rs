@@ -3,6 +3,7 @@
 use crate::maintenance::Maintenance;
 use chrono::{DateTime, SecondsFormat, Utc};
 use saltpeter_protocol::UnixMillis;
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 /// Times as precise as they are written.
@@ -78,36 +79,48 @@ pub(super) fn unquoted(text: &str) -> String {
     }
 }
 
+/// The lists, in the order in which they are written, with the texts of their items.
+pub(super) fn lists(wanted: &Maintenance) -> [(&'static str, BTreeSet<String>); 2] {
+    let machines = wanted.machines.iter();
+    [
+        ("groups", wanted.groups.clone()),
+        ("machines", machines.map(ToString::to_string).collect()),
+    ]
+}
+
+/// Whether a list that is not there has to be written although it is empty.
+fn is_always_written(name: &str) -> bool {
+    name == "machines"
+}
+
 pub(super) fn block(wanted: &Maintenance, indent: &str) -> Vec<String> {
     let mut lines = Vec::new();
     for (name, text) in scalars(wanted) {
         lines.extend(text.map(|text| format!("{indent}{name}: {text}")));
         if name == "global" {
-            if wanted.machines.is_empty() {
-                lines.push(format!("{indent}machines: []"));
-            } else {
-                lines.push(format!("{indent}machines:"));
-                lines.extend(
-                    wanted
-                        .machines
+            for (name, items) in lists(wanted) {
+                if !items.is_empty() {
+                    lines.push(format!("{indent}{name}:"));
+                    let items = items
                         .iter()
-                        .map(|id| format!("{indent}  - {}", quote(id.as_str()))),
-                );
+                        .map(|item| format!("{indent}  - {}", quote(item)));
+                    lines.extend(items);
+                } else if is_always_written(name) {
+                    lines.push(format!("{indent}{name}: []"));
+                }
             }
         }
     }
     lines
 }
 
-pub(super) fn machines_line(wanted: &Maintenance, indent: &str) -> String {
-    format!("{indent}machines: {}", flow_list(wanted))
+/// The line of a list that is not there yet; none for one that need not be.
+pub(super) fn list_line(name: &str, items: &BTreeSet<String>, indent: &str) -> Option<String> {
+    (!items.is_empty() || is_always_written(name))
+        .then(|| format!("{indent}{name}: {}", flow_list(items)))
 }
 
-pub(super) fn flow_list(wanted: &Maintenance) -> String {
-    let names: Vec<String> = wanted
-        .machines
-        .iter()
-        .map(|id| quote(id.as_str()))
-        .collect();
-    format!("[{}]", names.join(", "))
+pub(super) fn flow_list(items: &BTreeSet<String>) -> String {
+    let items: Vec<String> = items.iter().map(|item| quote(item)).collect();
+    format!("[{}]", items.join(", "))
 }

@@ -20,6 +20,16 @@ pub(crate) const MAINTENANCE_KEYS: &[Key<Maintenance>] = &[
         },
     ),
     key(
+        "groups",
+        "list of names",
+        "none",
+        AtOnce,
+        "Groups whose jobs do not start; running ones finish. Run now of them is refused.",
+        |state, node, reader| {
+            read_groups(state, node, reader);
+        },
+    ),
+    key(
         "machines",
         "list of names",
         "none",
@@ -64,12 +74,29 @@ pub(crate) const MAINTENANCE_KEYS: &[Key<Maintenance>] = &[
         "RFC 3339 time",
         "",
         AtOnce,
-        "When it ends by itself, global and for the machines.",
+        "When all of it ends by itself.",
         |state, node, reader| {
             state.until = read_time(node, reader);
         },
     ),
 ];
+
+fn read_groups(state: &mut Maintenance, node: &Node, reader: &mut Reader) {
+    state.groups.clear();
+    if node.value == Value::Null {
+        return;
+    }
+    for (name, place) in reader
+        .texts(node, "a list of names of groups")
+        .unwrap_or_default()
+    {
+        if name.trim().is_empty() {
+            reader.error(place, "groups: a name is empty".to_owned());
+        } else {
+            state.groups.insert(name);
+        }
+    }
+}
 
 fn read_machines(state: &mut Maintenance, node: &Node, reader: &mut Reader) {
     state.machines.clear();

@@ -21,6 +21,8 @@ const MARGIN: Duration = Duration::from_mins(1);
 const LONGEST: Duration = Duration::from_hours(24 * 7);
 /// How often machines are asked whether they still run the command.
 const ASK_EVERY: Duration = Duration::from_secs(30);
+/// How soon they are asked again when one has not answered.
+const ASK_AGAIN: Duration = Duration::from_secs(2);
 /// How long they may take to answer that.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 /// So many questions without an answer, one after the other, mean that a machine is away.
@@ -170,6 +172,9 @@ impl SaltExecutor {
                     },
                     Found::Asked { answered, silent } => {
                         misses.retain(|machine, _| !answered.contains(machine));
+                        if silent.iter().any(|machine| going.contains(machine)) {
+                            ask.reset_after(ASK_AGAIN);
+                        }
                         for machine in silent {
                             let missed = misses.entry(machine.clone()).or_default();
                             *missed += 1;

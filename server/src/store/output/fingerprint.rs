@@ -2,7 +2,7 @@
 //!
 //! A stream's fingerprint is a polynomial of its bytes in two unknowns that this file alone knows. It goes on from the
 //! fingerprint of what was before, however that was cut, and so every block has the one of the stream up to its end. Whoever
-//! does not know the unknowns cannot make two outputs that look the same. See docs/decisions/0018.
+//! does not know the unknowns cannot make two outputs that look the same. See docs/decisions/0016.
 
 use sqlx::SqliteConnection;
 

@@ -5,7 +5,7 @@ use super::{another, token, with_admin};
 use crate::http::Response;
 use crate::world::World;
 use saltpeter_protocol::RunId;
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// How a change is asked for.
 async fn ask(world: &World, who: &Browser, path: &str, body: &str) -> Response {
@@ -137,6 +137,7 @@ async fn an_operator_sees_to_the_groups_that_are_granted() {
         .fetch(&world, "PUT", "/api/v1/maintenance", &edit.to_string())
         .await;
     forbidden(&saved, "jobs of every group");
+    maintains_their_group_alone(&world, &mut olga).await;
 
     let paused = ask(
         &world,
@@ -153,6 +154,8 @@ async fn an_operator_sees_to_the_groups_that_are_granted() {
         .await
         .json();
     assert_eq!(detail["summary"]["kill"]["by"], "olga");
+    // By this the page hides its buttons from those of other groups.
+    assert_eq!(detail["group"], "db");
     let killed = ask(&world, &ana, &format!("/api/v1/runs/{web}/kill"), "").await;
     assert_eq!(killed.status, 204);
     administers_nothing(&world, &mut olga).await;
@@ -163,10 +166,50 @@ async fn an_operator_sees_to_the_groups_that_are_granted() {
         ana.submit(&world, "/users/access", &fields).await.status,
         303
     );
+    let page = olga.fetch(&world, "GET", "/api/v1/maintenance", "").await;
+    let version = &page.json()["version"];
+    let edit = json!({"version": version, "global": true, "machines": [], "reason": null});
     let saved = olga
         .fetch(&world, "PUT", "/api/v1/maintenance", &edit.to_string())
         .await;
     assert_eq!(saved.status, 200, "{}", saved.text());
+}
+
+/// Maintenance of the group `db`, and of nothing else.
+async fn maintains_their_group_alone(world: &World, olga: &mut Browser) {
+    let path = "/api/v1/maintenance";
+    let current = |page: &Value| page["current"].clone();
+    let page = olga.fetch(world, "GET", path, "").await.json();
+    let edit = |page: &Value, groups: Value, machines: Value| {
+        json!({"version": page["version"], "global": false, "groups": groups, "machines": machines, "reason": "upgrade"})
+            .to_string()
+    };
+    let put = async |body: String| olga.fetch(world, "PUT", path, &body).await;
+    forbidden(
+        &put(edit(&page, json!(["db", "web"]), json!([]))).await,
+        "is of the group web",
+    );
+    forbidden(
+        &put(edit(&page, json!(["db"]), json!(["web1"]))).await,
+        "jobs of every group",
+    );
+    let saved = put(edit(&page, json!(["db"]), json!([]))).await;
+    assert_eq!(saved.status, 200, "{}", saved.text());
+    let page = saved.json();
+    assert_eq!(current(&page)["groups"], json!(["db"]));
+    let refused = ask(world, olga, "/api/v1/jobs/hello~/run", "").await;
+    assert_eq!(
+        (refused.status, refused.error().0.as_str()),
+        (409, "maintenance")
+    );
+    assert!(
+        refused
+            .error()
+            .1
+            .contains("the group db is under maintenance (upgrade)")
+    );
+    let over = put(edit(&page, json!([]), json!([]))).await;
+    assert_eq!(over.status, 200, "{}", over.text());
 }
 
 async fn world_cause(world: &World, who: &Browser, run: &RunId) -> String {
