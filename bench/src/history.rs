@@ -102,6 +102,29 @@ async fn measure() -> Result<()> {
     Ok(())
 }
 
+/// What jobs are named that [`past`] writes for, with a number behind it.
+pub(crate) const JOB: &str = "job";
+
+/// Gives each of `jobs` jobs `runs` ended runs on a machine each, in the database at `path`.
+pub(crate) fn past(path: &Path, jobs: usize, runs: usize) -> Result<()> {
+    let shape = Shape {
+        name: JOB,
+        jobs,
+        // A debug build's part of the runs is taken there.
+        runs: runs * PART,
+        machines: 1,
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        let store = Store::open(path).await?;
+        fill(&store, &shape, &spec()?, SystemClock.now()).await?;
+        store.close().await;
+        Ok(())
+    })
+}
+
 async fn questions(store: &Store, shape: &Shape, now: UnixMillis, table: &mut Table) -> Result<()> {
     let job = JobName::new(format!("{}_0", shape.name))?;
     let mut newest = Vec::with_capacity(ASKED);

@@ -12,6 +12,7 @@ mod played;
 mod schedule;
 mod server;
 mod table;
+mod ui;
 mod usage;
 mod wire;
 mod wrapper;
@@ -30,6 +31,8 @@ cargo xtask bench NAME ...
   wrapper    start time, memory, and 1 GB of output through a real server (release binaries needed)
   log        a log of 1 GB and 10 million lines: opened at its end and in its middle, searched (release binaries needed;
              LOG_LINES for another size)
+  ui         the dashboard in Chromium: 10,000 jobs, 2,000 machines, 200 running, 500 events a second (release binaries and
+             Node needed; `cargo xtask bench ui` builds and installs them)
   all        all of them
 ";
 
@@ -47,6 +50,7 @@ fn main() -> Result<()> {
             "idle" => idle::run()?,
             "wrapper" => wrapper::run()?,
             "log" => log::run()?,
+            "ui" => ui::run()?,
             "all" => {
                 config::run()?;
                 schedule::run()?;
@@ -55,6 +59,7 @@ fn main() -> Result<()> {
                 idle::run()?;
                 wrapper::run()?;
                 log::run()?;
+                ui::run()?;
             }
             other => bail!("there is no benchmark {other:?}\n\n{HELP}"),
         }

@@ -1,0 +1,226 @@
+//! The dashboard in a browser, with very much to show: 10,000 jobs with a past, 2,000 machines, 200 jobs running, and a run on every
+//! machine. The server is the released one, with wrappers that this process plays; Chromium is driven by `end2end/bench/ui.spec.ts`,
+//! which does what people do and says what it has seen.
+
+use crate::history;
+use crate::played::{Part, Target, on_one_thread};
+use crate::server::Server;
+use crate::table::{Table, mib};
+use anyhow::{Context as _, Result, bail, ensure};
+use saltpeter_protocol::UnixMillis;
+use saltpeter_protocol::machine::HEARTBEAT_EVERY;
+use saltpeter_protocol::machine::v2::{Exit, FromServer, FromWrapper};
+use serde::Deserialize;
+use std::fmt::Write as _;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
+use std::time::Duration;
+use tokio::task::JoinSet;
+
+const JOBS: usize = 10_000;
+
+/// Jobs of a file.
+const OF_FILE: usize = 50;
+
+/// Ended runs of each job.
+const PAST: usize = 5;
+
+const MACHINES: usize = 2_000;
+
+/// Jobs that run all the time, on as many machines each.
+const RUNNING: usize = 200;
+const ON_EACH: usize = 5;
+
+/// From one machine's end to the next, when the run on all of them is killed: 500 a second.
+const PACE: Duration = Duration::from_millis(2);
+
+/// What the browser has seen. Times are in milliseconds.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Seen {
+    first_paint: Vec<f64>,
+    events_per_second: f64,
+    longest_with_events: f64,
+    frame_p95: f64,
+    frame_p95_with_events: f64,
+    memory: u64,
+    heap: u64,
+    run_first_paint: Vec<f64>,
+    run_events_per_second: f64,
+    run_longest: f64,
+    run_memory: u64,
+    page_bytes: usize,
+}
+
+pub(crate) fn run() -> Result<()> {
+    let machines: Vec<String> = (0..MACHINES).map(|n| format!("m{n}")).collect();
+    let mut server = Server::start_with(&machines.join(", "), Some("/bin/true"), "")?;
+    server.away(|dir| {
+        write_jobs(&dir.join("config"))?;
+        history::past(&dir.join("data/saltpeter.db"), JOBS, PAST)
+    })?;
+    let mut targets = Vec::new();
+    for number in 0..RUNNING {
+        let first = number * ON_EACH;
+        let target = Arc::new(Target::start(&server, &job(number))?);
+        targets.extend((first..first + ON_EACH).map(|machine| Part::new(&target, machine)));
+    }
+    let wide = Arc::new(Target::start(&server, "wide")?);
+    targets.extend((0..MACHINES).map(|machine| Part::new(&wide, machine)));
+    let count = targets.len();
+    let (tell, connected) = std::sync::mpsc::channel();
+    let wrappers = std::thread::spawn(move || on_one_thread(play(targets, tell)));
+    for _ in 0..count {
+        if connected.recv().is_err() {
+            wrappers
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+            bail!("the wrappers have ended");
+        }
+    }
+    let seen = look(&server, wide.run.as_str())?;
+    print(&seen, &server);
+    Ok(())
+}
+
+fn job(number: usize) -> String {
+    format!("{}_{number}", history::JOB)
+}
+
+fn write_jobs(config: &Path) -> Result<()> {
+    let mut text = "wide: {schedule: '@yearly', targets: '*', command: 'true'}\n".to_owned();
+    for number in 0..JOBS {
+        let first = number * ON_EACH;
+        let targets: Vec<String> = if number < RUNNING {
+            (first..first + ON_EACH).map(|n| format!("m{n}")).collect()
+        } else {
+            vec![format!("m{}", number % MACHINES)]
+        };
+        let (hour, minute) = (number / 60 % 24, number % 60);
+        writeln!(
+            text,
+            "{}:\n  schedule: '{minute} {hour} 1 1 *'\n  targets: [{}]\n  command: /usr/local/bin/task --number {number}",
+            job(number),
+            targets.join(", ")
+        )?;
+        if (number + 1).is_multiple_of(OF_FILE) {
+            let file = config.join(format!("group{:03}.yaml", number / OF_FILE));
+            std::fs::write(file, std::mem::take(&mut text))?;
+        }
+    }
+    Ok(())
+}
+
+/// Plays all wrappers until the process ends.
+async fn play(parts: Vec<Part>, connected: Sender<()>) -> Result<()> {
+    let mut wrappers = JoinSet::new();
+    for part in parts {
+        wrappers.spawn(wrapper(part, connected.clone()));
+    }
+    while let Some(ended) = wrappers.join_next().await {
+        ended??;
+    }
+    Ok(())
+}
+
+/// Beats until it is killed, and ends when it is its turn.
+async fn wrapper(part: Part, connected: Sender<()>) -> Result<()> {
+    let (mut to, mut from) = part.connect_v2().await?;
+    connected.send(()).context("nobody listens any more")?;
+    let spread = HEARTBEAT_EVERY * part.number as u32 / MACHINES as u32;
+    let first = tokio::time::Instant::now() + spread;
+    let mut beat = tokio::time::interval_at(first, HEARTBEAT_EVERY);
+    loop {
+        tokio::select! {
+            _ = beat.tick() => to.say(&FromWrapper::Heartbeat).await?,
+            heard = from.hear(|said: FromServer| said == FromServer::Kill) => {
+                heard?;
+                break;
+            }
+        }
+    }
+    tokio::time::sleep(PACE * part.number as u32).await;
+    let ended = FromWrapper::Ended {
+        exit: Exit::Exited { code: 143 },
+        length: 0,
+        at: UnixMillis(0),
+    };
+    to.say(&ended).await?;
+    from.hear(|said: FromServer| said == FromServer::Done).await
+}
+
+/// Has the browser look.
+fn look(server: &Server, run: &str) -> Result<Seen> {
+    let end2end = Path::new(env!("CARGO_MANIFEST_DIR")).join("../end2end");
+    let result = server.dir().join("seen.json");
+    let status = Command::new("npx")
+        .args(["playwright", "test", "--config", "bench.config.ts", "ui"])
+        .current_dir(end2end)
+        .env("BENCH_URL", format!("http://127.0.0.1:{}", server.port()))
+        .env("BENCH_RUN", run)
+        .env("BENCH_RESULT", &result)
+        .status()
+        .context("cannot start Node's npx")?;
+    ensure!(status.success(), "the browser's part has failed");
+    let text = std::fs::read(&result).context("the browser's part has left no figures")?;
+    Ok(serde_json::from_slice(&text)?)
+}
+
+fn print(seen: &Seen, server: &Server) {
+    let ms = |time: f64| format!("{time:.0} ms");
+    let most = |times: &[f64]| ms(times.iter().copied().fold(0.0, f64::max));
+    let mut table = Table::new(format!(
+        "The dashboard: {JOBS} jobs, {MACHINES} machines, {RUNNING} running"
+    ));
+    let kib = format!("{} KiB", seen.page_bytes / 1024);
+    table.row("the page of all jobs, as the server makes it", kib, "");
+    table.row(
+        "first contentful paint, the slowest of five",
+        most(&seen.first_paint),
+        "< 1 s",
+    );
+    let rate = |per_second: f64| format!("{per_second:.0}");
+    table.row(
+        "events that arrive in a second",
+        rate(seen.events_per_second),
+        "≥ 500",
+    );
+    table.row(
+        "longest task meanwhile",
+        ms(seen.longest_with_events),
+        "< 50 ms",
+    );
+    let frame = |time: f64| format!("{time:.1} ms");
+    table.row(
+        "a frame while scrolling, p95",
+        frame(seen.frame_p95),
+        "< 20 ms",
+    );
+    table.row(
+        "the same while events arrive, p95",
+        frame(seen.frame_p95_with_events),
+        "< 20 ms",
+    );
+    table.row(
+        "memory of the tab: its process alone",
+        mib(seen.memory),
+        "< 150 MB",
+    );
+    table.row("of this the JavaScript's", mib(seen.heap), "");
+    table.row(
+        format!("a run on {MACHINES} machines: first contentful paint"),
+        most(&seen.run_first_paint),
+        "< 1 s",
+    );
+    table.row(
+        "its machines end: events in a second",
+        rate(seen.run_events_per_second),
+        "",
+    );
+    table.row("longest task meanwhile", ms(seen.run_longest), "< 50 ms");
+    table.row("memory of the tab", mib(seen.run_memory), "< 150 MB");
+    table.row("memory of the server", mib(server.memory()), "");
+    table.print();
+}

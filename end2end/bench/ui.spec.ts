@@ -1,0 +1,210 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { Agent, request } from 'node:http';
+import { type Browser, type Page, expect, test } from '@playwright/test';
+import { hydrated } from '../fixtures.ts';
+
+/** All of it is set by `saltpeter-bench ui`, which has the server and reads the figures. */
+const url = process.env['BENCH_URL'] ?? '';
+const run = process.env['BENCH_RUN'] ?? '';
+const result = process.env['BENCH_RESULT'] ?? '';
+
+test.skip(url === '', 'cargo xtask bench ui starts it');
+test.use({ baseURL: url });
+
+/** Seconds that each measurement lasts. */
+const LASTS = 8;
+/** Loads of a page; the slowest counts. */
+const LOADS = 5;
+/** Changes a second that are asked of the server, and how many are on their way. */
+const CHANGES = 520;
+const AT_ONCE = 8;
+const JOBS = 10_000;
+
+/** What a page counts of itself. */
+interface Seen {
+  tasks: number[];
+  frames: number[];
+}
+
+/** Has every page count its long tasks, and its frames while it is told to. */
+async function watch(page: Page): Promise<void> {
+  await page.addInitScript(() => {
+    const seen: Seen = { tasks: [], frames: [] };
+    Object.assign(window, { seen });
+    new PerformanceObserver((list) => {
+      for (const entry of list.getEntries()) seen.tasks.push(entry.duration);
+    }).observe({ type: 'longtask', buffered: true });
+  });
+}
+
+/** Forgets what was counted. */
+async function reset(page: Page): Promise<void> {
+  await page.evaluate(() => {
+    const { seen } = window as unknown as { seen: Seen };
+    seen.tasks.length = 0;
+    seen.frames.length = 0;
+  });
+}
+
+async function seen(page: Page): Promise<Seen> {
+  return page.evaluate(() => (window as unknown as { seen: Seen }).seen);
+}
+
+/** Milliseconds from the navigation to the first content, of `LOADS` loads. */
+async function firstPaint(page: Page, path: string): Promise<number[]> {
+  const times: number[] = [];
+  for (let load = 0; load < LOADS; load += 1) {
+    await page.goto(path);
+    await hydrated(page);
+    times.push(
+      await page.evaluate(() => performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? Number.NaN),
+    );
+  }
+  return times;
+}
+
+/** Counts the events that the page's socket brings. */
+function events(page: Page): { count: number } {
+  const heard = { count: 0 };
+  page.on('websocket', (socket) => {
+    socket.on('framereceived', ({ payload }) => {
+      if (typeof payload === 'string') heard.count += payload.match(/"seq":/g)?.length ?? 0;
+    });
+  });
+  return heard;
+}
+
+/** Pauses jobs and resumes them, one after the other, until `stop` is called. Each is an event for every page. */
+function change(): { stop: () => Promise<void> } {
+  const agent = new Agent({ keepAlive: true, maxSockets: AT_ONCE });
+  const begun = performance.now();
+  let asked = 0;
+  let stopped = false;
+  const post = (number: number) =>
+    new Promise<void>((resolve, reject) => {
+      const paused = Math.floor(number / JOBS) % 2 === 0;
+      const body = JSON.stringify({ paused });
+      const headers = { 'content-type': 'application/json', 'content-length': body.length };
+      const job = `job_${number % JOBS}`;
+      const call = request(`${url}/api/v1/jobs/${job}/pause`, { method: 'POST', agent, headers }, (answer) => {
+        answer.resume();
+        answer.on('end', () => (answer.statusCode === 200 ? resolve() : reject(new Error(`${answer.statusCode}`))));
+      });
+      call.on('error', reject);
+      call.end(body);
+    });
+  const ask = async () => {
+    while (!stopped) {
+      const due = ((performance.now() - begun) / 1000) * CHANGES;
+      if (asked < due) await post(asked++);
+      else await new Promise((resolve) => setTimeout(resolve, 2));
+    }
+  };
+  const asking = Promise.all(Array.from({ length: AT_ONCE }, ask));
+  return {
+    stop: async () => {
+      stopped = true;
+      await asking;
+      agent.destroy();
+    },
+  };
+}
+
+/** Turns the wheel for a while, and gives the times from frame to frame. */
+async function scroll(page: Page): Promise<number[]> {
+  await page.mouse.move(600, 400);
+  await reset(page);
+  await page.evaluate((seconds) => {
+    const { frames } = (window as unknown as { seen: Seen }).seen;
+    const end = performance.now() + seconds * 1000;
+    let before = performance.now();
+    const frame = (now: number) => {
+      frames.push(now - before);
+      before = now;
+      if (now < end) requestAnimationFrame(frame);
+    };
+    requestAnimationFrame((now) => {
+      before = now;
+      requestAnimationFrame(frame);
+    });
+  }, LASTS);
+  const end = performance.now() + LASTS * 1000;
+  let down = true;
+  for (let turn = 0; performance.now() < end; turn += 1) {
+    if (turn % 100 === 99) down = !down;
+    await page.mouse.wheel(0, down ? 120 : -120);
+  }
+  return (await seen(page)).frames;
+}
+
+function p95(times: number[]): number {
+  const sorted = [...times].sort((a, b) => a - b);
+  return sorted[Math.floor(sorted.length * 0.95)] ?? Number.NaN;
+}
+
+/** What the page's process has for itself, in bytes: of the renderers the one that has worked most. */
+async function memory(browser: Browser, page: Page): Promise<{ process: number; heap: number }> {
+  const tab = await page.context().newCDPSession(page);
+  await tab.send('HeapProfiler.collectGarbage');
+  const { usedSize } = await tab.send('Runtime.getHeapUsage');
+  const whole = await browser.newBrowserCDPSession();
+  const { processInfo } = await whole.send('SystemInfo.getProcessInfo');
+  const renderers = processInfo.filter(({ type }) => type === 'renderer').sort((a, b) => b.cpuTime - a.cpuTime);
+  const busiest = renderers[0];
+  if (busiest === undefined) throw new Error('there is no renderer');
+  const rollup = readFileSync(`/proc/${busiest.id}/smaps_rollup`, 'utf8');
+  const lines = rollup.matchAll(/^Private_(?:Clean|Dirty):\s+(\d+) kB$/gm);
+  const kib = [...lines].reduce((sum, [, text]) => sum + Number(text), 0);
+  return { process: kib * 1024, heap: usedSize };
+}
+
+test('the dashboard with very much to show', async ({ page, browser }) => {
+  page.on('console', (message) => console.log(message.text()));
+  page.on('pageerror', (error) => console.log(error));
+  await watch(page);
+  const heard = events(page);
+  const pageBytes = (await (await page.request.get('/')).body()).length;
+
+  const firstPaints = await firstPaint(page, '/');
+  await expect(page.getByTestId('counters')).toContainText('10,001 jobs', { timeout: 30_000 });
+  const frames = await scroll(page);
+
+  const changing = change();
+  await page.waitForTimeout(2_000);
+  await reset(page);
+  heard.count = 0;
+  const begun = performance.now();
+  await page.waitForTimeout(LASTS * 1000);
+  const eventsPerSecond = (heard.count / (performance.now() - begun)) * 1000;
+  const { tasks } = await seen(page);
+  const withEvents = await scroll(page);
+  await changing.stop();
+  const jobs = await memory(browser, page);
+
+  const runPage = `/runs/${run}`;
+  const runPaints = await firstPaint(page, runPage);
+  await reset(page);
+  heard.count = 0;
+  const killed = performance.now();
+  await page.request.post(`/api/v1/runs/${run}/kill`, { data: {} });
+  await expect(page.getByTestId('run-state')).toHaveAttribute('data-state', 'killed', { timeout: 60_000 });
+  const runEventsPerSecond = (heard.count / (performance.now() - killed)) * 1000;
+  const { tasks: runTasks } = await seen(page);
+  const runMemory = await memory(browser, page);
+
+  const figures = {
+    firstPaint: firstPaints,
+    eventsPerSecond,
+    longestWithEvents: Math.max(0, ...tasks),
+    frameP95: p95(frames),
+    frameP95WithEvents: p95(withEvents),
+    memory: jobs.process,
+    heap: jobs.heap,
+    runFirstPaint: runPaints,
+    runEventsPerSecond,
+    runLongest: Math.max(0, ...runTasks),
+    runMemory: runMemory.process,
+    pageBytes,
+  };
+  writeFileSync(result, JSON.stringify(figures));
+});
