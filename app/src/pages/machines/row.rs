@@ -108,7 +108,7 @@ fn Switch(machine: MachineId, on: bool) -> impl IntoView {
     let busy = RwSignal::new(false);
     let label = format!("Maintenance of {machine}");
     view! {
-        <span class="switch deed-of-all">
+        <span class="switch">
             <input
                 type="checkbox"
                 role="switch"
