@@ -42,14 +42,13 @@ impl Maintenance {
         !self.is_over(now) && self.machines.contains(machine)
     }
 
-    /// As it is in force at `now`: nothing of it when it is over. Times are left out.
+    /// As it is in force at `now`: nothing of it when it is over. When it began is left out.
     pub fn in_force(&self, now: UnixMillis) -> Self {
         if self.is_over(now) {
             return Self::default();
         }
         Self {
             since: None,
-            until: None,
             ..self.clone()
         }
     }

@@ -163,6 +163,26 @@ fn a_line_that_is_not_understood_says_where() {
 }
 
 #[test]
+fn what_only_looks_like_a_blank_between_fields_is_refused_with_its_place() {
+    // A form feed, and the blanks of a page or a word processor.
+    for sign in ['\u{c}', '\u{a0}', '\u{2003}', '\u{b}', '\u{85}'] {
+        for crontab in [
+            format!("0 0 31 1{sign} * x\n"),
+            format!("0{sign}0 0 31 1 * x\n"),
+        ] {
+            let result = import(&crontab);
+            assert_eq!(result.jobs, 0, "{crontab:?}");
+            let line = &result.lines[0];
+            assert_eq!(line.outcome, ImportOutcome::Refused, "{crontab:?}");
+            let place = crontab.chars().position(|c| c == sign).unwrap() + 1;
+            assert_eq!(line.column.map(|column| column as usize), Some(place));
+            assert!(line.remarks[0].contains("write a blank"), "{line:?}");
+            load(&result.yaml);
+        }
+    }
+}
+
+#[test]
 fn a_user_is_given_for_a_users_crontab() {
     let result = convert(&ImportRequest {
         user: Some("deploy".to_owned()),

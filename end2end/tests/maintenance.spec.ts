@@ -1,5 +1,6 @@
-import { expect, open, test } from '../fixtures.ts';
-import { expectRun, onDemand, runNow } from '../jobs.ts';
+import { expect, hydrated, open, test } from '../fixtures.ts';
+import { confirm, expectRun, onDemand, runNow } from '../jobs.ts';
+import { addOperator, logIn, welcome } from '../people.ts';
 
 const MAINTENANCE = `# Who is on call: see the wiki.
 saltpeter_maintenance:
@@ -92,4 +93,68 @@ test('a group under maintenance is said on every page, and its jobs do not start
   await page.getByTestId('maintenance-group-jobs').getByRole('button').click();
   await page.getByTestId('maintenance-save').click();
   await expect(page.getByTestId('maintenance-groups-banner')).toHaveCount(0);
+});
+
+test.describe('for an operator of some groups', () => {
+  test.use({
+    auth: true,
+    config: {
+      'db.yaml': onDemand('dump', 'echo worked', ['targets: alpha']),
+      'web.yaml': onDemand('rollout', 'echo started; sleep 60', ['targets: alpha']),
+      'maintenance.yaml': MAINTENANCE,
+    },
+  });
+
+  test('the page has what is about these groups, and a run its buttons', async ({ page, saltpeter, newPage, guard }) => {
+    guard.allow(/403 \(Forbidden\)/);
+    await welcome(page, saltpeter);
+    await addOperator(page, 'olga', 'db');
+    const others = await runNow(page, 'rollout');
+    await expect(page.getByTestId('kill')).toBeVisible();
+
+    const olga = await newPage();
+    await olga.goto('/login?next=/maintenance');
+    await logIn(olga, 'olga');
+    await hydrated(olga);
+    for (const hidden of ['maintenance-global', 'maintenance-machine-input']) {
+      await expect(olga.getByTestId(hidden)).toBeHidden();
+    }
+    // A group of others is refused with a sentence, before it is saved.
+    await olga.getByTestId('maintenance-group-input').fill('web');
+    await olga.getByTestId('maintenance-group-add').click();
+    await expect(olga.getByTestId('maintenance-error')).toContainText('this changes maintenance of web');
+    await open(olga, '/maintenance');
+    await olga.getByTestId('maintenance-group-input').fill('db');
+    await olga.getByTestId('maintenance-group-add').click();
+    await olga.getByTestId('maintenance-save').click();
+    await expect(olga.getByTestId('maintenance-saved')).toBeVisible();
+    await expect(olga.getByTestId('maintenance-groups-banner')).toContainText('db');
+    await expect(page.getByTestId('maintenance-groups-banner')).toContainText('db');
+    await olga.getByTestId('maintenance-group-db').getByRole('button').click();
+    await olga.getByTestId('maintenance-save').click();
+    await expect(olga.getByTestId('maintenance-groups-banner')).toHaveCount(0);
+    expect(await saltpeter.readConfig('maintenance.yaml')).toContain('groups: []');
+
+    // What is under maintenance of others is shown, and is theirs to end.
+    await saltpeter.writeConfig('maintenance.yaml', MAINTENANCE.replace('machines: []', 'machines: [beta]\n  groups: [web]'));
+    await expect(olga.getByTestId('maintenance-group-web')).toBeVisible();
+    await expect(olga.getByTestId('maintenance-group-web').getByRole('button')).toBeHidden();
+    await saltpeter.writeConfig('maintenance.yaml', MAINTENANCE.replace('global: false', 'global: true'));
+    await expect(olga.getByTestId('maintenance-banner')).toBeVisible();
+    await expect(olga.getByTestId('maintenance-off')).toBeHidden();
+    await page.getByTestId('maintenance-off').click();
+    await expect(olga.getByTestId('maintenance-banner')).toHaveCount(0);
+
+    // On a run's own page too.
+    await open(olga, `/runs/${others}`);
+    await expect(olga.getByTestId('run-state')).toHaveAttribute('data-state', 'running');
+    await expect(olga.getByTestId('kill')).toBeHidden();
+    await expect(olga.getByTestId('kill-machine')).toBeHidden();
+    await page.getByTestId('kill').click();
+    await confirm(page);
+    await expectRun(olga, 'killed');
+    await runNow(olga, 'dump');
+    await expectRun(olga, 'succeeded');
+    await expect(olga.locator('section.run')).toHaveAttribute('data-group', 'db');
+  });
 });

@@ -1,35 +1,8 @@
-import { readFile } from 'node:fs/promises';
-import type { Page } from '@playwright/test';
-import { expect, hydrated, open, test, type Saltpeter } from '../fixtures.ts';
+import { expect, hydrated, open, test } from '../fixtures.ts';
 import { expectRun, onDemand, runNow } from '../jobs.ts';
-
-const PASSWORD = 'correct horse battery staple';
+import { PASSWORD, logIn, welcome } from '../people.ts';
 
 test.use({ auth: true, config: { 'db.yaml': onDemand('entry', 'echo hello', ['targets: alpha']) } });
-
-/** The link that the server printed when it started. */
-async function firstLink(saltpeter: Saltpeter): Promise<string> {
-  const link = /http:\/\/\S+\/welcome\?code=[0-9a-f]{64}/.exec(await readFile(saltpeter.logFile, 'utf8'));
-  if (!link) throw new Error('the server printed no link');
-  return link[0];
-}
-
-/** Makes the first admin, who is then logged in. */
-async function welcome(page: Page, saltpeter: Saltpeter): Promise<void> {
-  await page.goto(await firstLink(saltpeter));
-  await expect(page).toHaveURL(`${saltpeter.url}/welcome`);
-  await page.getByLabel('Name').fill('ana');
-  await page.getByLabel(/^Password/).fill(PASSWORD);
-  await page.getByLabel('The same once more').fill(PASSWORD);
-  await page.getByRole('button', { name: 'Make the admin' }).click();
-  await hydrated(page);
-}
-
-async function logIn(page: Page, name: string, password = PASSWORD): Promise<void> {
-  await page.getByLabel('Name').fill(name);
-  await page.getByLabel('Password').fill(password);
-  await page.getByRole('button', { name: 'Log in' }).click();
-}
 
 test('the first admin is made by the link, and the dashboard is live', async ({ page, saltpeter }) => {
   await welcome(page, saltpeter);

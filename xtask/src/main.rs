@@ -9,6 +9,8 @@ mod deny;
 mod fuzz;
 mod process;
 #[cfg(test)]
+mod promises;
+#[cfg(test)]
 mod review;
 mod salt;
 mod sbom;

@@ -115,7 +115,7 @@ const PATHS: [(&str, &str, &str); 24] = [
     ("wrapper/src/spool.rs", "&self.name", "a RunId and a number"),
 ];
 
-fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .parent()
         .unwrap()
@@ -123,7 +123,7 @@ fn root() -> PathBuf {
 }
 
 /// The files below a directory that end in `end`, but for what is built.
-fn files(directory: &Path, end: &str, found: &mut Vec<PathBuf>) {
+pub(crate) fn files(directory: &Path, end: &str, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_str().unwrap();

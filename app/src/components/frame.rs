@@ -238,6 +238,9 @@ fn ThemeToggle() -> impl IntoView {
     .into_any()
 }
 
+/// Groups that the banner names.
+const MOST_GROUPS: usize = 5;
+
 /// Says on every page that nothing new starts, or nothing of some groups.
 #[component]
 pub(crate) fn MaintenanceBanner() -> impl IntoView {
@@ -247,7 +250,17 @@ pub(crate) fn MaintenanceBanner() -> impl IntoView {
     let since = Signal::derive(move || live.maintenance().global_since);
     let groups = move || match live.maintenance().groups.as_slice() {
         [one] => format!("The group {one} is under maintenance"),
-        several => format!("The groups {} are under maintenance", several.join(", ")),
+        several if several.len() <= MOST_GROUPS => {
+            format!("The groups {} are under maintenance", several.join(", "))
+        }
+        many => {
+            let (first, more) = many.split_at(MOST_GROUPS);
+            let first = first.join(", ");
+            format!(
+                "The groups {first} and {} more are under maintenance",
+                more.len()
+            )
+        }
     };
     view! {
         <Shown when=move || live.maintenance().global>

@@ -1,5 +1,6 @@
 //! The five fields as Vixie cron reads them.
 
+use super::yaml::is_unprintable;
 use crate::schedule::Field;
 use std::fmt::Write as _;
 
@@ -15,6 +16,15 @@ pub(super) struct FieldTrouble {
 /// Refuses what only other crons know, by name. What is left means the same to Saltpeter, which checks the rest.
 pub(super) fn check(field: Field, text: &str) -> Result<(), FieldTrouble> {
     let (low, high) = field.range();
+    // Cron knows blanks and tabs alone, which are not in it; to Saltpeter the others would divide the field into two.
+    let divides = |c: char| c.is_whitespace() || is_unprintable(c);
+    if let Some(offset) = text.chars().position(divides) {
+        let message = format!(
+            "{}: {text:?} has a sign in it that only looks like a blank, or cannot be seen; write a blank, or leave it out",
+            field.key()
+        );
+        return Err(FieldTrouble { offset, message });
+    }
     let mut offset = 0;
     for item in text.split(',') {
         let trouble = |at: usize, message: String| {

@@ -134,7 +134,7 @@ pub struct Lane {
     pub bars: Vec<Bar>,
     /// When the job is due.
     pub due: Vec<UnixMillis>,
-    /// Whether the machine is under maintenance now.
+    /// Whether the machine, or the job's group, is under maintenance now.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub maintenance: bool,
 }

@@ -36,11 +36,12 @@ impl Ops {
         caller: &Caller,
         edit: &MaintenanceEdit,
     ) -> Result<MaintenanceDiff, ApiError> {
-        let (wanted, problems) = self.wanted(edit);
         // It shows lines of the file as they are, which is more than everybody may see.
-        self.permit_maintenance(caller, &wanted).await?;
+        self.permit_any_maintenance(caller).await?;
         let target = self.maintenance_file().await?;
         target.check(&edit.version)?;
+        let (wanted, problems) = self.wanted(edit);
+        self.permit_maintenance(caller, &wanted).await?;
         let text = edited(&target, &wanted)?;
         Ok(MaintenanceDiff {
             file: target.name,
@@ -59,11 +60,15 @@ impl Ops {
         caller: &Caller,
         edit: &MaintenanceEdit,
     ) -> Result<MaintenancePage, ApiError> {
+        self.permit_any_maintenance(caller).await?;
         let editing = self.parts.editing.lock().await;
-        let (wanted, problems) = self.wanted(edit);
-        self.permit_maintenance(caller, &wanted).await?;
+        // What somebody changes is measured by what the files say, not by what they said a moment ago: else an edit that was
+        // made on disk could be taken back by somebody who may not.
+        self.parts.config.reload().await;
         let target = self.maintenance_file().await?;
         target.check(&edit.version)?;
+        let (wanted, problems) = self.wanted(edit);
+        self.permit_maintenance(caller, &wanted).await?;
         if !problems.is_empty() {
             return Err(ApiError {
                 code: ErrorCode::Invalid,
@@ -97,6 +102,13 @@ impl Ops {
         // The board follows in a moment; the answer is already of what is in force.
         page.current = crate::view::maintenance(in_force, Some(now), now);
         Ok(page)
+    }
+
+    /// Whether `caller` may change anything of it at all.
+    async fn permit_any_maintenance(&self, caller: &Caller) -> Result<(), ApiError> {
+        let nothing = Maintenance::default();
+        let allowed = caller.access.may_maintain(&nothing, &nothing);
+        Ok(self.parts.people.settle(caller, allowed).await?)
     }
 
     /// Maintenance of machines is everybody's, since they are taken out of the jobs of every group; that of a group is its operators'.

@@ -74,7 +74,7 @@ impl Ops {
                     lanes.push(Lane {
                         bars: timeline::bars(ran, pixel),
                         due,
-                        maintenance: false,
+                        maintenance: job.is_some_and(|job| maintenance.groups.contains(&job.group)),
                         name,
                     });
                     if lanes.len() > MAX_LANES {

@@ -21,7 +21,7 @@ pub(super) enum Fate {
     Start,
     /// The job is paused: they pass, and so do those that nobody saw to.
     Paused,
-    /// Global maintenance is on: they pass.
+    /// Global maintenance is on, or maintenance of the group: they pass.
     Maintenance,
 }
 

@@ -93,7 +93,7 @@ fn read_groups(state: &mut Maintenance, node: &Node, reader: &mut Reader) {
         if name.trim().is_empty() {
             reader.error(place, "groups: a name is empty".to_owned());
         } else {
-            state.groups.insert(name);
+            state.groups.insert(name.trim().to_owned());
         }
     }
 }

@@ -136,7 +136,10 @@ async fn an_operator_sees_to_the_groups_that_are_granted() {
     let saved = olga
         .fetch(&world, "PUT", "/api/v1/maintenance", &edit.to_string())
         .await;
-    forbidden(&saved, "jobs of every group");
+    forbidden(
+        &saved,
+        "nothing else of it, and this changes global maintenance",
+    );
     maintains_their_group_alone(&world, &mut olga).await;
 
     let paused = ask(
@@ -187,11 +190,11 @@ async fn maintains_their_group_alone(world: &World, olga: &mut Browser) {
     let put = async |body: String| olga.fetch(world, "PUT", path, &body).await;
     forbidden(
         &put(edit(&page, json!(["db", "web"]), json!([]))).await,
-        "is of the group web",
+        "this changes maintenance of web",
     );
     forbidden(
         &put(edit(&page, json!(["db"]), json!(["web1"]))).await,
-        "jobs of every group",
+        "this changes maintenance of machines",
     );
     let saved = put(edit(&page, json!(["db"]), json!([]))).await;
     assert_eq!(saved.status, 200, "{}", saved.text());
@@ -210,6 +213,53 @@ async fn maintains_their_group_alone(world: &World, olga: &mut Browser) {
     );
     let over = put(edit(&page, json!([]), json!([]))).await;
     assert_eq!(over.status, 200, "{}", over.text());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_ends_or_explains_maintenance_of_others() {
+    let (world, mut ana) = with_admin().await;
+    let olga = another(&world, &mut ana, "olga", "operator", "db").await;
+    let path = "/api/v1/maintenance";
+    let put =
+        async |who: &Browser, edit: Value| who.fetch(&world, "PUT", path, &edit.to_string()).await;
+    let page = ana.fetch(&world, "GET", path, "").await.json();
+    let edit = |page: &Value, groups: &[&str]| json!({"version": page["version"], "global": true, "groups": groups, "machines": [], "reason": "disks"});
+    let on = put(&ana, edit(&page, &["web"])).await;
+    assert_eq!(on.status, 200, "{}", on.text());
+    let page = on.json();
+    let text = world.read("maintenance.yaml");
+    for (key, value, what) in [
+        ("until", json!("2099-01-01T00:00"), "this changes the end"),
+        ("reason", json!("all is well"), "this changes the reason"),
+        ("global", json!(false), "this changes global maintenance"),
+        ("groups", json!([]), "this changes maintenance of web"),
+    ] {
+        let mut wrong = edit(&page, &["web"]);
+        wrong[key] = value;
+        let body = wrong.to_string();
+        let asked = olga.fetch(&world, "POST", "/api/v1/maintenance/diff", &body);
+        forbidden(&asked.await, what);
+        forbidden(&put(&olga, wrong).await, what);
+    }
+    assert_eq!(world.read("maintenance.yaml"), text, "nothing was written");
+    // An old edit is a conflict and not a denial, and what was changed on disk is not taken back by it.
+    world.write("maintenance.yaml", &format!("{text}# by hand\n"));
+    let stale = put(&olga, edit(&page, &["db", "web"])).await;
+    assert_eq!((stale.status, stale.error().0.as_str()), (409, "conflict"));
+    let page = olga.fetch(&world, "GET", path, "").await.json();
+    let both = put(&olga, edit(&page, &["db", "web"])).await;
+    assert_eq!(both.status, 200, "{}", both.text());
+    assert_eq!(both.json()["current"]["groups"], json!(["db", "web"]));
+
+    let trail = ana.fetch(&world, "GET", "/api/v1/audit?who=olga", "").await;
+    let trail = trail.text();
+    for told in [
+        "global on, groups [web], machines [], reason disks",
+        "global on, groups [db, web], machines [], reason disks",
+        "nothing else of it, and this changes the end",
+    ] {
+        assert!(trail.contains(told), "{told} in {trail}");
+    }
 }
 
 async fn world_cause(world: &World, who: &Browser, run: &RunId) -> String {

@@ -1,0 +1,42 @@
+import { readFile } from 'node:fs/promises';
+import { expect, type Page } from '@playwright/test';
+import { hydrated, type Saltpeter } from './fixtures.ts';
+
+export const PASSWORD = 'correct horse battery staple';
+
+/** The link that the server printed when it started. */
+async function firstLink(saltpeter: Saltpeter): Promise<string> {
+  const link = /http:\/\/\S+\/welcome\?code=[0-9a-f]{64}/.exec(await readFile(saltpeter.logFile, 'utf8'));
+  if (!link) throw new Error('the server printed no link');
+  return link[0];
+}
+
+/** Makes the first admin, who is then logged in. */
+export async function welcome(page: Page, saltpeter: Saltpeter): Promise<void> {
+  await page.goto(await firstLink(saltpeter));
+  await expect(page).toHaveURL(`${saltpeter.url}/welcome`);
+  await page.getByLabel('Name').fill('ana');
+  await page.getByLabel(/^Password/).fill(PASSWORD);
+  await page.getByLabel('The same once more').fill(PASSWORD);
+  await page.getByRole('button', { name: 'Make the admin' }).click();
+  await hydrated(page);
+}
+
+/** Fills in the login page. */
+export async function logIn(page: Page, name: string, password = PASSWORD): Promise<void> {
+  await page.getByLabel('Name').fill(name);
+  await page.getByLabel('Password').fill(password);
+  await page.getByRole('button', { name: 'Log in' }).click();
+}
+
+/** Has the admin whose page it is add an operator of these groups. */
+export async function addOperator(page: Page, name: string, groups: string): Promise<void> {
+  await page.goto('/users');
+  const form = page.locator('form[action="/users"]');
+  await form.getByLabel('Name').fill(name);
+  await form.getByLabel('Role').selectOption('operator');
+  await form.getByLabel(/^Groups/).fill(groups);
+  await form.getByLabel(/^Password/).fill(PASSWORD);
+  await form.getByRole('button', { name: 'Add' }).click();
+  await expect(page.getByTestId('user')).toHaveCount(2);
+}
