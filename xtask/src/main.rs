@@ -1,5 +1,6 @@
 //! Every task of the README, as `cargo xtask TASK`. `cargo xtask help` lists them.
 
+mod advisories;
 mod bench;
 mod build;
 mod chaos;
@@ -7,6 +8,7 @@ mod counts;
 mod demo;
 mod deny;
 mod fuzz;
+mod lock;
 mod process;
 #[cfg(test)]
 mod review;

@@ -1,5 +1,6 @@
 //! What is in each of the things that are shipped: bills of materials in the form of `CycloneDX`.
 
+use crate::lock::{Exact, checksums};
 use crate::process::output;
 use crate::setup::{WASM, musl};
 use crate::workspace::Workspace;
@@ -51,27 +52,6 @@ pub(crate) fn sbom(ws: &Workspace) -> Result<()> {
         println!("{} ({target}): {count} components", path.display());
     }
     Ok(())
-}
-
-/// A package and a version.
-type Exact = (String, String);
-
-/// The SHA-256 of each package as crates.io has it.
-fn checksums(lock: &str) -> BTreeMap<Exact, String> {
-    let mut found = BTreeMap::new();
-    for package in lock.split("[[package]]").skip(1) {
-        let value = |key: &str| {
-            let start = format!("{key} = \"");
-            let line = package.lines().find_map(|line| line.strip_prefix(&start))?;
-            Some(line.trim_end_matches('"').to_owned())
-        };
-        if let (Some(name), Some(version), Some(sum)) =
-            (value("name"), value("version"), value("checksum"))
-        {
-            found.insert((name, version), sum);
-        }
-    }
-    found
 }
 
 /// The bill of `root`: itself and all that is linked into it. What only builds or tests it is left out. Features are those of
