@@ -53,7 +53,7 @@ Usage: cargo xtask TASK
   setup              set up what any task needs (each task does this for itself)
   help               this list
 
-The steps of test: fmt, clippy, clippy-wasm, docs, deny, build, unit, chaos, salt, types, e2e.";
+The steps of test: fmt, clippy, clippy-wasm, docs, deny, sbom, build, unit, chaos, salt, types, e2e.";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();

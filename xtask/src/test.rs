@@ -6,6 +6,7 @@ use crate::counts::{self, Counts};
 use crate::deny;
 use crate::process::{on_path, output, run};
 use crate::salt;
+use crate::sbom;
 use crate::setup::{self, Need, WASM};
 use crate::site;
 use crate::wasm_toolchain;
@@ -37,7 +38,7 @@ struct Step {
 }
 
 /// In the order of running: what fails fast comes first, and the binaries before those that use them.
-const STEPS: [Step; 11] = [
+const STEPS: [Step; 12] = [
     Step {
         name: "fmt",
         needs: &[],
@@ -67,6 +68,12 @@ const STEPS: [Step; 11] = [
         needs: &[Need::CargoDeny],
         beside: false,
         run: deny::test,
+    },
+    Step {
+        name: "sbom",
+        needs: &[Need::NodeModules],
+        beside: false,
+        run: sbom::test,
     },
     Step {
         name: "build",
