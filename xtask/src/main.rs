@@ -1,5 +1,6 @@
 //! Every task of the README, as `cargo xtask TASK`. `cargo xtask help` lists them.
 
+mod advisories;
 mod bench;
 mod build;
 mod chaos;
@@ -7,6 +8,7 @@ mod counts;
 mod demo;
 mod deny;
 mod fuzz;
+mod lock;
 mod process;
 #[cfg(test)]
 mod promises;
@@ -53,7 +55,7 @@ Usage: cargo xtask TASK
   setup              set up what any task needs (each task does this for itself)
   help               this list
 
-The steps of test: fmt, clippy, clippy-wasm, docs, deny, build, unit, chaos, salt, types, e2e.";
+The steps of test: fmt, clippy, clippy-wasm, docs, deny, sbom, build, unit, chaos, salt, types, e2e.";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();

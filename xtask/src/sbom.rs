@@ -1,12 +1,15 @@
 //! What is in each of the things that are shipped: bills of materials in the form of `CycloneDX`.
 
-use crate::process::output;
+use crate::counts::Counts;
+use crate::lock::{Exact, checksums};
+use crate::process::{output, run};
 use crate::setup::{WASM, musl};
 use crate::workspace::Workspace;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::path::{Path, PathBuf};
 
 /// What is shipped: the package, and whether it is built for every Linux, this one or the browser.
 const SHIPPED: [(&str, Place); 3] = [
@@ -24,10 +27,32 @@ enum Place {
 
 /// Writes `dist/PACKAGE.cdx.json` for each. The dashboard's is a part of the server's binary.
 pub(crate) fn sbom(ws: &Workspace) -> Result<()> {
-    let dist = ws.root.join("dist");
-    fs::create_dir_all(&dist).with_context(|| format!("cannot make {}", dist.display()))?;
+    for path in write(ws, &ws.root.join("dist"))? {
+        println!("{}", path.display());
+    }
+    Ok(())
+}
+
+/// The step of the tests: every bill is valid by the schema of `CycloneDX`, and the check finds what is wrong in spoiled ones.
+pub(crate) fn test(ws: &Workspace) -> Result<Counts> {
+    let bills = write(ws, &ws.target.join("sbom"))?;
+    run(ws
+        .command("node")
+        .arg(ws.end2end().join("sbom.mjs"))
+        .arg(ws.root.join("xtask/cyclonedx"))
+        .args(&bills))?;
+    Ok(Counts {
+        passed: u64::try_from(bills.len())?,
+        failed: 0,
+    })
+}
+
+/// Writes the bills into a directory, and says where.
+fn write(ws: &Workspace, dir: &Path) -> Result<Vec<PathBuf>> {
+    fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
     let lock = fs::read_to_string(ws.root.join("Cargo.lock")).context("cannot read Cargo.lock")?;
     let checksums = checksums(&lock);
+    let mut written = Vec::new();
     for (package, place) in SHIPPED {
         let target = match place {
             Place::Host => output(ws.command("rustc").args(["--print", "host-tuple"]))?,
@@ -44,34 +69,12 @@ pub(crate) fn sbom(ws: &Workspace) -> Result<()> {
         ]))?;
         let metadata = serde_json::from_str(&metadata).context("cargo's metadata is not JSON")?;
         let bill = bill(&metadata, package, &checksums)?;
-        let path = dist.join(format!("{package}.cdx.json"));
+        let path = dir.join(format!("{package}.cdx.json"));
         fs::write(&path, serde_json::to_string_pretty(&bill)? + "\n")
             .with_context(|| format!("cannot write {}", path.display()))?;
-        let count = bill["components"].as_array().map_or(0, Vec::len);
-        println!("{} ({target}): {count} components", path.display());
+        written.push(path);
     }
-    Ok(())
-}
-
-/// A package and a version.
-type Exact = (String, String);
-
-/// The SHA-256 of each package as crates.io has it.
-fn checksums(lock: &str) -> BTreeMap<Exact, String> {
-    let mut found = BTreeMap::new();
-    for package in lock.split("[[package]]").skip(1) {
-        let value = |key: &str| {
-            let start = format!("{key} = \"");
-            let line = package.lines().find_map(|line| line.strip_prefix(&start))?;
-            Some(line.trim_end_matches('"').to_owned())
-        };
-        if let (Some(name), Some(version), Some(sum)) =
-            (value("name"), value("version"), value("checksum"))
-        {
-            found.insert((name, version), sum);
-        }
-    }
-    found
+    Ok(written)
 }
 
 /// The bill of `root`: itself and all that is linked into it. What only builds or tests it is left out. Features are those of

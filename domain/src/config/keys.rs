@@ -15,6 +15,7 @@ mod salt;
 mod secrets;
 mod settings;
 mod tls;
+mod words;
 
 pub(crate) use draft::{At, JobDraft, WrittenTargets};
 pub(crate) use job::JOB_KEYS;

@@ -34,7 +34,7 @@ pub use reference::reference;
 pub use settings::{AuthProxy, Executor, Grains, Plaintext, Settings};
 pub use show::ShownSetting;
 pub use sinks::SinkAccess;
-pub use trial::Trial;
+pub use trial::{Standing, Trial};
 
 pub(crate) use edit::quote;
 pub(crate) use nearest::nearest;

@@ -5,7 +5,8 @@ use super::{Problem, Settings, Severity, across, raw};
 use crate::job::Job;
 use chrono_tz::Tz;
 use saltpeter_protocol::{JobName, UnixMillis};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::sync::Arc;
 
 /// What a text would be as a file of the configuration, read beside the settings that are in force. What it says under
@@ -18,7 +19,52 @@ pub struct Trial {
     pub problems: Vec<Problem>,
 }
 
+/// What a change of some lines has to do with a problem.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// It stands in those lines.
+    Own,
+    /// It stands elsewhere and was not there before, such as a name that is taken twice now.
+    New,
+    /// It stands elsewhere and was there before, maybe in another line.
+    Known,
+}
+
 impl Trial {
+    /// What a change of `lines` (from 1) has to do with each problem: those in the lines first, then the errors elsewhere, each in
+    /// order. Warnings elsewhere are nobody's concern. `earlier`, asked for only if there are errors elsewhere, is what was
+    /// wrong before the change; a problem is the same if it says the same of the same job.
+    pub fn standing(
+        &self,
+        lines: &Range<u32>,
+        earlier: impl FnOnce() -> Vec<Problem>,
+    ) -> Vec<(&Problem, Standing)> {
+        let (own, mut others): (Vec<&Problem>, Vec<&Problem>) = self
+            .problems
+            .iter()
+            .partition(|problem| lines.contains(&problem.line));
+        others.retain(|problem| problem.severity == Severity::Error);
+        let mut found: Vec<_> = own.into_iter().map(|one| (one, Standing::Own)).collect();
+        if others.is_empty() {
+            return found;
+        }
+        let earlier = earlier();
+        let earlier: BTreeSet<_> = earlier
+            .iter()
+            .map(|known| (&known.message, &known.job))
+            .collect();
+        found.extend(others.into_iter().map(|one| {
+            let was_there = earlier.contains(&(&one.message, &one.job));
+            let standing = if was_there {
+                Standing::Known
+            } else {
+                Standing::New
+            };
+            (one, standing)
+        }));
+        found
+    }
+
     /// Reads `text` as the file `name`. `server_zone` is the zone of this host; `now` is for schedules that have had
     /// their last date.
     pub fn new(
@@ -88,6 +134,38 @@ mod tests {
             (jobs.len(), jobs[0].name.as_str(), jobs[0].group.as_str()),
             (1, "b", "web")
         );
+    }
+
+    #[test]
+    fn a_problem_is_the_changes_own_or_new_or_was_known_in_another_line() {
+        let bad = |name: &str, hour: u32| {
+            format!("{name}:\n  schedule: '0 {hour} * * *'\n  command: x\n  targets: '*'\n")
+        };
+        let trial = |text: &str| Trial::new("a.yaml", text, &Settings::default(), Tz::UTC, NOW);
+        let before = trial(&format!("# long\n# head\n{}", bad("old", 25)));
+        // Lines 1 to 4 are those of the change; `warned` has a warning, which is nobody's concern.
+        let text = [
+            bad("mine", 26),
+            bad("old", 25),
+            bad("new", 27),
+            format!("{}  tiemout: 5\n", bad("warned", 1)),
+        ];
+        let after = trial(&text.concat());
+        let standing = after.standing(&(1..5), || before.problems.clone());
+        let found: Vec<_> = standing
+            .iter()
+            .map(|(problem, standing)| (problem.line, *standing))
+            .collect();
+        let expected = [
+            (2, Standing::Own),
+            (6, Standing::Known),
+            (10, Standing::New),
+        ];
+        assert_eq!(found, expected);
+        // Where there is nothing else, nobody reads the file once more.
+        let alone = trial(&bad("mine", 26));
+        let standing = alone.standing(&(1..5), || panic!("asked for nothing"));
+        assert_eq!(standing.len(), 1);
     }
 
     #[test]

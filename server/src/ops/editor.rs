@@ -1,24 +1,25 @@
 //! The job editor: it changes one job in the text of its file and leaves all else in it as it was.
 
-use super::config_file::{Target, blocking, diff, replace, version};
+mod excerpt;
+mod problems;
+mod told;
+
+use self::excerpt::excerpt;
+use super::config_file::{Target, blocking, replace, version};
 use super::{Ops, job_name};
-use crate::audit::job_changes;
 use crate::people::Caller;
-use crate::people::audit::What;
 use crate::settings::host_zone;
 use crate::view;
 use saltpeter_domain::Job;
 use saltpeter_domain::access::Deed;
 use saltpeter_domain::config::{
-    self, ChangedFile, JobChange, JobEditError, JobSet, Trial, change_job, is_config_file,
-    job_block,
+    ChangedFile, JobChange, JobEditError, JobSet, Trial, change_job, is_config_file, job_block,
 };
 use saltpeter_protocol::api::{
-    ApiError, DiffLine, EditCheck, EditProblem, EditSaved, EditorPage, ErrorCode, FileEdit,
-    JobEdit, MAX_PREVIEWED_JOBS, Preview, Severity,
+    ApiError, EditCheck, EditSaved, EditorPage, ErrorCode, FileEdit, JobEdit, MAX_PREVIEWED_JOBS,
+    Preview,
 };
 use saltpeter_protocol::{JobName, UnixMillis};
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// What a new job begins as.
@@ -30,8 +31,6 @@ new_job:
 ";
 /// Where new jobs are put unless somebody chooses another file.
 const USUAL_FILE: &str = "jobs.yaml";
-/// Lines around a change that its diff shows.
-const AROUND: usize = 3;
 
 /// What somebody wants to edit.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -127,7 +126,7 @@ impl Ops {
         let change = edit.change.clone();
         let tried = match self.try_edit(caller, edit).await? {
             Ok(tried) if tried.check.is_good() => tried,
-            Ok(Tried { check, .. }) | Err(check) => return Err(not_saved(&check)),
+            Ok(Tried { check, .. }) | Err(check) => return Err(problems::not_saved(&check)),
         };
         let Tried {
             target, changed, ..
@@ -254,42 +253,6 @@ impl Tried {
         let jobs = self.changed.jobs.iter();
         jobs.filter_map(|name| self.trial.jobs.get(name.as_str()))
     }
-
-    /// What is put down of it: who changed what, without any secret, as for a change that is found in the files.
-    fn told(&self, change: &JobEdit) -> Vec<What> {
-        let job_before = |name: &str| self.before.jobs.get(name).map(|job| &**job);
-        let file = &self.target.name;
-        let entry = |what: String, old: Option<&Job>, new: Option<&Job>| {
-            let (before, after) = job_changes(old, new);
-            What::Changed {
-                what,
-                before,
-                after,
-            }
-        };
-        match change {
-            JobEdit::Delete { job } => {
-                let what = format!("{file}: deleted job {job}");
-                vec![entry(what, job_before(job), None)]
-            }
-            JobEdit::Replace { job, .. } => self
-                .jobs()
-                .map(|new| {
-                    let renamed = if new.name.as_str() == job {
-                        String::new()
-                    } else {
-                        format!(", which is now {}", new.name)
-                    };
-                    let what = format!("job {job} in {file}{renamed}");
-                    entry(what, job_before(job), Some(new))
-                })
-                .collect(),
-            JobEdit::Add { .. } => self
-                .jobs()
-                .map(|new| entry(format!("{file}: new job {}", new.name), None, Some(new)))
-                .collect(),
-        }
-    }
 }
 
 fn as_change(edit: &JobEdit) -> JobChange<'_> {
@@ -313,22 +276,13 @@ fn attempt(
             column,
             message,
         }) => {
-            return Ok(Err(EditCheck {
-                problems: vec![EditProblem {
-                    severity: Severity::Error,
-                    line: Some(line),
-                    column,
-                    message,
-                }],
-                diff: Vec::new(),
-                jobs: Vec::new(),
-            }));
+            return Ok(Err(problems::unreadable(line, column, message)));
         }
         Err(error) => return Err(refused(&target.name, &error)),
     };
     let read = |text: &str| Trial::new(&target.name, text, &before.settings, host_zone(), now);
     let trial = read(&changed.text);
-    let problems = problems(&target, &changed, &trial, &before, || {
+    let problems = problems::found(&target.name, &changed, &trial, &before, || {
         read(&target.text).problems
     });
     let check = EditCheck {
@@ -345,91 +299,6 @@ fn attempt(
     }))
 }
 
-/// What stands in the way of an edit, and what its author should know. `earlier` is what was wrong with the file before.
-fn problems(
-    target: &Target,
-    changed: &ChangedFile,
-    trial: &Trial,
-    before: &JobSet,
-    earlier: impl FnOnce() -> Vec<config::Problem>,
-) -> Vec<EditProblem> {
-    let (own, others): (Vec<_>, Vec<_>) = trial
-        .problems
-        .iter()
-        .partition(|problem| changed.lines.contains(&problem.line));
-    let mut found: Vec<EditProblem> = own
-        .into_iter()
-        .map(|problem| EditProblem {
-            severity: view::problem(problem, false).severity,
-            line: Some(problem.line - changed.lines.start + 1),
-            column: problem.column,
-            message: problem.message.clone(),
-        })
-        .collect();
-    for name in &changed.jobs {
-        let elsewhere = before.jobs.get(name.as_str());
-        let elsewhere = elsewhere.filter(|job| *job.source.file != *target.name);
-        if let (Some(first), Some(job)) = (elsewhere, trial.jobs.get(name.as_str())) {
-            found.push(EditProblem {
-                severity: Severity::Error,
-                line: Some((job.source.line + 1).saturating_sub(changed.lines.start)),
-                column: job.source.column,
-                message: format!("job {name:?} is already defined at {}", first.source),
-            });
-        }
-    }
-    let errors = |problem: &&config::Problem| problem.severity == config::Severity::Error;
-    let others: Vec<_> = others.into_iter().filter(errors).collect();
-    if others.is_empty() {
-        return found;
-    }
-    let earlier = earlier();
-    let earlier: BTreeSet<_> = earlier
-        .iter()
-        .map(|known| (&known.message, &known.job))
-        .collect();
-    for problem in others {
-        let was_there = earlier.contains(&(&problem.message, &problem.job));
-        let (severity, hint) = if was_there {
-            let hint =
-                "; until that is mended, the last good version of the file may stay in force";
-            (Severity::Warning, hint)
-        } else {
-            (Severity::Error, "")
-        };
-        found.push(EditProblem {
-            severity,
-            line: None,
-            column: problem.column,
-            message: format!("{problem}{hint}"),
-        });
-    }
-    found
-}
-
-/// The lines that differ, with a few around them.
-fn excerpt(before: &str, after: &str) -> Vec<DiffLine> {
-    let (old, new): (Vec<&str>, Vec<&str>) = (
-        before.split_inclusive('\n').collect(),
-        after.split_inclusive('\n').collect(),
-    );
-    let same = |pairs: &mut dyn Iterator<Item = (&&str, &&str)>| {
-        pairs.take_while(|(old, new)| old == new).count()
-    };
-    let first = same(&mut old.iter().zip(&new));
-    if first == old.len() && first == new.len() {
-        return Vec::new();
-    }
-    let shorter = old.len().min(new.len()) - first;
-    let last = same(&mut old.iter().rev().zip(new.iter().rev())).min(shorter);
-    let first = first.saturating_sub(AROUND);
-    let last = last.saturating_sub(AROUND);
-    diff(
-        &old[first..old.len() - last].concat(),
-        &new[first..new.len() - last].concat(),
-    )
-}
-
 fn refused(file: &str, error: &JobEditError) -> ApiError {
     let code = match error {
         JobEditError::NoJob(_) => ErrorCode::UnknownJob,
@@ -438,52 +307,9 @@ fn refused(file: &str, error: &JobEditError) -> ApiError {
     ApiError::new(code, format!("{file}: {error}"))
 }
 
-fn not_saved(check: &EditCheck) -> ApiError {
-    let errors = check
-        .problems
-        .iter()
-        .filter(|problem| problem.severity == Severity::Error);
-    ApiError {
-        code: ErrorCode::Invalid,
-        message: "the edit is not saved: correct what is wrong with it".to_owned(),
-        details: errors
-            .map(|problem| match problem.line {
-                Some(line) => format!(
-                    "line {line}, column {}: {}",
-                    problem.column, problem.message
-                ),
-                None => problem.message.clone(),
-            })
-            .collect(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_diff_is_of_what_changes_and_a_little_around_it() {
-        let before = (0..50)
-            .map(|n| format!("{n}\n"))
-            .collect::<Vec<_>>()
-            .concat();
-        let shown = |after: &str| -> Vec<String> {
-            let lines = excerpt(&before, after).into_iter();
-            lines.map(|line| line.text).collect()
-        };
-        assert_eq!(
-            shown(&before.replace("\n20\n", "\nx\n")),
-            ["17", "18", "19", "20", "x", "21", "22", "23"]
-        );
-        assert_eq!(shown(&format!("{before}x\n")), ["47", "48", "49", "x"]);
-        assert_eq!(
-            shown(&before.replace("\n20\n21\n", "\n")),
-            ["17", "18", "19", "20", "21", "22", "23", "24"]
-        );
-        assert!(shown(&before).is_empty());
-        assert_eq!(excerpt("", "x\n").len(), 1);
-    }
 
     #[test]
     fn a_new_file_has_a_plain_name() {

@@ -4,57 +4,12 @@ use super::Effect::AtOnce;
 use super::draft::{At, JobDraft};
 use super::secrets::read_secrets;
 use super::settings::read_mib;
+use super::words::{
+    BACKOFFS, LOG_LEVELS, MISSED_POLICIES, OVERLAPS, PROTOCOLS, TARGET_TYPES, read_zone,
+};
 use super::{Key, key};
-use crate::config::raw::Node;
-use crate::config::reader::Reader;
-use crate::job::{LaunchWay, MissedPolicy, Overlap, WrapperLogLevel, WrapperProtocol};
-use crate::retry::Backoff;
-use crate::schedule::{Field, parse_zone};
-use crate::targeting::TargetType;
-use chrono_tz::Tz;
-
-/// The words of `wrapper_loglevel`.
-pub(super) const LOG_LEVELS: [(&str, WrapperLogLevel); 3] = [
-    ("normal", WrapperLogLevel::Normal),
-    ("debug", WrapperLogLevel::Debug),
-    ("off", WrapperLogLevel::Off),
-];
-
-const PROTOCOLS: [(&str, WrapperProtocol); 3] = [
-    ("auto", WrapperProtocol::Auto),
-    ("1", WrapperProtocol::V1),
-    ("2", WrapperProtocol::V2),
-];
-
-const OVERLAPS: [(&str, Overlap); 4] = [
-    ("skip", Overlap::Skip),
-    ("queue", Overlap::Queue),
-    ("allow", Overlap::Allow),
-    ("replace", Overlap::Replace),
-];
-
-const BACKOFFS: [(&str, Backoff); 2] = [
-    ("fixed", Backoff::Fixed),
-    ("exponential", Backoff::Exponential),
-];
-
-const MISSED_POLICIES: [(&str, MissedPolicy); 3] = [
-    ("skip", MissedPolicy::Skip),
-    ("once", MissedPolicy::Once),
-    ("all", MissedPolicy::All),
-];
-
-const TARGET_TYPES: [(&str, TargetType); 9] = [
-    ("glob", TargetType::Glob),
-    ("pcre", TargetType::Pcre),
-    ("list", TargetType::List),
-    ("grain", TargetType::Grain),
-    ("grain_pcre", TargetType::GrainPcre),
-    ("pillar", TargetType::Pillar),
-    ("nodegroup", TargetType::Nodegroup),
-    ("ipcidr", TargetType::IpCidr),
-    ("compound", TargetType::Compound),
-];
+use crate::job::LaunchWay;
+use crate::schedule::Field;
 
 pub(crate) const JOB_KEYS: &[Key<JobDraft>] = &[
     key(
@@ -485,15 +440,3 @@ pub(crate) const JOB_KEYS: &[Key<JobDraft>] = &[
         },
     ),
 ];
-
-/// The name of a time zone.
-pub(super) fn read_zone(node: &Node, reader: &mut Reader) -> Option<Tz> {
-    let name = reader.word(node)?;
-    match parse_zone(&name) {
-        Ok(zone) => Some(zone),
-        Err(message) => {
-            reader.error(&node.place, format!("timezone: {message}"));
-            None
-        }
-    }
-}

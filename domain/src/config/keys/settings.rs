@@ -1,8 +1,8 @@
 //! The keys of `saltpeter_config`.
 
 use super::Effect::{AtOnce, Restart};
-use super::job::{LOG_LEVELS, read_zone};
 use super::plain::{flag, optional_word, port, seconds, set, setting, word};
+use super::words::{LOG_LEVELS, read_zone};
 use super::{Key, documents, machines, oidc, proxy, salt, tls};
 use crate::config::raw::Node;
 use crate::config::reader::Reader;
