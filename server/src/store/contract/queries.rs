@@ -1,0 +1,84 @@
+//! The questions that the store asks of its tables.
+
+use super::*;
+
+#[tokio::test]
+async fn every_question_is_answered_by_an_index() {
+    let bed = Bed::new().await;
+    let questions = [
+        query::run(),
+        query::machines(),
+        query::unfinished(),
+        query::unfinished_machines(),
+        query::last_ended(),
+        query::history(),
+        query::active(),
+        query::newest_attempt(),
+        query::meta(),
+        query::by_instant(),
+        query::deleted(),
+        retention::query::NEXT_JOB.to_owned(),
+        retention::query::ENDED.to_owned(),
+        retention::query::UNMEASURED.to_owned(),
+        retention::query::BY_SEQ.to_owned(),
+        retention::query::SET_OUTPUT.to_owned(),
+        retention::query::DELETE_MACHINES.to_owned(),
+        retention::query::NOTE_DELETED.to_owned(),
+        retention::query::DELETE_RUN.to_owned(),
+        "SELECT seq FROM audit WHERE at < ? ORDER BY at LIMIT ?".to_owned(),
+        format!(
+            "{}< ? ORDER BY seq DESC LIMIT ?",
+            crate::store::audit::query::READ
+        ),
+        format!(
+            "{}< ? AND who = ? ORDER BY seq DESC LIMIT ?",
+            crate::store::audit::query::READ
+        ),
+        format!(
+            "{}> ? AND kind = ? ORDER BY seq LIMIT ?",
+            crate::store::audit::query::READ
+        ),
+        of_past::query::RATE.to_owned(),
+        of_past::query::SLOWEST.to_owned(),
+        of_past::query::SUCCESS.to_owned(),
+        of_past::query::SPEC.to_owned(),
+        of_past::query::SPEC_AND_JOB.to_owned(),
+        // What the triggers ask.
+        "SELECT * FROM run_results WHERE seq = ?".to_owned(),
+        "SELECT * FROM machine_results AS found JOIN runs ON runs.seq = found.run_seq \
+         WHERE found.run_seq = ? AND found.machine = ?"
+            .to_owned(),
+        "DELETE FROM job_days WHERE job = ? AND day < ?".to_owned(),
+        "DELETE FROM job_machines WHERE job = ? AND machine = ?".to_owned(),
+        "DELETE FROM job_machines WHERE job = ?".to_owned(),
+        "SELECT 1 FROM runs WHERE job = ?".to_owned(),
+        "UPDATE runs SET ended = ? WHERE id = ?".to_owned(),
+        "DELETE FROM pauses WHERE job = ?".to_owned(),
+    ];
+    for question in questions {
+        let mut ask = sqlx::query(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {question}")));
+        for _ in 0..question.matches('?').count() {
+            ask = ask.bind(1);
+        }
+        let plan: Vec<String> = ask
+            .fetch_all(&bed.store.readers)
+            .await
+            .unwrap()
+            .iter()
+            .map(|row| row.get::<String, _>("detail"))
+            .collect();
+        for step in &plan {
+            let by_index = step.contains("USING INDEX")
+                || step.contains("USING COVERING INDEX")
+                || step.contains("USING INTEGER PRIMARY KEY")
+                || step.contains("USING PRIMARY KEY")
+                || step.starts_with("LIST SUBQUERY")
+                || step.starts_with("CORRELATED SCALAR SUBQUERY")
+                || step.starts_with("CREATE BLOOM FILTER");
+            assert!(
+                by_index && !step.contains("TEMP B-TREE"),
+                "{question}: {plan:?}"
+            );
+        }
+    }
+}
