@@ -7,16 +7,20 @@
 //! than a tenth of the whole, so each is replaced by a trap. A page that needed one after all would fail at once,
 //! in the browser tests too, which run on the same treatment.
 //!
-//! In a release the compiler keeps one of several functions that are alike, by the name of any of them: what other code calls
-//! directly is left as it is, whatever it is named.
+//! In a release the compiler keeps one of several functions that are alike, by the name of any of them. So what has such a name may
+//! be what everybody calls. Left as it is what other code calls directly, what is only defined within such a function, and
+//! what is small: large functions are alike only when they do the same.
 
 use anyhow::{Context as _, Result};
 use std::collections::HashSet;
 use walrus::ir::{Call, Visitor, dfs_in_order};
 use walrus::{FunctionBuilder, FunctionId, FunctionKind, LocalFunction, Module, ModuleConfig};
 
-/// Parts of the names of the functions that nobody calls.
+/// Names of the functions that nobody calls, without the path before them.
 const UNCALLED: [&str; 2] = ["hydrate_async", "hydrate_from_template"];
+
+/// Functions of fewer instructions than this are kept.
+const SMALL: u64 = 40;
 
 /// Reads the module `wasm` and puts a trap in place of each function that nobody calls.
 pub(crate) fn without_uncalled(wasm: &[u8], config: &ModuleConfig) -> Result<Module> {
@@ -45,8 +49,9 @@ fn uncalled(module: &Module) -> HashSet<FunctionId> {
         .iter()
         .map(|(id, _)| *id)
         .filter(|id| {
-            let name = module.funcs.get(*id).name.as_deref();
-            name.is_some_and(|name| UNCALLED.iter().any(|part| name.contains(part)))
+            let function = module.funcs.get(*id);
+            let is_large = function.kind.unwrap_local().size() >= SMALL;
+            is_large && function.name.as_deref().is_some_and(is_uncalled)
         })
         .collect();
     // What is left may be called, and so may what it calls.
@@ -67,9 +72,22 @@ fn uncalled(module: &Module) -> HashSet<FunctionId> {
     }
 }
 
+/// Whether the name is that of such a function or of the future that it makes, not of something else within it.
+fn is_uncalled(name: &str) -> bool {
+    UNCALLED.iter().any(|uncalled| {
+        name.rsplit_once(uncalled).is_some_and(|(_, rest)| {
+            let rest = rest.trim_start_matches("::{{closure}}");
+            // The compiler's own addition.
+            rest.strip_prefix("::h")
+                .is_some_and(|hash| hash.bytes().all(|byte| byte.is_ascii_hexdigit()))
+                || rest.is_empty()
+        })
+    })
+}
+
 fn called_by(function: &LocalFunction) -> Vec<FunctionId> {
     struct Calls(Vec<FunctionId>);
-    impl<'instr> Visitor<'instr> for Calls {
+    impl Visitor<'_> for Calls {
         fn visit_call(&mut self, call: &Call) {
             self.0.push(call.func);
         }
@@ -83,21 +101,24 @@ fn called_by(function: &LocalFunction) -> Vec<FunctionId> {
 mod tests {
     use super::*;
 
-    /// Functions without parameters, each with a name and the numbers of those that it calls.
-    fn module(functions: &[(&str, &[usize])]) -> (Module, Vec<FunctionId>) {
+    /// Functions without parameters, each with a name, the numbers of those that it calls, and a size.
+    fn module(functions: &[(&str, &[usize], usize)]) -> (Module, Vec<FunctionId>) {
         let mut module = Module::default();
         let ids: Vec<FunctionId> = functions
             .iter()
-            .map(|(name, _)| {
+            .map(|(name, _, _)| {
                 let mut function = FunctionBuilder::new(&mut module.types, &[], &[]);
                 function.name((*name).to_owned());
                 function.finish(Vec::new(), &mut module.funcs)
             })
             .collect();
-        for (id, (_, called)) in ids.iter().zip(functions) {
+        for (id, (_, called, size)) in ids.iter().zip(functions) {
             let function = module.funcs.get_mut(*id).kind.unwrap_local_mut();
             for number in *called {
                 function.builder_mut().func_body().call(ids[*number]);
+            }
+            for _ in called.len()..*size {
+                function.builder_mut().func_body().unreachable();
             }
         }
         (module, ids)
@@ -105,14 +126,19 @@ mod tests {
 
     #[test]
     fn what_other_code_calls_is_kept_whatever_its_name() {
+        let large = SMALL as usize;
         let (module, ids) = module(&[
-            ("hydrate", &[1]),
+            ("hydrate", &[1], 1),
             // One of two that are alike, by the name of the other.
-            ("view::hydrate_async::prepare", &[2]),
-            ("view::hydrate_async::prepare::part", &[]),
-            ("view::hydrate_async", &[1, 4]),
-            ("view::hydrate_async::own", &[]),
-            ("attribute::hydrate_from_template", &[]),
+            ("view::hydrate_async::h0a", &[2], large),
+            ("view::hydrate_async::{{closure}}::h0b", &[], large),
+            ("view::hydrate_async::h0c", &[1, 4], large),
+            ("view::hydrate_async::{{closure}}", &[], large),
+            ("attribute::hydrate_from_template", &[], large),
+            // Like many others.
+            ("view::hydrate_async", &[], 1),
+            // Within it, and perhaps within others.
+            ("view::hydrate_async::{{closure}}::prepare::h0d", &[], large),
         ]);
         assert_eq!(uncalled(&module), HashSet::from([ids[3], ids[4], ids[5]]));
     }
