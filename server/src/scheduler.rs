@@ -144,7 +144,7 @@ impl Scheduler {
                 let fate = if paused.contains_key(&due.job.name) {
                     Fate::Paused
                 } else if let Some(scope) = held(&due) {
-                    self.note_maintenance(&due, scope, now);
+                    self.note_maintenance(&due, &scope, now);
                     Fate::Maintenance
                 } else {
                     Fate::Start
@@ -163,7 +163,7 @@ impl Scheduler {
         });
     }
 
-    fn note_maintenance(&self, due: &Due, scope: MaintenanceScope, now: UnixMillis) {
+    fn note_maintenance(&self, due: &Due, scope: &MaintenanceScope, now: UnixMillis) {
         for _ in &due.fires {
             tracing::debug!(job = %due.job.name, ?scope, "not started: maintenance");
             (self.journal)(LogEntry {
