@@ -15,8 +15,8 @@ const MAX_RUNS: u32 = 500;
 
 /// Machines that are looked at.
 const MAX_MACHINES: u32 = 20_000;
-/// Machines in an answer.
-const LISTED: usize = 200;
+/// Machines in an answer, at most.
+const LISTED: u32 = 200;
 /// Of how many of its newest results a machine's failures are counted.
 const COUNTED: u32 = 20;
 /// Things that go on anywhere of which the list of machines tells.
@@ -74,7 +74,7 @@ impl Ops {
         let known = count(machines.len());
         let mut machines = machines::select(machines.into_values().collect(), query);
         let found = count(machines.len());
-        machines.truncate(LISTED);
+        machines.truncate(query.limit.unwrap_or(LISTED).clamp(1, LISTED) as usize);
         Ok(MachineList {
             machines,
             found,
