@@ -255,7 +255,7 @@ pub enum MachineShow {
     All,
     /// Where something goes on.
     Running,
-    /// Where one of the newest results was no success.
+    /// Where a result of late was no success.
     Failing,
     /// Those under maintenance.
     Maintenance,
@@ -267,7 +267,7 @@ pub enum MachineSort {
     /// By name.
     #[default]
     Name,
-    /// Those that fail most, by their share of the newest results.
+    /// Those that fail most, by their share of the results.
     Failures,
     /// Those that have not been heard of for longest.
     Silent,
@@ -361,8 +361,8 @@ pub struct MachineList {
     pub found: u32,
     /// How many machines are known.
     pub known: u32,
-    /// Over how many of its newest results each one's failures are counted at most.
-    pub counted: u32,
+    /// Over how many days each one's failures are counted.
+    pub days: u32,
 }
 
 /// What is known of a machine.
@@ -376,7 +376,7 @@ pub struct KnownMachine {
     pub wrapper: Option<String>,
     /// Runs that are going on there, oldest first; a few at most.
     pub running: Vec<RunId>,
-    /// Its newest results: how many were counted.
+    /// Its results within [`MachineList::days`].
     pub results: u32,
     /// And how many of those were no success.
     pub failed: u32,

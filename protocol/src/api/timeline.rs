@@ -109,7 +109,7 @@ pub struct Timeline {
     /// Whether there is so much in this span that not all of it was looked at.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub cut: bool,
-    /// When nothing new started, as far as is known.
+    /// When nothing new started or will, as far as is known.
     pub maintenance: Option<Band>,
 }
 
@@ -147,6 +147,6 @@ pub struct Bar {
 pub struct Band {
     /// When it began.
     pub from: UnixMillis,
-    /// When it ended; absent if it has not.
+    /// When it ended, or will; absent while nobody knows.
     pub to: Option<UnixMillis>,
 }

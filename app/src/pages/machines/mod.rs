@@ -52,7 +52,7 @@ fn Content(asked: Memo<Asked>, first: Answered<MachineList>) -> impl IntoView {
                 .map_or_else(|_| Vec::new(), |l| l.machines.clone())
         })
     };
-    let counted = move || list.with(|list| list.as_ref().map_or(0, |list| list.counted));
+    let days = move || list.with(|list| list.as_ref().map_or(0, |list| list.days));
     let counters = move || {
         list.with(|list| {
             let Ok(list) = list else { return String::new() };
@@ -137,8 +137,8 @@ fn Content(asked: Memo<Asked>, first: Answered<MachineList>) -> impl IntoView {
             <p class="weak">
                 {move || {
                     format!(
-                        "Failures are counted over a machine's newest {} runs. Wrapper versions are known since the server's start.",
-                        counted(),
+                        "Failures are those of the last {} days. Wrapper versions are known since the server's start.",
+                        days(),
                     )
                 }}
             </p>
