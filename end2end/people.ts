@@ -5,7 +5,7 @@ import { hydrated, type Saltpeter } from './fixtures.ts';
 export const PASSWORD = 'correct horse battery staple';
 
 /** The link that the server printed when it started. */
-async function firstLink(saltpeter: Saltpeter): Promise<string> {
+export async function firstLink(saltpeter: Saltpeter): Promise<string> {
   const link = /http:\/\/\S+\/welcome\?code=[0-9a-f]{64}/.exec(await readFile(saltpeter.logFile, 'utf8'));
   if (!link) throw new Error('the server printed no link');
   return link[0];
