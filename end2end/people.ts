@@ -15,6 +15,11 @@ export async function firstLink(saltpeter: Saltpeter): Promise<string> {
 export async function welcome(page: Page, saltpeter: Saltpeter): Promise<void> {
   await page.goto(await firstLink(saltpeter));
   await expect(page).toHaveURL(`${saltpeter.url}/welcome`);
+  await makeAdmin(page);
+}
+
+/** Fills in the page that the link leads to, which it does once. */
+export async function makeAdmin(page: Page): Promise<void> {
   await page.getByLabel('Name').fill('ana');
   await page.getByLabel(/^Password/).fill(PASSWORD);
   await page.getByLabel('The same once more').fill(PASSWORD);
