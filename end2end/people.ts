@@ -5,7 +5,7 @@ import { hydrated, type Saltpeter } from './fixtures.ts';
 export const PASSWORD = 'correct horse battery staple';
 
 /** The link that the server printed when it started. */
-async function firstLink(saltpeter: Saltpeter): Promise<string> {
+export async function firstLink(saltpeter: Saltpeter): Promise<string> {
   const link = /http:\/\/\S+\/welcome\?code=[0-9a-f]{64}/.exec(await readFile(saltpeter.logFile, 'utf8'));
   if (!link) throw new Error('the server printed no link');
   return link[0];
@@ -15,6 +15,11 @@ async function firstLink(saltpeter: Saltpeter): Promise<string> {
 export async function welcome(page: Page, saltpeter: Saltpeter): Promise<void> {
   await page.goto(await firstLink(saltpeter));
   await expect(page).toHaveURL(`${saltpeter.url}/welcome`);
+  await makeAdmin(page);
+}
+
+/** Fills in the page that the link leads to, which it does once. */
+export async function makeAdmin(page: Page): Promise<void> {
   await page.getByLabel('Name').fill('ana');
   await page.getByLabel(/^Password/).fill(PASSWORD);
   await page.getByLabel('The same once more').fill(PASSWORD);

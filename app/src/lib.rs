@@ -26,9 +26,11 @@ pub mod live;
 pub mod output;
 mod pages;
 mod query;
+mod reading;
 mod routes;
 #[cfg(test)]
 mod sample;
+mod typing;
 
 pub use chunk::Chunk;
 

@@ -44,6 +44,19 @@ test('jobs and pages are a few letters away, by the keyboard alone', async ({ pa
   await expect(page.getByTestId('palette')).toBeHidden();
 });
 
+test('a machine is found by its name and leads to what is known of it', async ({ page }) => {
+  await open(page, '/config');
+  await page.keyboard.press('Control+k');
+  await page.keyboard.type('gam');
+  const machine = rows(page).filter({ hasText: /^machine/ });
+  await expect(machine).toHaveCount(1);
+  await expect(machine).toContainText('gamma');
+  await machine.click();
+  await page.waitForURL('**/machines?q=gamma');
+  await expect(page.getByTestId('machine-row')).toHaveCount(1);
+  await expect(page.getByTestId('machine-row')).toHaveAttribute('data-machine', 'gamma');
+});
+
 test('a verb and a name run a job', async ({ page }) => {
   await open(page, '/config');
   await expect(page.getByTestId('conn-badge')).toHaveAttribute('data-state', 'live');

@@ -4,6 +4,7 @@ pub(crate) mod attempts;
 pub(crate) mod bell;
 pub(crate) mod confirm;
 pub(crate) mod diff;
+pub(crate) mod fields;
 pub(crate) mod frame;
 pub(crate) mod help;
 pub(crate) mod history;

@@ -1,6 +1,7 @@
 //! Lists of runs and of machines, and what they are asked by.
 
-use super::{ApiError, ErrorCode, RunSummary};
+use super::params::{self, Param};
+use super::{ApiError, RunSummary};
 use crate::ids::{JobName, MachineId, RunId};
 use crate::status::{RunCause, RunState};
 use crate::time::UnixMillis;
@@ -175,6 +176,43 @@ impl CauseKind {
 }
 
 impl RunQuery {
+    const PARAMS: &[Param<Self>] = &[
+        ("job", |query, value| {
+            query.job = params::name(value)?;
+            Ok(())
+        }),
+        ("machine", |query, value| {
+            query.machine = params::name(value)?;
+            Ok(())
+        }),
+        ("outcome", |query, value| {
+            let outcome = params::word(value, &OutcomeKind::ALL, OutcomeKind::as_str)?;
+            query.outcome = Some(outcome);
+            Ok(())
+        }),
+        ("cause", |query, value| {
+            let cause = params::word(value, &CauseKind::ALL, CauseKind::as_str)?;
+            query.cause = Some(cause);
+            Ok(())
+        }),
+        ("from", |query, value| {
+            query.from = params::time(value)?;
+            Ok(())
+        }),
+        ("to", |query, value| {
+            query.to = params::time(value)?;
+            Ok(())
+        }),
+        ("before", |query, value| {
+            query.before = Some(params::number(value)?);
+            Ok(())
+        }),
+        ("limit", |query, value| {
+            query.limit = Some(params::number(value)?);
+            Ok(())
+        }),
+    ];
+
     /// Reads the parameters of a request. An empty one counts as absent, as a form sends it.
     ///
     /// # Errors
@@ -182,63 +220,8 @@ impl RunQuery {
     pub fn parse<'a>(
         pairs: impl IntoIterator<Item = (&'a str, &'a str)>,
     ) -> Result<Self, ApiError> {
-        let mut query = Self::default();
-        for (name, value) in pairs {
-            let value = value.trim();
-            if value.is_empty() {
-                continue;
-            }
-            let wrong = |problem: String| {
-                ApiError::new(ErrorCode::BadRequest, format!("{name}: {problem}"))
-            };
-            match name {
-                "job" => query.job = Some(value.parse().map_err(|e| wrong(format!("{e}")))?),
-                "machine" => {
-                    query.machine = Some(value.parse().map_err(|e| wrong(format!("{e}")))?);
-                }
-                "outcome" => {
-                    let words = OutcomeKind::ALL.map(OutcomeKind::as_str);
-                    let found = OutcomeKind::ALL.into_iter().find(|k| k.as_str() == value);
-                    query.outcome = Some(found.ok_or_else(|| wrong(none_of(value, &words)))?);
-                }
-                "cause" => {
-                    let words = CauseKind::ALL.map(CauseKind::as_str);
-                    let found = CauseKind::ALL.into_iter().find(|k| k.as_str() == value);
-                    query.cause = Some(found.ok_or_else(|| wrong(none_of(value, &words)))?);
-                }
-                "from" => query.from = Some(time(value).map_err(wrong)?),
-                "to" => query.to = Some(time(value).map_err(wrong)?),
-                "before" => query.before = Some(number(value).map_err(wrong)?),
-                "limit" => query.limit = Some(number(value).map_err(wrong)?),
-                _ => {
-                    let message = format!(
-                        "runs are not listed by {name:?}, but by job, machine, outcome, cause, from, to, before and limit"
-                    );
-                    return Err(ApiError::new(ErrorCode::BadRequest, message));
-                }
-            }
-        }
-        Ok(query)
+        params::read("runs", Self::PARAMS, pairs)
     }
-}
-
-fn none_of(value: &str, words: &[&str]) -> String {
-    let value: String = value.chars().take(40).collect();
-    format!("{value:?} is none of {}", words.join(", "))
-}
-
-fn number<T: std::str::FromStr>(value: &str) -> Result<T, String> {
-    value
-        .parse()
-        .map_err(|_| "a whole number is wanted".to_owned())
-}
-
-/// Milliseconds since 1970, or a date and time in UTC.
-fn time(value: &str) -> Result<UnixMillis, String> {
-    UnixMillis::parse(value).ok_or_else(|| {
-        "a time is wanted, in UTC, such as 2026-11-28T14:05, or in milliseconds since 1970"
-            .to_owned()
-    })
 }
 
 /// Answer to `GET /api/v1/runs`.
@@ -260,6 +243,8 @@ pub struct MachineQuery {
     pub show: MachineShow,
     /// Which come first.
     pub sort: MachineSort,
+    /// How many at most; the server has a bound of its own.
+    pub limit: Option<u32>,
 }
 
 /// Which machines are listed.
@@ -270,7 +255,7 @@ pub enum MachineShow {
     All,
     /// Where something goes on.
     Running,
-    /// Where one of the newest results was no success.
+    /// Where a result of late was no success.
     Failing,
     /// Those under maintenance.
     Maintenance,
@@ -282,7 +267,7 @@ pub enum MachineSort {
     /// By name.
     #[default]
     Name,
-    /// Those that fail most, by their share of the newest results.
+    /// Those that fail most, by their share of the results.
     Failures,
     /// Those that have not been heard of for longest.
     Silent,
@@ -337,6 +322,25 @@ impl MachineSort {
 }
 
 impl MachineQuery {
+    const PARAMS: &[Param<Self>] = &[
+        ("q", |query, value| {
+            value.clone_into(&mut query.text);
+            Ok(())
+        }),
+        ("show", |query, value| {
+            query.show = params::word(value, &MachineShow::ALL, MachineShow::as_str)?;
+            Ok(())
+        }),
+        ("sort", |query, value| {
+            query.sort = params::word(value, &MachineSort::ALL, MachineSort::as_str)?;
+            Ok(())
+        }),
+        ("limit", |query, value| {
+            query.limit = Some(params::number(value)?);
+            Ok(())
+        }),
+    ];
+
     /// Reads the parameters of a request. An empty one counts as absent, as a form sends it.
     ///
     /// # Errors
@@ -344,36 +348,7 @@ impl MachineQuery {
     pub fn parse<'a>(
         pairs: impl IntoIterator<Item = (&'a str, &'a str)>,
     ) -> Result<Self, ApiError> {
-        let mut query = Self::default();
-        for (name, value) in pairs {
-            let value = value.trim();
-            if value.is_empty() {
-                continue;
-            }
-            let wrong = |words: &[&str]| {
-                let message = format!("{name}: {}", none_of(value, words));
-                ApiError::new(ErrorCode::BadRequest, message)
-            };
-            match name {
-                "q" => value.clone_into(&mut query.text),
-                "show" => {
-                    let words = MachineShow::ALL.map(MachineShow::as_str);
-                    let found = MachineShow::ALL.into_iter().find(|s| s.as_str() == value);
-                    query.show = found.ok_or_else(|| wrong(&words[1..]))?;
-                }
-                "sort" => {
-                    let words = MachineSort::ALL.map(MachineSort::as_str);
-                    let found = MachineSort::ALL.into_iter().find(|s| s.as_str() == value);
-                    query.sort = found.ok_or_else(|| wrong(&words[1..]))?;
-                }
-                _ => {
-                    let message =
-                        format!("machines are not listed by {name:?}, but by q, show and sort");
-                    return Err(ApiError::new(ErrorCode::BadRequest, message));
-                }
-            }
-        }
-        Ok(query)
+        params::read("machines", Self::PARAMS, pairs)
     }
 }
 
@@ -386,8 +361,8 @@ pub struct MachineList {
     pub found: u32,
     /// How many machines are known.
     pub known: u32,
-    /// Over how many of its newest results each one's failures are counted at most.
-    pub counted: u32,
+    /// Over how many days each one's failures are counted.
+    pub days: u32,
 }
 
 /// What is known of a machine.
@@ -401,7 +376,7 @@ pub struct KnownMachine {
     pub wrapper: Option<String>,
     /// Runs that are going on there, oldest first; a few at most.
     pub running: Vec<RunId>,
-    /// Its newest results: how many were counted.
+    /// Its results within [`MachineList::days`].
     pub results: u32,
     /// And how many of those were no success.
     pub failed: u32,
@@ -444,7 +419,19 @@ mod tests {
         assert!(message("from", "yesterday").starts_with("from: a time is wanted, in UTC"));
         assert!(message("job", "a b").starts_with("job: job name \"a b\" may only have"));
         assert!(message("before", "-1").ends_with("a whole number is wanted"));
-        assert!(message("who", "x").contains("not listed by \"who\""));
+        assert_eq!(
+            message("who", "x"),
+            "runs: there is no parameter \"who\"; there are job, machine, outcome, cause, from, to, before, limit"
+        );
+        let message = |name, value| MachineQuery::parse([(name, value)]).unwrap_err().message;
+        assert_eq!(
+            message("show", "moon"),
+            "show: \"moon\" is none of running, failing, maintenance"
+        );
+        assert_eq!(
+            message("who", "x"),
+            "machines: there is no parameter \"who\"; there are q, show, sort, limit"
+        );
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod lines;
 mod list;
 mod maintenance;
 mod output;
+mod params;
 mod past;
 mod preview;
 mod runs;

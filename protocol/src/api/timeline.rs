@@ -1,6 +1,7 @@
 //! The timeline: what ran when, and what will.
 
-use super::{ApiError, ErrorCode, OutcomeKind};
+use super::params::{self, Param};
+use super::{ApiError, OutcomeKind};
 use crate::ids::RunId;
 use crate::time::UnixMillis;
 use serde::{Deserialize, Serialize};
@@ -56,51 +57,38 @@ impl Default for TimelineQuery {
 }
 
 impl TimelineQuery {
+    const PARAMS: &[Param<Self>] = &[
+        ("by", |query, value| {
+            query.by = match value {
+                "machine" => LaneBy::Machine,
+                "job" => LaneBy::Job,
+                _ => return Err("lanes are by job or by machine".to_owned()),
+            };
+            Ok(())
+        }),
+        ("q", |query, value| {
+            value.clone_into(&mut query.text);
+            Ok(())
+        }),
+        ("span", |query, value| {
+            let [shortest, longest] = SPANS;
+            query.span = Duration::from_secs(params::number(value)?).clamp(shortest, longest);
+            Ok(())
+        }),
+        ("at", |query, value| {
+            query.at = params::time(value)?;
+            Ok(())
+        }),
+    ];
+
     /// Reads the parameters of a request: `by`, `q`, `span` in seconds, and `at`. An empty one counts as absent.
     ///
     /// # Errors
-    /// A name that there is none of, or a value that it cannot have.
+    /// A name that there is none of, or a value that it cannot have; the message says which there are.
     pub fn parse<'a>(
         pairs: impl IntoIterator<Item = (&'a str, &'a str)>,
     ) -> Result<Self, ApiError> {
-        let mut query = Self::default();
-        for (name, value) in pairs {
-            let value = value.trim();
-            if value.is_empty() {
-                continue;
-            }
-            let wrong =
-                |problem: &str| ApiError::new(ErrorCode::BadRequest, format!("{name}: {problem}"));
-            match name {
-                "by" => {
-                    query.by = match value {
-                        "machine" => LaneBy::Machine,
-                        "job" => LaneBy::Job,
-                        _ => return Err(wrong("lanes are by job or by machine")),
-                    };
-                }
-                "q" => value.clone_into(&mut query.text),
-                "span" => {
-                    let seconds = value
-                        .parse()
-                        .map_err(|_| wrong("a whole number of seconds is wanted"))?;
-                    let [shortest, longest] = SPANS;
-                    query.span = Duration::from_secs(seconds).clamp(shortest, longest);
-                }
-                "at" => {
-                    let at = UnixMillis::parse(value).ok_or_else(|| {
-                        wrong("a time is wanted, in UTC, such as 2026-11-28T14:05, or in milliseconds since 1970")
-                    })?;
-                    query.at = Some(at);
-                }
-                _ => {
-                    let message =
-                        format!("the timeline is not asked by {name:?}, but by by, q, span and at");
-                    return Err(ApiError::new(ErrorCode::BadRequest, message));
-                }
-            }
-        }
-        Ok(query)
+        params::read("timeline", Self::PARAMS, pairs)
     }
 }
 
@@ -121,7 +109,7 @@ pub struct Timeline {
     /// Whether there is so much in this span that not all of it was looked at.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub cut: bool,
-    /// When nothing new started, as far as is known.
+    /// When nothing new started or will, as far as is known.
     pub maintenance: Option<Band>,
 }
 
@@ -159,6 +147,6 @@ pub struct Bar {
 pub struct Band {
     /// When it began.
     pub from: UnixMillis,
-    /// When it ended; absent if it has not.
+    /// When it ended, or will; absent while nobody knows.
     pub to: Option<UnixMillis>,
 }

@@ -15,10 +15,10 @@ const MAX_RUNS: u32 = 500;
 
 /// Machines that are looked at.
 const MAX_MACHINES: u32 = 20_000;
-/// Machines in an answer.
-const LISTED: usize = 200;
-/// Of how many of its newest results a machine's failures are counted.
-const COUNTED: u32 = 20;
+/// Machines in an answer, at most.
+const LISTED: u32 = 200;
+/// Over how many days a machine's failures are counted: today and those before, in UTC.
+const DAYS: u32 = 7;
 /// Things that go on anywhere of which the list of machines tells.
 const MAX_WORK: u32 = 20_000;
 /// Runs that go on on one machine of which it tells.
@@ -35,7 +35,8 @@ impl Ops {
     /// The machines that `query` asks for, of all that the executor knows or that have taken part in a run.
     pub async fn machines(&self, query: &MachineQuery) -> Result<MachineList, ApiError> {
         let parts = &self.parts;
-        let results = parts.history.machines(COUNTED, MAX_MACHINES).await;
+        let now = parts.clock.now();
+        let results = parts.history.machines(DAYS, now, MAX_MACHINES).await;
         let results = results.map_err(|e| self.store_failed(&e))?;
         let work = parts.history.work(MAX_WORK).await;
         let mut running: BTreeMap<MachineId, Vec<RunId>> = BTreeMap::new();
@@ -74,12 +75,12 @@ impl Ops {
         let known = count(machines.len());
         let mut machines = machines::select(machines.into_values().collect(), query);
         let found = count(machines.len());
-        machines.truncate(LISTED);
+        machines.truncate(query.limit.unwrap_or(LISTED).clamp(1, LISTED) as usize);
         Ok(MachineList {
             machines,
             found,
             known,
-            counted: COUNTED,
+            days: DAYS,
         })
     }
 }

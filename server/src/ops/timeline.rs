@@ -86,7 +86,11 @@ impl Ops {
         };
         let more = lanes.len() > MAX_LANES;
         lanes.truncate(MAX_LANES);
-        let since = maintenance.global_since.filter(|_| maintenance.global);
+        let window = parts
+            .config
+            .current()
+            .maintenance
+            .window(maintenance.global_since);
         Ok(Timeline {
             from,
             to,
@@ -94,7 +98,7 @@ impl Ops {
             lanes,
             more,
             cut,
-            maintenance: since.map(|from| Band { from, to: None }),
+            maintenance: window.map(|(from, to)| Band { from, to }),
         })
     }
 }

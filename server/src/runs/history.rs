@@ -39,11 +39,12 @@ pub trait RunHistory: Send + Sync + 'static {
         limit: u32,
     ) -> BoxFuture<'a, Result<RunList, StoreError>>;
 
-    /// The machines that have taken part in a run, in order, `limit` of them, and what the `counted` newest results of
-    /// each say.
+    /// The machines that have taken part in a run, in order, `limit` of them, and what the results of each
+    /// say of the `days` up to `now`.
     fn machines(
         &self,
-        counted: u32,
+        days: u32,
+        now: UnixMillis,
         limit: u32,
     ) -> BoxFuture<'_, Result<Vec<MachineResults>, StoreError>>;
 
@@ -70,12 +71,12 @@ pub struct Lasted {
     pub ran: Ran,
 }
 
-/// What the newest results of a machine say.
+/// What the results of a machine say.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MachineResults {
     /// The machine.
     pub machine: MachineId,
-    /// How many of them there are.
+    /// How many there are.
     pub results: u32,
     /// How many of those are no success.
     pub failed: u32,
@@ -141,14 +142,15 @@ impl History {
         self.kept.by(asked, limit).await
     }
 
-    /// The machines that have taken part in a run, in order, `limit` of them, and what the `counted` newest results of
-    /// each say.
+    /// The machines that have taken part in a run, in order, `limit` of them, and what the results of each
+    /// say of the `days` up to `now`.
     pub async fn machines(
         &self,
-        counted: u32,
+        days: u32,
+        now: UnixMillis,
         limit: u32,
     ) -> Result<Vec<MachineResults>, StoreError> {
-        self.kept.machines(counted, limit).await
+        self.kept.machines(days, now, limit).await
     }
 
     /// What goes on on machines, oldest run first, `limit` of it.

@@ -1,4 +1,4 @@
-//! Lists of runs and of machines, by what they are asked for (`migrations/runs/0008_lists.sql`).
+//! Lists of runs and of machines, by what they are asked for (`migrations/runs/0008_lists.sql`, `0009_machine_days.sql`).
 
 use super::row::{self, SUMMARY, from_json};
 use super::{Store, StoreError};
@@ -11,6 +11,11 @@ use std::time::Duration;
 
 /// How far the order in which runs were written down and their times may differ, because clocks are set.
 const CLOCK_STEP: Duration = Duration::from_hours(1);
+
+/// In how many of a machine's newest runs it is looked when it was last heard of.
+const LOOKED_AT: i64 = 20;
+
+const DAY: i64 = 86_400_000;
 
 /// What is put together of constants, by which filters there are.
 pub(super) mod chosen {
@@ -76,16 +81,15 @@ pub(super) mod query {
         "SELECT seq FROM runs WHERE created >= ? ORDER BY created, seq LIMIT 1";
     pub(in super::super) const LAST_UNTIL: &str =
         "SELECT seq FROM runs WHERE created <= ? ORDER BY created DESC, seq DESC LIMIT 1";
-    /// All machines that there are results of, one seek for each; and of each one's newest: how many there are, how many
-    /// of them are no success, and when the machine was last heard of.
+    /// All machines that there are results of, one seek for each; and of each one how many results there have been since a
+    /// day, how many of them are no success, and when its newest runs last heard of it.
     pub(in super::super) const RESULTS: &str = "WITH RECURSIVE names (machine) AS ( \
          SELECT (SELECT machine FROM run_machines ORDER BY machine LIMIT 1) UNION ALL \
          SELECT (SELECT machine FROM run_machines WHERE machine > names.machine ORDER BY machine LIMIT 1) \
          FROM names WHERE names.machine IS NOT NULL) \
-         SELECT machine, (SELECT json_array( \
-         COUNT(CASE WHEN outcome NOT IN ('maintenance', 'not_attempted') THEN 1 END), \
-         COUNT(CASE WHEN outcome NOT IN ('succeeded', 'maintenance', 'not_attempted') THEN 1 END), \
-         MAX(CASE WHEN outcome IS NULL OR outcome IN ('succeeded', 'failed', 'timed_out', 'killed') THEN heard END)) \
+         SELECT machine, (SELECT json_array(COALESCE(SUM(results), 0), COALESCE(SUM(failed), 0)) \
+         FROM machine_days WHERE machine_days.machine = names.machine AND day > ?), \
+         (SELECT MAX(CASE WHEN outcome IS NULL OR outcome IN ('succeeded', 'failed', 'timed_out', 'killed') THEN heard END) \
          FROM (SELECT outcome, heard FROM run_machines WHERE run_machines.machine = names.machine \
          ORDER BY run_seq DESC LIMIT ?)) FROM names WHERE machine IS NOT NULL LIMIT ?";
     pub(in super::super) const WORK: &str = "SELECT machine, id FROM runs CROSS JOIN run_machines ON run_seq = seq \
@@ -160,21 +164,23 @@ impl Store {
             .await?)
     }
 
-    /// The machines that have taken part in a run, in order, `limit` of them, and what the `counted` newest results of
-    /// each say.
+    /// The machines that have taken part in a run, in order, `limit` of them, and what the results of each say of the
+    /// `days` up to `now`.
     pub async fn machine_results(
         &self,
-        counted: u32,
+        days: u32,
+        now: UnixMillis,
         limit: u32,
     ) -> Result<Vec<MachineResults>, StoreError> {
         let found = sqlx::query(query::RESULTS)
-            .bind(i64::from(counted))
+            .bind(now.0 / DAY - i64::from(days))
+            .bind(LOOKED_AT)
             .bind(i64::from(limit))
             .fetch_all(&self.readers)
             .await?;
         let results = |row: &SqliteRow| {
-            let (results, failed, seen): (u32, u32, Option<i64>) =
-                from_json("a machine's results", row.try_get(1)?)?;
+            let (results, failed): (u32, u32) = from_json("a machine's results", row.try_get(1)?)?;
+            let seen: Option<i64> = row.try_get(2)?;
             Ok(MachineResults {
                 machine: machine(row)?,
                 results,

@@ -225,10 +225,11 @@ impl RunHistory for Store {
 
     fn machines(
         &self,
-        counted: u32,
+        days: u32,
+        now: UnixMillis,
         limit: u32,
     ) -> BoxFuture<'_, Result<Vec<MachineResults>, StoreError>> {
-        Box::pin(self.machine_results(counted, limit))
+        Box::pin(self.machine_results(days, now, limit))
     }
 
     fn work(&self, limit: u32) -> BoxFuture<'_, Result<Vec<MachineWork>, StoreError>> {

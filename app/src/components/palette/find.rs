@@ -3,9 +3,10 @@
 use super::fuzzy::score;
 use crate::actions::Action;
 use crate::live::Live;
+use crate::query::Asked;
 use crate::routes;
-use saltpeter_protocol::JobName;
 use saltpeter_protocol::api::JobRow;
+use saltpeter_protocol::{JobName, MachineId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -13,13 +14,15 @@ use std::sync::Arc;
 const VERBS: [&str; 5] = ["run", "kill", "edit", "pause", "resume"];
 /// What is listed at most.
 pub(super) const MOST: usize = 30;
+/// Machines that are listed at most.
+const MOST_MACHINES: usize = 8;
 /// Runs that are listed at most.
 const MOST_RUNS: usize = 8;
 
 /// Something to go to, or to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Found {
-    /// `page`, `job`, `run`, `action`.
+    /// `page`, `job`, `machine`, `run`, `action`.
     pub(super) kind: &'static str,
     pub(super) label: String,
     /// More about it.
@@ -52,12 +55,13 @@ const PAGES: [(&str, &str, &str); 8] = [
     ("New job", "/new-job", ""),
 ];
 
-/// Whatever goes with `query`, the best first. `is_admin` tells who asks.
-pub(super) fn find(live: Live, query: &str, is_admin: bool) -> Vec<Found> {
+/// Whatever goes with `query`, the best first. `is_admin` tells who asks; `machines` are those that the server has found
+/// for what was typed last.
+pub(super) fn find(live: Live, machines: &[MachineId], query: &str, is_admin: bool) -> Vec<Found> {
     let has_editor = is_admin && live.server().is_some_and(|server| server.editor);
     let is_global = live.maintenance().global;
     let mut found = live
-        .with_jobs(|jobs| among(jobs, query, has_editor))
+        .with_jobs(|jobs| among(jobs, machines, query, has_editor))
         .unwrap_or_default();
     if is_global && let Some(score) = score(query, "Turn off global maintenance") {
         found.insert(
@@ -76,7 +80,12 @@ pub(super) fn find(live: Live, query: &str, is_admin: bool) -> Vec<Found> {
 /// By how far from the best they are, and by name.
 type Ranked = BTreeMap<(u32, String), Found>;
 
-fn among(jobs: &BTreeMap<JobName, Arc<JobRow>>, query: &str, has_editor: bool) -> Ranked {
+fn among(
+    jobs: &BTreeMap<JobName, Arc<JobRow>>,
+    machines: &[MachineId],
+    query: &str,
+    has_editor: bool,
+) -> Ranked {
     let mut ranked = Ranked::new();
     pages(&mut ranked, query, has_editor);
     if let Some((verb, name)) = verb(query) {
@@ -107,6 +116,12 @@ fn among(jobs: &BTreeMap<JobName, Arc<JobRow>>, query: &str, has_editor: bool) -
                     keep(&mut ranked, (u32::MAX - far).saturating_sub(after), action);
                 }
             }
+        }
+    }
+    for machine in machines {
+        // They may be of an earlier query.
+        if let Some(score) = score(query, machine.as_str()) {
+            keep(&mut ranked, score, to_machine(machine));
         }
     }
     runs(&mut ranked, jobs, query);
@@ -153,6 +168,27 @@ fn to_job(row: &JobRow) -> Found {
         hint: format!("{} · {}", row.group, row.schedule),
         what: What::Go(routes::job_page(&row.name)),
     }
+}
+
+fn to_machine(machine: &MachineId) -> Found {
+    let asked = Asked::default().with("q", machine.as_str());
+    Found {
+        kind: "machine",
+        label: machine.to_string(),
+        hint: String::new(),
+        what: What::Go(asked.address("/machines")),
+    }
+}
+
+/// What to ask the server for the machines that go with `query`, if it is about one.
+pub(super) fn machines_address(query: &str) -> Option<String> {
+    let query = query.trim();
+    if query.is_empty() || verb(query).is_some() {
+        return None;
+    }
+    let asked = Asked::default().with("q", query);
+    let asked = asked.with("limit", &MOST_MACHINES.to_string());
+    Some(asked.address("/api/v1/machines"))
 }
 
 /// `run backup`: what is to be done, and with which job.
@@ -238,7 +274,8 @@ mod tests {
                 (row.name.clone(), Arc::new(row))
             })
             .collect();
-        let found = among(&jobs, query, true).into_values();
+        let machines = ["web1", "db#1"].map(|name| MachineId::new(name).unwrap());
+        let found = among(&jobs, &machines, query, true).into_values();
         found
             .map(|found| format!("{} {}", found.kind, found.label))
             .collect()
@@ -261,6 +298,22 @@ mod tests {
         assert_eq!(labels("run web")[0], "action Run now: web");
         assert_eq!(labels("EDIT bdb")[0], "action Edit: backup_db");
         assert!(!labels("resume web").contains(&"action Resume schedule: web".to_owned()));
+    }
+
+    #[test]
+    fn machines_that_the_server_found_stand_among_the_rest() {
+        assert_eq!(labels("web1")[0], "machine web1");
+        assert_eq!(labels("web")[0], "job web");
+        assert!(labels("web").contains(&"machine web1".to_owned()));
+        assert!(!labels("web").contains(&"machine db#1".to_owned()));
+        assert_eq!(
+            machines_address(" db#1 ").unwrap(),
+            "/api/v1/machines?q=db%231&limit=8"
+        );
+        assert_eq!(machines_address(" "), None);
+        assert_eq!(machines_address("run web"), None);
+        let to = to_machine(&MachineId::new("db#1").unwrap()).what;
+        assert_eq!(to, What::Go("/machines?q=db%231".to_owned()));
     }
 
     #[test]

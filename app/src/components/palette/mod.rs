@@ -1,4 +1,4 @@
-//! The command palette: pages, jobs, runs and what can be done with them, by a few letters of their names.
+//! The command palette: pages, jobs, machines, runs and what can be done with them, by a few letters of their names.
 
 mod find;
 mod fuzzy;
@@ -6,14 +6,35 @@ mod fuzzy;
 use crate::actions::{Action, use_actions};
 use crate::browser;
 use crate::chunk::{self, Part};
+use crate::client;
 use crate::format;
 use crate::live::use_live;
-use find::{Found, What, find};
+use crate::typing::Changes;
+use find::{Found, What, find, machines_address};
 use leptos::html;
 use leptos::prelude::*;
+use leptos::task::spawn_local;
 use leptos::wasm_split::wasm_split;
 use leptos_router::NavigateOptions;
 use leptos_router::hooks::use_navigate;
+use saltpeter_protocol::MachineId;
+use serde::Deserialize;
+use std::time::Duration;
+
+/// How long typing must rest before the server is asked for machines.
+const ASK_AFTER: Duration = Duration::from_millis(120);
+
+/// Of a list of machines, what the palette needs.
+#[derive(Deserialize)]
+struct Machines {
+    machines: Vec<Known>,
+}
+
+/// One of them.
+#[derive(Deserialize)]
+struct Known {
+    machine: MachineId,
+}
 
 /// The palette; `open` is set to show it.
 #[component]
@@ -64,7 +85,30 @@ fn Content(open: RwSignal<bool>, help: Callback<()>) -> impl IntoView {
     let is_admin = browser::is_admin();
     let query = RwSignal::new(String::new());
     let chosen = RwSignal::new(0_usize);
-    let found = Memo::new(move |_| query.with(|query| find(live, query, is_admin)));
+    let machines = RwSignal::new(Vec::new());
+    let found = Memo::new(move |_| {
+        machines.with(|machines| query.with(|query| find(live, machines, query, is_admin)))
+    });
+    // There may be thousands: the server finds the few that go with the query.
+    let changes = Changes::new();
+    Effect::new(move || {
+        let change = changes.next();
+        let Some(address) = query.with(|query| machines_address(query)) else {
+            return;
+        };
+        change.rested(ASK_AFTER, move || {
+            spawn_local(async move {
+                let answer = client::fetch::<Machines>(&address).await;
+                // Without an answer there is all the rest.
+                if let Ok(answer) = answer
+                    && change.is_last()
+                {
+                    let names = answer.machines.into_iter().map(|known| known.machine);
+                    machines.set(names.collect());
+                }
+            });
+        });
+    });
     let choose = Callback::new(move |index: usize| {
         let Some(found) = found.with_untracked(|found| found.get(index).cloned()) else {
             return;
@@ -122,7 +166,7 @@ fn Content(open: RwSignal<bool>, help: Callback<()>) -> impl IntoView {
         <input
             type="text"
             class="palette-input"
-            placeholder="A job, a page, a run, or: run backup"
+            placeholder="A job, a page, a machine, or: run backup"
             node_ref=input
             autocomplete="off"
             autocapitalize="off"

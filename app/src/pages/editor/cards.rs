@@ -34,9 +34,10 @@ pub(super) fn Problems(form: Form) -> impl IntoView {
         })
     };
     view! {
-        <ul class="problems editor-problems" id="editor-problems" role="status" aria-label="Problems">
-            {move || rows()}
-        </ul>
+        // Not the list itself: with another role it would be none.
+        <div id="editor-problems" role="status" aria-label="Problems">
+            <ul class="problems editor-problems">{move || rows()}</ul>
+        </div>
     }
     .into_any()
 }

@@ -4,6 +4,7 @@ use crate::client;
 use crate::client::Method;
 use crate::components::toast::{Toast, Toasts};
 use crate::routes;
+use crate::typing::{Change, Changes};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use leptos_router::NavigateOptions;
@@ -41,9 +42,9 @@ pub(super) struct Form {
     pub(super) preview: RwSignal<Option<Preview>>,
     pub(super) saving: RwSignal<Saving>,
     /// Counts edits, so that an answer to an older one is known as such.
-    edits: StoredValue<u32>,
+    edits: Changes,
     /// Counts reads of the file in the same way: typing goes on meanwhile.
-    reads: StoredValue<u32>,
+    reads: Changes,
     toasts: Toasts,
     go: Callback<String>,
 }
@@ -59,8 +60,8 @@ impl Form {
             check: RwSignal::new(None),
             preview: RwSignal::new(None),
             saving: RwSignal::new(Saving::Idle),
-            edits: StoredValue::new(0),
-            reads: StoredValue::new(0),
+            edits: Changes::new(),
+            reads: Changes::new(),
             toasts: expect_context(),
             go,
         }
@@ -106,38 +107,25 @@ impl Form {
         })
     }
 
-    /// Counts an edit. The answer tells, later on, whether there has been another.
-    fn count(self) -> impl Fn() -> bool + Copy + 'static {
-        counted(self.edits)
-    }
-
     /// Somebody has typed.
     pub(super) fn typed(self, text: String) {
         self.text.set(text);
         self.saving.set(Saving::Idle);
-        let is_current = self.count();
-        set_timeout(
-            move || {
-                if is_current() {
-                    self.ask(is_current);
-                }
-            },
-            CHECK_AFTER,
-        );
+        let edit = self.edits.next();
+        edit.rested(CHECK_AFTER, move || self.ask(edit));
     }
 
     /// Asks at once what is wrong, and what the text would do.
     pub(super) fn look(self) {
-        let is_current = self.count();
-        self.ask(is_current);
+        self.ask(self.edits.next());
     }
 
-    fn ask(self, is_current: impl Fn() -> bool + Copy + 'static) {
+    fn ask(self, edit: Change) {
         spawn_local(async move {
-            let edit = self.edit();
+            let body = self.edit();
             let answer: Result<EditCheck, _> =
-                client::ask(Method::Post, "/api/v1/editor/check", &edit).await;
-            if !is_current() {
+                client::ask(Method::Post, "/api/v1/editor/check", &body).await;
+            if !edit.is_last() {
                 return;
             }
             match answer {
@@ -145,7 +133,7 @@ impl Form {
                     let is_good = check.is_good();
                     self.check.set(Some(check));
                     if is_good {
-                        set_timeout(move || self.ask_preview(is_current), PREVIEW_AFTER);
+                        edit.rested(PREVIEW_AFTER, move || self.ask_preview(edit));
                     }
                 }
                 Err(error) => self.fail(error),
@@ -153,16 +141,13 @@ impl Form {
         });
     }
 
-    fn ask_preview(self, is_current: impl Fn() -> bool + Copy + 'static) {
-        if !is_current() {
-            return;
-        }
+    fn ask_preview(self, edit: Change) {
         spawn_local(async move {
-            let edit = self.edit();
-            let answer = client::ask(Method::Post, "/api/v1/editor/preview", &edit).await;
+            let body = self.edit();
+            let answer = client::ask(Method::Post, "/api/v1/editor/preview", &body).await;
             // What cannot be told is not told; the check says what is wrong.
             if let Ok(preview) = answer
-                && is_current()
+                && edit.is_last()
             {
                 self.preview.set(Some(preview));
             }
@@ -198,7 +183,7 @@ impl Form {
 
     fn send(self, edit: FileEdit, done: &'static str) {
         // A look that is still on its way would be of a file that has changed by then.
-        let _ = self.count();
+        self.edits.next();
         self.saving.set(Saving::Busy);
         spawn_local(async move {
             let answer: Result<EditSaved, _> =
@@ -247,10 +232,10 @@ impl Form {
     }
 
     fn read(self, address: String, keep: bool) {
-        let is_current = counted(self.reads);
+        let this = self.reads.next();
         spawn_local(async move {
             let answer: Result<Page, _> = client::fetch(&address).await;
-            if !is_current() {
+            if !this.is_last() {
                 return;
             }
             match answer {
@@ -267,11 +252,4 @@ impl Form {
             }
         });
     }
-}
-
-/// Counts one more. The answer tells, later on, whether it is still the last.
-fn counted(count: StoredValue<u32>) -> impl Fn() -> bool + Copy + 'static {
-    let mine = count.get_value().wrapping_add(1);
-    count.set_value(mine);
-    move || count.try_get_value() == Some(mine)
 }

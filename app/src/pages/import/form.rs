@@ -3,6 +3,7 @@
 use crate::client;
 use crate::client::Method;
 use crate::components::toast::{Toast, Toasts};
+use crate::typing::Changes;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use leptos_router::NavigateOptions;
@@ -29,7 +30,7 @@ pub(super) struct Form {
     pub(super) refused: RwSignal<Option<ApiError>>,
     pub(super) saving: RwSignal<bool>,
     /// Counts changes, so that an answer to an older one is known as such.
-    changes: StoredValue<u32>,
+    changes: Changes,
     toasts: Toasts,
     go: Callback<()>,
 }
@@ -47,7 +48,7 @@ impl Form {
             answer: RwSignal::new(None),
             refused: RwSignal::new(None),
             saving: RwSignal::new(false),
-            changes: StoredValue::new(0),
+            changes: Changes::new(),
             toasts: expect_context(),
             go,
         };
@@ -81,29 +82,21 @@ impl Form {
     }
 
     fn changed(self, request: Option<ImportRequest>) {
-        let change = self.changes.get_value().wrapping_add(1);
-        self.changes.set_value(change);
+        let change = self.changes.next();
         self.refused.set(None);
-        let is_current = move || self.changes.try_get_value() == Some(change);
         let Some(request) = request else {
             self.answer.set(None);
             return;
         };
-        set_timeout(
-            move || {
-                if !is_current() {
-                    return;
+        change.rested(CONVERT_AFTER, move || {
+            spawn_local(async move {
+                let url = "/api/v1/import/crontab";
+                let answer = client::ask(Method::Post, url, &request).await;
+                if change.is_last() {
+                    self.answer.set(Some(answer));
                 }
-                spawn_local(async move {
-                    let url = "/api/v1/import/crontab";
-                    let answer = client::ask(Method::Post, url, &request).await;
-                    if is_current() {
-                        self.answer.set(Some(answer));
-                    }
-                });
-            },
-            CONVERT_AFTER,
-        );
+            });
+        });
     }
 
     /// The file's name.

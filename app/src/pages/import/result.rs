@@ -96,7 +96,7 @@ pub(super) fn Lines(form: Form) -> impl IntoView {
         <Shown when=any>
             <section class="card">
                 <h2>"Line by line"</h2>
-                <ul class="import-lines" data-testid="import-lines">
+                <ul class="import-lines" tabindex="0" aria-label="Line by line" data-testid="import-lines">
                     {move || rows()}
                 </ul>
                 <p class="weak">{move || more()}</p>

@@ -3,24 +3,19 @@
 mod row;
 
 use super::Loaded;
-use super::runs::filter::{Choice, Text};
 use crate::chunk::Part;
 use crate::client;
+use crate::components::fields::{Choice, Text};
 use crate::components::rows::Rows;
 use crate::components::shown::Shown;
 use crate::format;
-use crate::live::use_live;
 use crate::query::{Asked, asked_of};
+use crate::reading::{self, Answered, Back, Refused, refused};
 use leptos::prelude::*;
 use leptos::wasm_split::wasm_split;
 use leptos_meta::Title;
-use leptos_router::NavigateOptions;
-use leptos_router::hooks::use_navigate;
 use row::{Row, key};
-use saltpeter_protocol::api::{ApiError, MachineList, MachineShow, MachineSort};
-
-/// How often the list is read again while something happens, in milliseconds.
-const READ_EVERY: i64 = 2_000;
+use saltpeter_protocol::api::{MachineList, MachineShow, MachineSort};
 
 /// Where the page is.
 const PATH: &str = "/machines";
@@ -34,14 +29,7 @@ pub(crate) fn page() -> Part {
 #[component]
 fn MachinesPage() -> impl IntoView {
     let asked = asked_of(PATH);
-    // A filter that there is none of is no reason to show no page, so what is wrong with it is part of the answer.
-    let list = Resource::new(
-        || (),
-        move |()| {
-            let machines = client::machines(asked.get_untracked());
-            async move { Ok::<_, ApiError>(machines.await) }
-        },
-    );
+    let list = reading::begin(asked, client::machines);
     let show = move |first| view! { <Content asked first /> }.into_any();
     view! {
         <Title text="Machines · Saltpeter" />
@@ -54,43 +42,17 @@ fn MachinesPage() -> impl IntoView {
 }
 
 #[component]
-fn Content(asked: Memo<Asked>, first: Result<MachineList, ApiError>) -> impl IntoView {
-    let live = use_live();
-    let navigate = use_navigate();
+fn Content(asked: Memo<Asked>, first: Answered<MachineList>) -> impl IntoView {
     let list = RwSignal::new(first);
-    let go = Callback::new(move |asked: Asked| {
-        let options = NavigateOptions {
-            scroll: false,
-            ..NavigateOptions::default()
-        };
-        navigate(&asked.address(PATH), options);
-    });
-    let stale = StoredValue::new(false);
-    Effect::new(move |before: Option<()>| {
-        // Read, not only tracked: what nobody reads is never computed.
-        live.with_jobs(|_| ());
-        live.maintenance();
-        stale.set_value(before.is_some());
-    });
-    let beat = Memo::new(move |_| live.now().0 / READ_EVERY);
-    Effect::new(move |before: Option<Asked>| {
-        beat.get();
-        let now = asked.get();
-        let is_other = before.is_some_and(|before| before != now);
-        if is_other || stale.get_value() {
-            stale.set_value(false);
-            read(asked, list);
-        }
-        now
-    });
+    let go = reading::go_within(PATH, Back::Kept);
+    reading::follow(asked, list, client::machines, None);
     let machines = move || {
         list.with(|list| {
             list.as_ref()
                 .map_or_else(|_| Vec::new(), |l| l.machines.clone())
         })
     };
-    let problem = move || list.with(|list| list.as_ref().err().map(|error| error.message.clone()));
-    let counted = move || list.with(|list| list.as_ref().map_or(0, |list| list.counted));
+    let days = move || list.with(|list| list.as_ref().map_or(0, |list| list.days));
     let counters = move || {
         list.with(|list| {
             let Ok(list) = list else { return String::new() };
@@ -130,11 +92,7 @@ fn Content(asked: Memo<Asked>, first: Result<MachineList, ApiError>) -> impl Int
                 {move || counters()}
             </span>
         </form>
-        <Shown when=move || problem().is_some()>
-            <p class="problem" role="alert" data-testid="machines-problem">
-                {move || problem()}
-            </p>
-        </Shown>
+        <Refused problem=refused(list) testid="machines-problem" />
         <Shown when=move || none()>
             <section class="empty-state" data-testid="no-machines">
                 <h2>"No machines"</h2>
@@ -179,24 +137,12 @@ fn Content(asked: Memo<Asked>, first: Result<MachineList, ApiError>) -> impl Int
             <p class="weak">
                 {move || {
                     format!(
-                        "Failures are counted over a machine's newest {} runs. Wrapper versions are known since the server's start.",
-                        counted(),
+                        "Failures are those of the last {} days. Wrapper versions are known since the server's start.",
+                        days(),
                     )
                 }}
             </p>
         </Shown>
     }
     .into_any()
-}
-
-/// Reads the list again, and puts it in unless something else is asked for by then.
-fn read(asked: Memo<Asked>, list: RwSignal<Result<MachineList, ApiError>>) {
-    leptos::task::spawn_local(async move {
-        let for_this = asked.get_untracked();
-        let new = client::machines(for_this.clone()).await;
-        let is_wanted = asked.try_get_untracked() == Some(for_this);
-        if is_wanted && list.try_with_untracked(|list| *list != new) == Some(true) {
-            list.set(new);
-        }
-    });
 }

@@ -1,6 +1,6 @@
 //! The Runs page: the runs of all jobs, newest first, narrowed by what the address says.
 
-pub(crate) mod filter;
+mod filter;
 mod row;
 
 use super::Loaded;
@@ -9,19 +9,14 @@ use crate::client;
 use crate::components::rows::Rows;
 use crate::components::shown::Shown;
 use crate::format;
-use crate::live::use_live;
 use crate::query::{Asked, asked_of};
+use crate::reading::{self, Answered, Back, Refused, refused};
 use filter::Filter;
 use leptos::prelude::*;
 use leptos::wasm_split::wasm_split;
 use leptos_meta::Title;
-use leptos_router::NavigateOptions;
-use leptos_router::hooks::use_navigate;
 use row::{Row, key};
-use saltpeter_protocol::api::{ApiError, RunList};
-
-/// How often the list is read again while runs begin and end, in milliseconds.
-const READ_EVERY: i64 = 2_000;
+use saltpeter_protocol::api::RunList;
 
 /// Where the page is.
 const PATH: &str = "/runs";
@@ -35,14 +30,7 @@ pub(crate) fn page() -> Part {
 #[component]
 fn RunsPage() -> impl IntoView {
     let asked = asked_of(PATH);
-    // A filter that there is none of is no reason to show no page, so what is wrong with it is part of the answer.
-    let list = Resource::new(
-        || (),
-        move |()| {
-            let runs = client::runs(asked.get_untracked());
-            async move { Ok::<_, ApiError>(runs.await) }
-        },
-    );
+    let list = reading::begin(asked, client::runs);
     let show = move |first| view! { <Content asked first /> }.into_any();
     view! {
         <Title text="Runs · Saltpeter" />
@@ -55,43 +43,18 @@ fn RunsPage() -> impl IntoView {
 }
 
 #[component]
-fn Content(asked: Memo<Asked>, first: Result<RunList, ApiError>) -> impl IntoView {
-    let live = use_live();
-    let navigate = use_navigate();
+fn Content(asked: Memo<Asked>, first: Answered<RunList>) -> impl IntoView {
     let list = RwSignal::new(first);
-    let go = Callback::new(move |asked: Asked| {
-        let options = NavigateOptions {
-            scroll: false,
-            ..NavigateOptions::default()
-        };
-        // Whatever is changed, one begins with the newest.
-        navigate(&asked.with("before", "").address(PATH), options);
-    });
-    // The socket tells that something has happened; what the list makes of it is asked for, and not too often.
-    let stale = StoredValue::new(false);
-    Effect::new(move |before: Option<()>| {
-        // Read, not only tracked: what nobody reads is never computed.
-        live.with_jobs(|_| ());
-        stale.set_value(before.is_some());
-    });
-    let beat = Memo::new(move |_| live.now().0 / READ_EVERY);
-    Effect::new(move |before: Option<Asked>| {
-        beat.get();
-        let now = asked.get();
-        let is_other = before.is_some_and(|before| before != now);
-        if is_other || stale.get_value() {
-            stale.set_value(false);
-            read(asked, list);
-        }
-        now
-    });
+    let to = reading::go_within(PATH, Back::Kept);
+    // Whatever is changed, one begins with the newest.
+    let go = Callback::new(move |asked: Asked| to.run(asked.with("before", "")));
+    reading::follow(asked, list, client::runs, None);
     let runs = move || {
         list.with(|list| {
             list.as_ref()
                 .map_or_else(|_| Vec::new(), |l| l.runs.clone())
         })
     };
-    let problem = move || list.with(|list| list.as_ref().err().map(|error| error.message.clone()));
     let older = move || {
         let older = list.with(|list| list.as_ref().ok().and_then(|list| list.older));
         older.map(|older| asked.get().with("before", &older.to_string()).address(PATH))
@@ -100,11 +63,7 @@ fn Content(asked: Memo<Asked>, first: Result<RunList, ApiError>) -> impl IntoVie
     let none = move || list.with(|list| list.as_ref().is_ok_and(|list| list.runs.is_empty()));
     view! {
         <Filter asked go />
-        <Shown when=move || problem().is_some()>
-            <p class="problem" role="alert" data-testid="runs-problem">
-                {move || problem()}
-            </p>
-        </Shown>
+        <Refused problem=refused(list) testid="runs-problem" />
         <Shown when=move || none()>
             <section class="empty-state" data-testid="no-runs">
                 <h2>"No runs"</h2>
@@ -168,16 +127,4 @@ fn Content(asked: Memo<Asked>, first: Result<RunList, ApiError>) -> impl IntoVie
         </p>
     }
     .into_any()
-}
-
-/// Reads the list again, and puts it in unless something else is asked for by then.
-fn read(asked: Memo<Asked>, list: RwSignal<Result<RunList, ApiError>>) {
-    leptos::task::spawn_local(async move {
-        let for_this = asked.get_untracked();
-        let new = client::runs(for_this.clone()).await;
-        let is_wanted = asked.try_get_untracked() == Some(for_this);
-        if is_wanted && list.try_with_untracked(|list| *list != new) == Some(true) {
-            list.set(new);
-        }
-    });
 }

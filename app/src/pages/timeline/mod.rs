@@ -4,28 +4,25 @@ mod axis;
 mod lane;
 
 use super::Loaded;
-use super::runs::filter::{Choice, Text};
 use crate::chunk::Part;
 use crate::client;
+use crate::components::fields::{Choice, Text};
 use crate::components::keys::is_typing;
 use crate::components::rows::Rows;
 use crate::components::shown::Shown;
 use crate::format;
 use crate::live::use_live;
 use crate::query::{Asked, asked_of};
+use crate::reading::{self, Answered, Back, Refused, refused};
 use axis::{Axis, View};
 use lane::{LaneRow, key};
 use leptos::prelude::*;
 use leptos::wasm_split::wasm_split;
 use leptos::{ev, html};
 use leptos_meta::Title;
-use leptos_router::NavigateOptions;
-use leptos_router::hooks::use_navigate;
-use saltpeter_protocol::UnixMillis;
-use saltpeter_protocol::api::{ApiError, LaneBy, Timeline};
+use saltpeter_protocol::api::{LaneBy, Timeline};
 
-/// How often it is read again while something happens, and while nothing does, in milliseconds.
-const READ_EVERY: i64 = 2_000;
+/// How often it is read again though nothing happens, in milliseconds.
 const READ_AT_LEAST_EVERY: i64 = 30_000;
 
 /// Where the page is.
@@ -48,14 +45,7 @@ pub(crate) fn page() -> Part {
 #[component]
 fn TimelinePage() -> impl IntoView {
     let asked = asked_of(PATH);
-    // A filter that there is none of is no reason to show no page, so what is wrong with it is part of the answer.
-    let timeline = Resource::new(
-        || (),
-        move |()| {
-            let timeline = client::timeline(asked.get_untracked());
-            async move { Ok::<_, ApiError>(timeline.await) }
-        },
-    );
+    let timeline = reading::begin(asked, client::timeline);
     let show = move |first| view! { <Content asked first /> }.into_any();
     view! {
         <Title text="Timeline · Saltpeter" />
@@ -68,24 +58,12 @@ fn TimelinePage() -> impl IntoView {
 }
 
 #[component]
-fn Content(asked: Memo<Asked>, first: Result<Timeline, ApiError>) -> impl IntoView {
+fn Content(asked: Memo<Asked>, first: Answered<Timeline>) -> impl IntoView {
     let live = use_live();
-    let navigate = use_navigate();
     let data = RwSignal::new(first);
-    let to = move |asked: &Asked, replace: bool| {
-        let options = NavigateOptions {
-            replace,
-            scroll: false,
-            ..NavigateOptions::default()
-        };
-        navigate(&asked.address(PATH), options);
-    };
-    let go = {
-        let to = to.clone();
-        Callback::new(move |asked: Asked| to(&asked, false))
-    };
-    let move_to = Callback::new(move |asked: Asked| to(&asked, true));
-    follow(asked, data);
+    let go = reading::go_within(PATH, Back::Kept);
+    let move_to = reading::go_within(PATH, Back::Replaced);
+    reading::follow(asked, data, client::timeline, Some(READ_AT_LEAST_EVERY));
 
     // What is shown is the span of the address, at once; what is drawn catches up with it.
     let view = Memo::new(move |_| asked.with(|asked| View::of(asked, live.now())));
@@ -148,7 +126,6 @@ fn Content(asked: Memo<Asked>, first: Result<Timeline, ApiError>) -> impl IntoVi
     let step = move |change: fn(View) -> View| {
         move || change(view.get()).put_into(asked.get()).address(PATH)
     };
-    let problem = move || data.with(|data| data.as_ref().err().map(|error| error.message.clone()));
     let lanes = move || {
         data.with(|data| {
             data.as_ref()
@@ -223,11 +200,7 @@ fn Content(asked: Memo<Asked>, first: Result<Timeline, ApiError>) -> impl IntoVi
                 "Show"
             </button>
         </form>
-        <Shown when=move || problem().is_some()>
-            <p class="problem" role="alert" data-testid="timeline-problem">
-                {move || problem()}
-            </p>
-        </Shown>
+        <Refused problem=refused(data) testid="timeline-problem" />
         <section class="card timeline" style=move || layer() on:wheel=wheel data-testid="timeline">
             <div class="lane head">
                 <span></span>
@@ -267,49 +240,4 @@ fn Content(asked: Memo<Asked>, first: Result<Timeline, ApiError>) -> impl IntoVi
         </p>
     }
     .into_any()
-}
-
-/// Keeps the data up with the address and with what happens.
-fn follow(asked: Memo<Asked>, data: RwSignal<Result<Timeline, ApiError>>) {
-    let live = use_live();
-    let stale = StoredValue::new(false);
-    let busy = StoredValue::new(false);
-    let read_at = StoredValue::new(None::<UnixMillis>);
-    Effect::new(move |before: Option<()>| {
-        // Read, not only tracked: what nobody reads is never computed.
-        live.with_jobs(|_| ());
-        stale.set_value(before.is_some());
-    });
-    let beat = Memo::new(move |_| live.now().0 / READ_EVERY);
-    Effect::new(move |before: Option<Asked>| {
-        beat.get();
-        let now = asked.get();
-        let at = untrack(|| live.now());
-        let is_old = read_at
-            .get_value()
-            .is_some_and(|read| at.0 - read.0 > READ_AT_LEAST_EVERY);
-        if read_at.get_value().is_none() {
-            read_at.set_value(Some(at));
-        }
-        let is_other = before.is_some_and(|before| before != now);
-        if (is_other || is_old || stale.get_value()) && !busy.get_value() {
-            stale.set_value(false);
-            read_at.set_value(Some(at));
-            busy.set_value(true);
-            leptos::task::spawn_local(async move {
-                // As often as it takes: it may have been moved on meanwhile.
-                while let Some(for_this) = asked.try_get_untracked() {
-                    let new = client::timeline(for_this.clone()).await;
-                    if data.try_with_untracked(|data| *data != new) == Some(true) {
-                        data.set(new);
-                    }
-                    if asked.try_get_untracked() == Some(for_this) {
-                        break;
-                    }
-                }
-                busy.try_update_value(|busy| *busy = false);
-            });
-        }
-        now
-    });
 }

@@ -153,14 +153,16 @@ async fn machines_are_known_by_their_newest_results() {
         failed,
         seen: minute.map(|minute| UnixMillis(NOW.0 + minute * MINUTE)),
     };
-    // The newest three are counted; what maintenance kept back does not count.
-    let found = bed.store.machine_results(3, 10).await.unwrap();
+    // What maintenance kept back does not count.
+    let found = bed.store.machine_results(7, NOW, 10).await.unwrap();
     assert_eq!(found[0].machine, machine("db1"));
-    assert_eq!((found[0].results, found[0].failed), (1, 0));
-    assert_eq!((found[1].results, found[1].failed), (2, 2));
-    let found = bed.store.machine_results(10, 1).await.unwrap();
-    assert_eq!(found.len(), 1);
     assert_eq!((found[0].results, found[0].failed), (2, 1));
+    assert_eq!((found[1].results, found[1].failed), (3, 3));
+    // What is a week old does not count any more, and is known of all the same.
+    let later = UnixMillis(NOW.0 + 7 * 24 * 60 * MINUTE);
+    let found = bed.store.machine_results(7, later, 1).await.unwrap();
+    assert_eq!(found.len(), 1);
+    assert_eq!((found[0].results, found[0].failed), (0, 0));
     assert!(found[0].seen >= results("db1", 2, 1, Some(1)).seen);
 
     let work = bed.store.work_now(10).await.unwrap();
@@ -300,9 +302,14 @@ async fn every_list_is_answered_by_the_index_that_finds_least() {
         );
     }
     let plan = plan(&bed, query::RESULTS).await;
-    let of_results = plan.iter().filter(|step| step.contains("run_machines"));
-    for step in of_results {
-        assert!(step.contains("INDEX run_machines_machine"), "{plan:?}");
+    for step in &plan {
+        let by = [
+            ("run_machines", "INDEX run_machines_machine"),
+            ("machine_days", "PRIMARY KEY (machine=? AND day>?)"),
+        ];
+        for (table, index) in by {
+            assert!(!step.contains(table) || step.contains(index), "{plan:?}");
+        }
     }
     assert!(!plan.iter().any(|step| step.contains("B-TREE")), "{plan:?}");
 }

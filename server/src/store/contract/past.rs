@@ -8,23 +8,36 @@ use saltpeter_protocol::{LaunchErrorKind, MachineOutcome, MachineState, RunId};
 
 const DAY: i64 = 86_400_000;
 
-/// The statements of the migration that count what is there already.
+/// The statements of the migrations that count what is there already.
 fn fill() -> Vec<&'static str> {
-    let migration = include_str!("../../../migrations/runs/0007_history.sql");
-    let fill = migration.split("INSERT INTO job_days").nth(1).unwrap();
-    let end = fill.find("CREATE TRIGGER").unwrap();
-    let start = migration.find("INSERT INTO job_days").unwrap();
-    let length = "INSERT INTO job_days".len() + end;
-    migration[start..start + length]
-        .split(";\n")
-        .map(str::trim)
-        .filter(|statement| !statement.is_empty())
-        .collect()
+    let migrations = [
+        (
+            include_str!("../../../migrations/runs/0007_history.sql"),
+            "INSERT INTO job_days",
+        ),
+        (
+            include_str!("../../../migrations/runs/0009_machine_days.sql"),
+            "INSERT INTO machine_days",
+        ),
+    ];
+    let mut statements = Vec::new();
+    for (migration, begin) in migrations {
+        let fill = &migration[migration.find(begin).unwrap()..];
+        let fill = &fill[..fill.find("CREATE TRIGGER").unwrap()];
+        let filled = fill.split(";\n").map(str::trim);
+        statements.extend(filled.filter(|statement| !statement.is_empty()));
+    }
+    statements
 }
 
 /// The counts of machines as text, a line each.
 async fn machines(connection: &mut sqlx::SqliteConnection) -> Vec<String> {
     lines(connection, "SELECT job || ' ' || machine || ' ' || results || ' ' || failed || ' ' || timed || ' ' || took || ' ' || mean FROM job_machines ORDER BY job, machine").await
+}
+
+/// Those of machines by day. They outlast their runs, so that only what is added and corrected is compared.
+async fn machine_days(connection: &mut sqlx::SqliteConnection) -> Vec<String> {
+    lines(connection, "SELECT machine || ' ' || day || ' ' || results || ' ' || failed FROM machine_days WHERE results > 0 ORDER BY machine, day").await
 }
 
 /// Those of days.
@@ -48,14 +61,15 @@ async fn beside(bed: &Bed) -> sqlx::SqliteConnection {
 }
 
 /// Counts all rows from the beginning, and returns what was counted before and what is counted now.
-async fn counted_anew(bed: &Bed) -> [Vec<String>; 4] {
+async fn counted_anew(bed: &Bed) -> [Vec<String>; 6] {
     let mut connection = beside(bed).await;
     let mut transaction = connection.begin().await.unwrap();
     let before = (
         days(&mut transaction).await,
         machines(&mut transaction).await,
+        machine_days(&mut transaction).await,
     );
-    for table in ["job_days", "job_machines", "job_successes"] {
+    for table in ["job_days", "job_machines", "job_successes", "machine_days"] {
         let statement = AssertSqlSafe(format!("DELETE FROM {table}"));
         sqlx::query(statement)
             .execute(&mut *transaction)
@@ -71,9 +85,10 @@ async fn counted_anew(bed: &Bed) -> [Vec<String>; 4] {
     let now = (
         days(&mut transaction).await,
         machines(&mut transaction).await,
+        machine_days(&mut transaction).await,
     );
     transaction.rollback().await.unwrap();
-    [before.0, now.0, before.1, now.1]
+    [before.0, now.0, before.1, now.1, before.2, now.2]
 }
 
 fn write(id: &RunId, state: RunState, machines: Vec<(MachineId, MachineState)>) -> RunWrite {
@@ -211,12 +226,12 @@ async fn what_is_counted_is_what_the_rows_say_whatever_becomes_of_them() {
             bed.store.save(change).await.unwrap();
         }
         if round % 20 == 0 {
-            let [_, _, before, now] = counted_anew(&bed).await;
+            let [_, _, before, now, ..] = counted_anew(&bed).await;
             assert_eq!(before, now, "round {round}");
         }
     }
     // Days outlast runs; machines do not.
-    let [days, days_of_rows, before, now] = counted_anew(&bed).await;
+    let [days, days_of_rows, before, now, ..] = counted_anew(&bed).await;
     assert_eq!(before, now);
     assert!(!before.is_empty() && days.len() > days_of_rows.len());
 }
@@ -239,6 +254,31 @@ async fn days_are_what_the_rows_say_until_runs_are_deleted() {
     let [before, now, ..] = counted_anew(&bed).await;
     assert_eq!(before, now);
     assert_eq!(now.len(), 9);
+}
+
+#[tokio::test]
+async fn results_of_machines_are_counted_by_day_and_corrected() {
+    let bed = Bed::new().await;
+    let outcomes = machine_outcomes().into_iter().cycle().take(60);
+    for (round, outcome) in outcomes.enumerate() {
+        let new = new_run("tick", by_hand());
+        let run = bed.store.create_run(new).await.unwrap();
+        let at = UnixMillis(NOW.0 - DAY * (round as i64 % 7));
+        // It counts as lost, and reports after all: the other way round as well.
+        for outcome in [MachineOutcome::Lost, outcome] {
+            let ended = MachineState::Ended {
+                since: None,
+                at,
+                outcome,
+            };
+            let machines = vec![(machine("web1"), ended)];
+            let change = write(run.id(), over(RunOutcome::Failed, at.0), machines);
+            bed.store.save(change).await.unwrap();
+        }
+    }
+    let [.., before, now] = counted_anew(&bed).await;
+    assert_eq!(before, now);
+    assert_eq!(now.len(), 7);
 }
 
 #[tokio::test]

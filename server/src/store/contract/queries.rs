@@ -49,6 +49,8 @@ async fn every_question_is_answered_by_an_index() {
          WHERE found.run_seq = ? AND found.machine = ?"
             .to_owned(),
         "DELETE FROM job_days WHERE job = ? AND day < ?".to_owned(),
+        "DELETE FROM machine_days WHERE day < ?".to_owned(),
+        "UPDATE machine_days SET results = ? WHERE machine = ? AND day = ?".to_owned(),
         "DELETE FROM job_machines WHERE job = ? AND machine = ?".to_owned(),
         "DELETE FROM job_machines WHERE job = ?".to_owned(),
         "SELECT 1 FROM runs WHERE job = ?".to_owned(),
