@@ -108,36 +108,38 @@ fn Switch(machine: MachineId, on: bool) -> impl IntoView {
     let busy = RwSignal::new(false);
     let label = format!("Maintenance of {machine}");
     view! {
-        <span class="switch">
-            <input
-                type="checkbox"
-                role="switch"
-                aria-label=label
-                data-testid="machine-maintenance"
-                checked=on
-                disabled=move || busy.get()
-                prop:checked=move || shown.get()
-                on:change=move |event| {
-                    let wanted = event_target_checked(&event);
-                    let machine = machine.clone();
-                    shown.set(wanted);
-                    busy.set(true);
-                    leptos::task::spawn_local(async move {
-                        let result = switch(&machine, wanted).await;
-                        let _ = busy.try_set(false);
-                        if let Err(error) = result {
-                            let _ = shown.try_set(!wanted);
-                            if let Some(toasts) = toasts {
-                                let what = if wanted { "on" } else { "off" };
-                                toasts.show(Toast::bad(
-                                    format!("Maintenance of {machine} was not turned {what}"),
-                                    error,
-                                ));
+        <span class="deed-of-all">
+            <span class="switch">
+                <input
+                    type="checkbox"
+                    role="switch"
+                    aria-label=label
+                    data-testid="machine-maintenance"
+                    checked=on
+                    disabled=move || busy.get()
+                    prop:checked=move || shown.get()
+                    on:change=move |event| {
+                        let wanted = event_target_checked(&event);
+                        let machine = machine.clone();
+                        shown.set(wanted);
+                        busy.set(true);
+                        leptos::task::spawn_local(async move {
+                            let result = switch(&machine, wanted).await;
+                            let _ = busy.try_set(false);
+                            if let Err(error) = result {
+                                let _ = shown.try_set(!wanted);
+                                if let Some(toasts) = toasts {
+                                    let what = if wanted { "on" } else { "off" };
+                                    toasts.show(Toast::bad(
+                                        format!("Maintenance of {machine} was not turned {what}"),
+                                        error,
+                                    ));
+                                }
                             }
-                        }
-                    });
-                }
-            />
+                        });
+                    }
+                />
+            </span>
         </span>
     }
     .into_any()
