@@ -33,12 +33,19 @@ async fn output_is_searched_merged_grouped_and_packed() {
     );
     let query = "search?q=%5E(line%7CAND)%20.n%3F&regex=true&skip=1&limit=1";
     let step: SearchStep = read(&world, &format!("{machine}/{query}")).await;
-    let second = SearchHit {
-        line: 1,
-        from: 0,
-        to: 6,
-    };
-    assert_eq!(step.hits, [second]);
+    // The second of the lines, whether or not the one of the other pipe has come between.
+    assert!(
+        matches!(
+            step.hits[..],
+            [SearchHit {
+                line: 1 | 2,
+                from: 0,
+                to: 6
+            }]
+        ),
+        "{:?}",
+        step.hits
+    );
 
     let page: LinesPage = read(&world, &format!("{all}/lines?machines=web1+db1")).await;
     assert_eq!(page.machines.len(), 2);

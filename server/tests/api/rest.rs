@@ -245,7 +245,7 @@ async fn nothing_shows_a_secret() {
     let config = world.get("/config").await.json();
     assert_eq!(
         config["maintenance"],
-        json!({"global": false, "machines": []})
+        json!({"global": false, "groups": [], "machines": []})
     );
     let detail = world.get("/api/v1/jobs/hello~").await.json();
     assert_eq!(detail["upcoming"].as_array().unwrap().len(), 20);
