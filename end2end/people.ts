@@ -4,11 +4,12 @@ import { hydrated, type Saltpeter } from './fixtures.ts';
 
 export const PASSWORD = 'correct horse battery staple';
 
-/** The link that the server printed when it started. */
+/** The link that the server printed when it started: the last one, since the log may go on from that of a server before. */
 export async function firstLink(saltpeter: Saltpeter): Promise<string> {
-  const link = /http:\/\/\S+\/welcome\?code=[0-9a-f]{64}/.exec(await readFile(saltpeter.logFile, 'utf8'));
-  if (!link) throw new Error('the server printed no link');
-  return link[0];
+  const links = (await readFile(saltpeter.logFile, 'utf8')).match(/http:\/\/\S+\/welcome\?code=[0-9a-f]{64}/g);
+  const link = links?.at(-1);
+  if (link === undefined) throw new Error('the server printed no link');
+  return link;
 }
 
 /** Makes the first admin, who is then logged in. */

@@ -50,7 +50,7 @@ test('one logs in at the provider, which is another site, and is back where one 
     await expect(mia.getByTestId('job-row-entry').getByTestId('run-now')).toBeVisible();
     await expect(mia.getByTestId('job-row-site').getByTestId('run-now')).toBeHidden();
     await mia.goto('/maintenance');
-    await expect(mia.getByTestId('maintenance-save')).toBeHidden();
+    await expect(mia.getByTestId('maintenance-global')).toBeHidden();
 
     await mia.goto('/account');
     await expect(mia.locator('main')).toContainText('operator of db');
