@@ -47,7 +47,7 @@ test('jobs and pages are a few letters away, by the keyboard alone', async ({ pa
 test('a machine is found by its name and leads to what is known of it', async ({ page }) => {
   await open(page, '/config');
   await page.keyboard.press('Control+k');
-  await expect(page.getByTestId('palette')).toBeVisible();
+  await expect(page.getByTestId('palette-input')).toBeFocused();
   await page.keyboard.type('gam');
   const machine = rows(page).filter({ hasText: /^machine/ });
   await expect(machine).toHaveCount(1);
