@@ -7,7 +7,7 @@
 
 use crate::components::listing;
 use crate::pages;
-use crate::pages::{config, editor, import, job, machines, maintenance, runs, timeline};
+use crate::pages::{config, editor, import, job, machines, maintenance, run, runs, timeline};
 use leptos::prelude::*;
 use leptos::task::spawn_local_scoped_with_cancellation;
 use leptos::wasm_split::SplitLoaderError;
@@ -34,7 +34,9 @@ pub enum Chunk {
     Machines,
     /// `/maintenance`.
     Maintenance,
-    /// `/runs`, but not a run.
+    /// `/runs/RUN`.
+    Run,
+    /// `/runs`.
     Runs,
     /// `/timeline`.
     Timeline,
@@ -52,6 +54,9 @@ impl Chunk {
             let is_one = !job.is_empty() && !job.contains('/');
             return is_one.then_some(chunk);
         }
+        if let Some(run) = path.strip_prefix("/runs/") {
+            return (!run.is_empty() && !run.contains('/')).then_some(Self::Run);
+        }
         Some(match path {
             "/config" => Self::Config,
             "/new-job" => Self::Editor,
@@ -64,14 +69,12 @@ impl Chunk {
         })
     }
 
-    /// The chunk that the page at `path` with this query, which may begin with a `?`, cannot do without.
-    pub fn of_address(path: &str, query: &str) -> Option<Self> {
+    /// The chunks that the page at `path` with this query, which may begin with a `?`, cannot do without.
+    pub fn of_address(path: &str, query: &str) -> impl Iterator<Item = Self> {
+        let page = Self::of(path);
         let mut keys = query.trim_start_matches('?').split('&');
-        let merged = path.starts_with("/runs/") && keys.any(|key| key.starts_with("merged="));
-        if merged {
-            return Some(Self::Lines);
-        }
-        Self::of(path)
+        let is_merged = page == Some(Self::Run) && keys.any(|key| key.starts_with("merged="));
+        page.into_iter().chain(is_merged.then_some(Self::Lines))
     }
 
     /// Its name, as in `#[wasm_split]` and in what the site says of its chunks.
@@ -84,6 +87,7 @@ impl Chunk {
             Self::Lines => "lines",
             Self::Machines => "machines",
             Self::Maintenance => "maintenance",
+            Self::Run => "run",
             Self::Runs => "runs",
             Self::Timeline => "timeline",
         }
@@ -102,6 +106,7 @@ impl Chunk {
             Self::Lines => listing::load().await,
             Self::Machines => machines::load().await,
             Self::Maintenance => maintenance::load().await,
+            Self::Run => run::load().await,
             Self::Runs => runs::load().await,
             Self::Timeline => timeline::load().await,
         }
@@ -153,20 +158,19 @@ mod tests {
             "/jobs",
             "/jobs//edit",
             "/jobs/a/b/edit",
-            "/runs/tick_1",
+            "/runs/a/b",
         ] {
             assert_eq!(Chunk::of(path), None, "{path}");
         }
-        let of = Chunk::of_address;
-        assert_eq!(of("/config", ""), Some(Chunk::Config));
-        assert_eq!(of("/runs/a_1", "?machine=x&merged=*"), Some(Chunk::Lines));
-        assert_eq!(of("/runs/a_1", "merged=*"), Some(Chunk::Lines));
-        for (path, query) in [
-            ("/runs/a_1", ""),
-            ("/runs/a_1", "?machine=merged="),
-            ("/", "?merged=*"),
-        ] {
-            assert_eq!(of(path, query), None, "{path}{query}");
-        }
+        let of = |path, query| Chunk::of_address(path, query).collect::<Vec<_>>();
+        assert_eq!(of("/config", ""), [Chunk::Config]);
+        assert_eq!(
+            of("/runs/a_1", "?machine=x&merged=*"),
+            [Chunk::Run, Chunk::Lines]
+        );
+        assert_eq!(of("/runs/a_1", "merged=*"), [Chunk::Run, Chunk::Lines]);
+        assert_eq!(of("/runs/a_1", "?machine=merged="), [Chunk::Run]);
+        assert_eq!(of("/runs", "?merged=*"), [Chunk::Runs]);
+        assert_eq!(of("/", "?merged=*"), []);
     }
 }

@@ -50,8 +50,7 @@ use leptos_router::hooks::use_location;
 use leptos_router::path;
 use live::{Live, use_live};
 use pages::jobs::JobsPage;
-use pages::run::RunPage;
-use pages::{config, editor, import, job, machines, maintenance, runs, timeline};
+use pages::{config, editor, import, job, machines, maintenance, run, runs, timeline};
 use std::time::Duration;
 
 /// The HTML document around [`App`], as the server sends it. `visitor` is the role of whoever gets it, or `anybody` where
@@ -119,7 +118,7 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("/new-job") view=|| chunk::page(editor::page()) />
                     <Route path=path!("/import") view=|| chunk::page(import::page()) />
                     <Route path=path!("/runs") view=|| chunk::page(runs::page()) />
-                    <Route path=path!("/runs/:run") view=RunPage />
+                    <Route path=path!("/runs/:run") view=|| chunk::page(run::page()) />
                     <Route path=path!("/timeline") view=|| chunk::page(timeline::page()) />
                     <Route path=path!("/machines") view=|| chunk::page(machines::page()) />
                     <Route path=path!("/maintenance") view=|| chunk::page(maintenance::page()) />

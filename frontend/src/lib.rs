@@ -15,15 +15,19 @@ pub fn hydrate() {
     let location = window().location();
     let path = location.pathname().unwrap_or_default();
     let query = location.search().unwrap_or_default();
-    let Some(chunk) = Chunk::of_address(&path, &query) else {
+    let chunks: Vec<Chunk> = Chunk::of_address(&path, &query).collect();
+    if chunks.is_empty() {
         return take_over();
-    };
+    }
     spawn_local(async move {
-        match chunk.load().await {
-            Ok(()) => take_over(),
-            // It goes on being what the server rendered, as where there is no JavaScript.
-            Err(error) => leptos::logging::error!("{error}: load the page again"),
+        for chunk in chunks {
+            if let Err(error) = chunk.load().await {
+                // It goes on being what the server rendered, as where there is no JavaScript.
+                leptos::logging::error!("{error}: load the page again");
+                return;
+            }
         }
+        take_over();
     });
 }
 

@@ -1,16 +1,23 @@
 //! The Run page: a permanent link to what happened.
 
 use super::Loaded;
+use crate::chunk::Part;
 use crate::components::run_view::{Asked, RunBundle, RunView};
 use leptos::prelude::*;
+use leptos::wasm_split::wasm_split;
 use leptos_meta::Title;
 use leptos_router::hooks::{use_params_map, use_query_map};
 use saltpeter_protocol::api::{ApiError, ErrorCode};
 use saltpeter_protocol::{Attempt, MachineId, RunId};
 
-/// The page.
+/// The page, in a chunk of its own.
+#[wasm_split(run, wasm_split_path = leptos::wasm_split, preload(load), fallible)]
+pub(crate) fn page() -> Part {
+    Ok(RunPage().into_any())
+}
+
 #[component]
-pub(crate) fn RunPage() -> impl IntoView {
+fn RunPage() -> impl IntoView {
     let params = use_params_map();
     let query = use_query_map();
     let name = Memo::new(move |_| params.with(|params| params.get("run")).unwrap_or_default());

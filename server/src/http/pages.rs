@@ -79,10 +79,17 @@ fn visitor() -> (&'static str, String) {
 /// The files of the asked-for page's own code.
 fn chunks() -> Vec<String> {
     let parts = use_context::<Parts>();
-    let chunk = parts.and_then(|parts| {
-        Chunk::of_address(parts.uri.path(), parts.uri.query().unwrap_or_default())
-    });
-    chunk.map_or_else(Vec::new, |chunk| assets::chunk(chunk.name()))
+    let Some(parts) = parts else {
+        return Vec::new();
+    };
+    let chunks = Chunk::of_address(parts.uri.path(), parts.uri.query().unwrap_or_default());
+    let mut files: Vec<String> = chunks
+        .flat_map(|chunk| assets::chunk(chunk.name()))
+        .collect();
+    // What several share is loaded once.
+    files.sort_unstable();
+    files.dedup();
+    files
 }
 
 /// Hides what an operator of some groups may not use: the buttons of other groups' jobs, and what is about every group.
