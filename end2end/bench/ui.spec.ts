@@ -57,7 +57,15 @@ async function firstPaint(page: Page, path: string): Promise<number[]> {
     await page.goto(path);
     await hydrated(page);
     times.push(
-      await page.evaluate(() => performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? Number.NaN),
+      await page.evaluate(
+        () =>
+          new Promise<number>((resolve) => {
+            new PerformanceObserver((list) => {
+              const [first] = list.getEntriesByName('first-contentful-paint');
+              if (first) resolve(first.startTime);
+            }).observe({ type: 'paint', buffered: true });
+          }),
+      ),
     );
   }
   return times;
@@ -159,7 +167,6 @@ async function memory(browser: Browser, page: Page): Promise<{ process: number; 
 }
 
 test('the dashboard with very much to show', async ({ page, browser }) => {
-  page.on('console', (message) => console.log(message.text()));
   page.on('pageerror', (error) => console.log(error));
   await watch(page);
   const heard = events(page);
@@ -187,7 +194,7 @@ test('the dashboard with very much to show', async ({ page, browser }) => {
   heard.count = 0;
   const killed = performance.now();
   await page.request.post(`/api/v1/runs/${run}/kill`, { data: {} });
-  await expect(page.getByTestId('run-state')).toHaveAttribute('data-state', 'killed', { timeout: 60_000 });
+  await expect(page.getByTestId('run-state')).not.toHaveAttribute('data-state', 'running', { timeout: 30_000 });
   const runEventsPerSecond = (heard.count / (performance.now() - killed)) * 1000;
   const { tasks: runTasks } = await seen(page);
   const runMemory = await memory(browser, page);
@@ -206,5 +213,6 @@ test('the dashboard with very much to show', async ({ page, browser }) => {
     runMemory: runMemory.process,
     pageBytes,
   };
+  console.log(figures);
   writeFileSync(result, JSON.stringify(figures));
 });
