@@ -269,10 +269,14 @@ fn docs(ws: &Workspace) -> Result<Counts> {
     check(ws.cargo().args(args).env("RUSTDOCFLAGS", "--deny warnings"))
 }
 
-/// The site, the binaries and the native tests. All in one build, so that the dependencies have one
+/// The site, as it is while developing and as it is released, and the binaries and the native tests. Those are one build, so that
+/// the dependencies have one
 /// set of features and are compiled once.
 fn build(ws: &Workspace) -> Result<Counts> {
     site::site(ws, Mode::Dev)?;
+    // Compiled and cut in another way, and held to what it may weigh; one browser test runs it.
+    site::site(ws, Mode::Release)?;
+    site::check_budget(ws)?;
     check(
         ws.cargo()
             .args(["build", "--workspace", "--bins", "--tests"]),
@@ -305,7 +309,8 @@ fn e2e(ws: &Workspace) -> Result<Counts> {
         .current_dir(ws.end2end())
         .env("PLAYWRIGHT_JSON_OUTPUT_FILE", &report)
         .env("SALTPETER_BIN", ws.server(Mode::Dev))
-        .env("SALTPETER_WRAPPER", ws.wrapper(Mode::Dev)));
+        .env("SALTPETER_WRAPPER", ws.wrapper(Mode::Dev))
+        .env("SALTPETER_RELEASE_SITE", ws.site(Mode::Release)));
     let Ok(text) = fs::read_to_string(&report) else {
         result?;
         bail!("Playwright left no report in {}", report.display());
