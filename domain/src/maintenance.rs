@@ -1,5 +1,6 @@
 //! Maintenance: nothing new starts, everywhere, of some groups of jobs, or on some machines.
 
+use chrono::{DateTime, SecondsFormat};
 use saltpeter_protocol::{MachineId, UnixMillis};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -25,15 +26,38 @@ pub struct Maintenance {
     pub until: Option<UnixMillis>,
 }
 
+/// What keeps a job from starting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hold {
+    /// Nothing starts.
+    Everything,
+    /// Nothing of the job's group does.
+    Group,
+}
+
+impl Hold {
+    /// What job logs and documents say of it. The first is the earlier implementation's.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Everything => "Global maintenance mode active",
+            Self::Group => "Group under maintenance",
+        }
+    }
+}
+
 impl Maintenance {
     /// Whether global maintenance is on at `now`.
     pub fn is_global(&self, now: UnixMillis) -> bool {
         self.global && !self.is_over(now)
     }
 
-    /// Whether jobs of `group` do not start at `now`, because of it or because nothing does.
-    pub fn holds(&self, group: &str, now: UnixMillis) -> bool {
-        !self.is_over(now) && (self.global || self.groups.contains(group))
+    /// What keeps jobs of `group` from starting at `now`, if anything does.
+    pub fn hold(&self, group: &str, now: UnixMillis) -> Option<Hold> {
+        if self.is_global(now) {
+            return Some(Hold::Everything);
+        }
+        let is_held = !self.is_over(now) && self.groups.contains(group);
+        is_held.then_some(Hold::Group)
     }
 
     /// Whether `machine` is taken out of every job's targets at `now`. Global maintenance is another matter:
@@ -74,17 +98,37 @@ impl fmt::Display for Maintenance {
         let machines: Vec<&str> = self.machines.iter().map(MachineId::as_str).collect();
         write!(
             f,
-            "global {state}, groups [{}], machines [{}], reason {}",
+            "global {state}, groups [{}], machines [{}], reason {}, until ",
             groups.join(", "),
             machines.join(", "),
             self.reason.as_deref().unwrap_or("-"),
-        )
+        )?;
+        let until = self
+            .until
+            .and_then(|until| DateTime::from_timestamp(until.seconds(), 0));
+        match until {
+            None => f.write_str("-"),
+            Some(until) => f.write_str(&until.to_rfc3339_opts(SecondsFormat::Secs, true)),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn everything_is_in_its_words_with_the_end() {
+        let maintenance = Maintenance {
+            groups: ["db".to_owned()].into(),
+            until: Some(UnixMillis(1_780_275_600_000)),
+            ..Maintenance::default()
+        };
+        insta::assert_snapshot!(
+            maintenance,
+            @"global off, groups [db], machines [], reason -, until 2026-06-01T01:00:00Z"
+        );
+    }
 
     #[test]
     fn a_window_is_known_after_its_end_and_before() {

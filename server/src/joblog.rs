@@ -211,15 +211,9 @@ impl JobLogWriter {
             }
             LogEvent::NoTargets { run } => self.lines(&entry.job, &format::no_targets(run)).await,
             LogEvent::Maintenance {
-                scope: MaintenanceScope::Global,
+                scope: MaintenanceScope::Job(hold),
             } => {
-                let text = format::held(&entry.job, "Global maintenance mode active", at);
-                self.lines(&entry.job, &text).await
-            }
-            LogEvent::Maintenance {
-                scope: MaintenanceScope::Group,
-            } => {
-                let text = format::held(&entry.job, "Group under maintenance", at);
+                let text = format::held(&entry.job, *hold, at);
                 self.lines(&entry.job, &text).await
             }
             LogEvent::Maintenance {

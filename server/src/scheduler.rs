@@ -14,6 +14,7 @@ use begun::Begun;
 use futures::StreamExt as _;
 use lanes::{Lanes, Work};
 use saltpeter_domain::JobSet;
+use saltpeter_domain::maintenance::Hold;
 use saltpeter_domain::planner::{Due, Planner};
 use saltpeter_domain::run::{LogEntry, LogEvent, MaintenanceScope};
 use saltpeter_protocol::{JobName, MissedReason, UnixMillis};
@@ -123,14 +124,6 @@ impl Scheduler {
             return;
         }
         let paused = Arc::clone(&self.paused.borrow());
-        let held = |due: &Due| {
-            if set.maintenance.is_global(now) {
-                Some(MaintenanceScope::Global)
-            } else {
-                let is_held = set.maintenance.holds(&due.job.group, now);
-                is_held.then_some(MaintenanceScope::Group)
-            }
-        };
         let starter = Arc::new(Starter {
             runs: self.runs.clone(),
             health: self.health.clone(),
@@ -143,8 +136,8 @@ impl Scheduler {
             .filter_map(|due| {
                 let fate = if paused.contains_key(&due.job.name) {
                     Fate::Paused
-                } else if let Some(scope) = held(&due) {
-                    self.note_maintenance(&due, &scope, now);
+                } else if let Some(hold) = set.maintenance.hold(&due.job.group, now) {
+                    self.note_maintenance(&due, hold, now);
                     Fate::Maintenance
                 } else {
                     Fate::Start
@@ -163,15 +156,15 @@ impl Scheduler {
         });
     }
 
-    fn note_maintenance(&self, due: &Due, scope: &MaintenanceScope, now: UnixMillis) {
+    fn note_maintenance(&self, due: &Due, hold: Hold, now: UnixMillis) {
         for _ in &due.fires {
-            tracing::debug!(job = %due.job.name, ?scope, "not started: maintenance");
+            tracing::debug!(job = %due.job.name, "not started: {}", hold.words());
             (self.journal)(LogEntry {
                 job: due.job.name.clone(),
                 group: due.job.group.clone(),
                 at: now,
                 event: LogEvent::Maintenance {
-                    scope: scope.clone(),
+                    scope: MaintenanceScope::Job(hold),
                 },
             });
         }

@@ -290,7 +290,7 @@ pub(crate) fn MaintenanceBanner() -> impl IntoView {
                 <p>
                     <strong>{move || groups()}</strong>
                     {move || live.maintenance().reason.map(|reason| format!(" ({reason})"))}
-                    ": no new job of it starts."
+                    ": jobs that are due there are not started."
                 </p>
                 <a class="button" href="/maintenance">"Maintenance"</a>
             </div>

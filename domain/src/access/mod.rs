@@ -438,7 +438,7 @@ mod tests {
             let others = ["a", "b", "c", "d"].into_iter().filter(|group| !granted.contains(*group));
             for at in [0, 1_000, 3_000, 5_000].map(UnixMillis) {
                 for group in others.clone() {
-                    prop_assert_eq!(before.holds(group, at), after.holds(group, at));
+                    prop_assert_eq!(before.hold(group, at), after.hold(group, at));
                 }
                 prop_assert_eq!(before.covers(&machine, at), after.covers(&machine, at));
             }

@@ -1,5 +1,6 @@
 //! What applying an input leads to.
 
+use crate::maintenance::Hold;
 use saltpeter_protocol::api::Counts;
 use saltpeter_protocol::machine::v2::LeaveReason;
 use saltpeter_protocol::{
@@ -201,10 +202,8 @@ pub enum MaintenanceScope {
         /// The machines.
         machines: Vec<MachineId>,
     },
-    /// The jobs of the entry's group.
-    Group,
-    /// Everything.
-    Global,
+    /// The entry's job.
+    Job(Hold),
 }
 
 /// Why an input does not apply. The run is unchanged.

@@ -1,6 +1,7 @@
 //! The words of the jobs' log files. People's scripts look for them: they do not change.
 
 use chrono::DateTime;
+use saltpeter_domain::maintenance::Hold;
 use saltpeter_protocol::{Attempt, JobName, MachineId, MachineOutcome, RunId, UnixMillis};
 use std::fmt::Write as _;
 
@@ -37,11 +38,11 @@ pub(super) fn no_targets(run: &RunId) -> String {
     format!("!!!!!! No targets matched for {run} !!!!!!\n")
 }
 
-/// `what` says of what the maintenance is.
-pub(super) fn held(job: &JobName, what: &str, at: UnixMillis) -> String {
+pub(super) fn held(job: &JobName, hold: Hold, at: UnixMillis) -> String {
     format!(
-        "###### Maintenance detected on {job} at {} ################\n{what}\n",
-        time(at)
+        "###### Maintenance detected on {job} at {} ################\n{}\n",
+        time(at),
+        hold.words()
     )
 }
 

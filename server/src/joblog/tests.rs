@@ -1,6 +1,7 @@
 use super::*;
 use crate::store::output::Chunk;
 use bytes::Bytes;
+use saltpeter_domain::maintenance::Hold;
 use saltpeter_protocol::LaunchErrorKind;
 use saltpeter_protocol::api::Counts;
 use saltpeter_protocol::machine::Stream;
@@ -228,7 +229,7 @@ async fn a_run_is_told_from_start_to_finish() {
 async fn what_did_not_run_is_told_too_and_the_file_grows() {
     let f = Fixture::new().await;
     let global = LogEvent::Maintenance {
-        scope: MaintenanceScope::Global,
+        scope: MaintenanceScope::Job(Hold::Everything),
     };
     f.log("logs", vec![entry(0, LogEvent::NoTargets { run: run() })])
         .await;

@@ -4,6 +4,7 @@ use super::{Ops, internal, shutting_down, unknown_run, unwritable};
 use crate::people::Caller;
 use crate::runs::{KillError, StartError, StartRun};
 use saltpeter_domain::Job;
+use saltpeter_domain::maintenance::Hold;
 use saltpeter_protocol::api::{ApiError, ErrorCode, JobRow, MachineRow, Pause};
 use saltpeter_protocol::{JobName, MachineId, MachineOutcome, RunCause, RunId};
 use std::collections::BTreeSet;
@@ -66,16 +67,17 @@ impl Ops {
     ) -> Result<RunId, ApiError> {
         let jobs = self.parts.config.current();
         let now = self.parts.clock.now();
-        if jobs.maintenance.holds(&job.group, now) {
+        if let Some(hold) = jobs.maintenance.hold(&job.group, now) {
             let reason = jobs.maintenance.reason.as_deref();
             let reason = reason.map_or(String::new(), |reason| format!(" ({reason})"));
-            let message = if jobs.maintenance.is_global(now) {
-                format!("global maintenance is on{reason}: nothing new starts until it is off")
-            } else {
-                let group = &job.group;
-                format!(
-                    "the group {group} is under maintenance{reason}: none of its jobs starts until that is over"
-                )
+            let message = match hold {
+                Hold::Everything => {
+                    format!("global maintenance is on{reason}: nothing new starts until it is off")
+                }
+                Hold::Group => format!(
+                    "the group {} is under maintenance{reason}: none of its jobs starts until that is over",
+                    job.group
+                ),
             };
             return Err(ApiError::new(ErrorCode::Maintenance, message));
         }

@@ -108,14 +108,11 @@ impl Document {
             LogEvent::Overlap { active } => one(run(active), "overlap"),
             LogEvent::NoTargets { run: id } => one(run(id), "no_machines"),
             LogEvent::Maintenance {
-                scope: scope @ (MaintenanceScope::Global | MaintenanceScope::Group),
+                scope: MaintenanceScope::Job(hold),
             } => {
                 // There is no run; this is the name that it would have had.
                 let instance = RunId::compose(&entry.job, entry.at, 1);
-                one(run(&instance), "maintenance").saying(match scope {
-                    MaintenanceScope::Group => "Group under maintenance",
-                    _ => "Global maintenance mode active",
-                })
+                one(run(&instance), "maintenance").saying(hold.words())
             }
             LogEvent::Maintenance {
                 scope: MaintenanceScope::Machines { run: id, machines },
@@ -198,6 +195,7 @@ fn date_time(at: UnixMillis) -> DateTime<chrono::Utc> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use saltpeter_domain::maintenance::Hold;
     use saltpeter_protocol::api::Counts;
     use saltpeter_protocol::{JobName, MachineOutcome};
 
@@ -292,7 +290,7 @@ mod tests {
                 },
             },
             LogEvent::Maintenance {
-                scope: MaintenanceScope::Global,
+                scope: MaintenanceScope::Job(Hold::Everything),
             },
         ];
         insta::assert_snapshot!(events.map(lines).concat());
