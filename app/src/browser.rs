@@ -73,6 +73,12 @@ pub(crate) async fn sleep(length: std::time::Duration) {
     let _ = waiting.await;
 }
 
+/// Nothing waits where pages are only drawn.
+#[cfg(not(target_arch = "wasm32"))]
+pub(crate) fn sleep(_: std::time::Duration) -> std::future::Pending<()> {
+    std::future::pending()
+}
+
 /// A number from 0 to 1, to spread out what many tabs do at once.
 #[cfg(target_arch = "wasm32")]
 pub(crate) fn random() -> f64 {

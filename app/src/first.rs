@@ -2,12 +2,12 @@
 //! many jobs as the first screens show; the socket brings the rest.
 
 use crate::client;
+use crate::components::marks::last_failed;
+use crate::live::Jobs;
 use crate::pages::jobs::query::JobQuery;
 use leptos::prelude::{Resource, use_context};
 use saltpeter_protocol::api::{ApiError, JobRow, Overview};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
-use std::sync::Arc;
 
 /// Jobs that a page is first rendered with.
 pub(crate) const FIRST_ROWS: usize = 100;
@@ -46,27 +46,26 @@ pub(crate) fn use_first() -> First {
 }
 
 impl Totals {
-    /// Counts.
-    pub(crate) fn of<'a>(jobs: impl Iterator<Item = &'a Arc<JobRow>>) -> Self {
-        let mut totals = Self::default();
-        for job in jobs {
-            totals.jobs += 1;
-            totals.running += u64::from(!job.active.is_empty());
-            totals.failed += u64::from(crate::components::marks::last_failed(job));
-        }
-        totals
+    /// Counts a job too.
+    pub(crate) fn add(&mut self, job: &JobRow) {
+        self.jobs += 1;
+        self.running += u64::from(!job.active.is_empty());
+        self.failed += u64::from(last_failed(job));
+    }
+
+    /// Counts a job no more that was counted as it is.
+    pub(crate) fn take(&mut self, job: &JobRow) {
+        self.jobs -= 1;
+        self.running -= u64::from(!job.active.is_empty());
+        self.failed -= u64::from(last_failed(job));
     }
 }
 
 impl FirstView {
     /// What `search`, the query of the address, shows of `overview`.
     pub(crate) fn new(mut overview: Overview, search: &str) -> Self {
-        let jobs: Vec<Arc<JobRow>> = overview.jobs.drain(..).map(Arc::new).collect();
-        let totals = Totals::of(jobs.iter());
-        let mut groups = BTreeSet::new();
-        // Not collected: that would bring a sort of its own into the browser.
-        groups.extend(jobs.iter().map(|job| job.group.clone()));
-        let selected = JobQuery::parse(search).select(jobs.iter());
+        let jobs = Jobs::new(std::mem::take(&mut overview.jobs));
+        let selected = JobQuery::parse(search).select(jobs.rows());
         let count = selected.len();
         overview.jobs = selected
             .into_iter()
@@ -75,8 +74,8 @@ impl FirstView {
             .collect();
         Self {
             overview,
-            totals,
-            groups: groups.into_iter().collect(),
+            totals: jobs.totals(),
+            groups: jobs.groups().cloned().collect(),
             selected: count,
         }
     }

@@ -7,6 +7,7 @@ use saltpeter_protocol::api::{
 use saltpeter_protocol::{
     Attempt, JobName, MachineId, MachineState, RunCause, RunId, RunState, UnixMillis,
 };
+use std::sync::Arc;
 
 pub(crate) const NOW: UnixMillis = UnixMillis(1_795_435_327_041);
 
@@ -74,6 +75,7 @@ pub(crate) fn run(id: &str, machines: &[&str]) -> RunDetail {
                 earlier: Vec::new(),
                 replaced: None,
             })
+            .map(Arc::new)
             .collect(),
         config: Vec::new(),
         command: "true".to_owned(),

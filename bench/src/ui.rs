@@ -12,12 +12,15 @@ use saltpeter_protocol::machine::HEARTBEAT_EVERY;
 use saltpeter_protocol::machine::v2::{Exit, FromServer, FromWrapper};
 use serde::Deserialize;
 use std::fmt::Write as _;
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::time::Duration;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 const JOBS: usize = 10_000;
 
@@ -29,12 +32,12 @@ const PAST: usize = 5;
 
 const MACHINES: usize = 2_000;
 
-/// Jobs that run all the time, on as many machines each.
+/// Jobs that run all the time, on as many machines each: enough for their ends to last longer than what is measured meanwhile.
 const RUNNING: usize = 200;
-const ON_EACH: usize = 5;
+const ON_EACH: usize = 28;
 
-/// From one machine's end to the next, when the run on all of them is killed: 500 a second.
-const PACE: Duration = Duration::from_millis(2);
+/// From one machine's end to the next, once they are to end: 520 a second.
+const PACE: Duration = Duration::from_micros(1_920);
 
 /// What the browser has seen. Times are in milliseconds.
 #[derive(Deserialize)]
@@ -43,6 +46,7 @@ struct Seen {
     first_paint: Vec<f64>,
     events_per_second: f64,
     longest_with_events: f64,
+    bare_frame_p95: f64,
     frame_p95: f64,
     frame_p95_with_events: f64,
     memory: u64,
@@ -61,17 +65,30 @@ pub(crate) fn run() -> Result<()> {
         write_jobs(&dir.join("config"))?;
         history::past(&dir.join("data/saltpeter.db"), JOBS, PAST)
     })?;
-    let mut targets = Vec::new();
+    let (bell, rung) = Bell::hang()?;
+    let mut wrappers = Vec::new();
     for number in 0..RUNNING {
-        let first = number * ON_EACH;
         let target = Arc::new(Target::start(&server, &job(number))?);
-        targets.extend((first..first + ON_EACH).map(|machine| Part::new(&target, machine)));
+        wrappers.extend(
+            machines_of(number)
+                .enumerate()
+                .map(|(nth, machine)| Wrapper {
+                    part: Part::new(&target, machine),
+                    // The jobs take turns, so that all of them run until the last round.
+                    turn: nth * RUNNING + number,
+                    ends: Ends::Rung(rung.clone()),
+                }),
+        );
     }
     let wide = Arc::new(Target::start(&server, "wide")?);
-    targets.extend((0..MACHINES).map(|machine| Part::new(&wide, machine)));
-    let count = targets.len();
+    wrappers.extend((0..MACHINES).map(|machine| Wrapper {
+        part: Part::new(&wide, machine),
+        turn: machine,
+        ends: Ends::Killed,
+    }));
+    let count = wrappers.len();
     let (tell, connected) = std::sync::mpsc::channel();
-    let wrappers = std::thread::spawn(move || on_one_thread(play(targets, tell)));
+    let wrappers = std::thread::spawn(move || on_one_thread(play(wrappers, tell)));
     for _ in 0..count {
         if connected.recv().is_err() {
             wrappers
@@ -80,7 +97,7 @@ pub(crate) fn run() -> Result<()> {
             bail!("the wrappers have ended");
         }
     }
-    let seen = look(&server, wide.run.as_str())?;
+    let seen = look(&server, wide.run.as_str(), &bell)?;
     print(&seen, &server);
     Ok(())
 }
@@ -89,12 +106,16 @@ fn job(number: usize) -> String {
     format!("{}_{number}", history::JOB)
 }
 
+/// The machines of one of the jobs that run.
+fn machines_of(number: usize) -> impl Iterator<Item = usize> {
+    (number * ON_EACH..(number + 1) * ON_EACH).map(|machine| machine % MACHINES)
+}
+
 fn write_jobs(config: &Path) -> Result<()> {
     let mut text = "wide: {schedule: '@yearly', targets: '*', command: 'true'}\n".to_owned();
     for number in 0..JOBS {
-        let first = number * ON_EACH;
         let targets: Vec<String> = if number < RUNNING {
-            (first..first + ON_EACH).map(|n| format!("m{n}")).collect()
+            machines_of(number).map(|n| format!("m{n}")).collect()
         } else {
             vec![format!("m{}", number % MACHINES)]
         };
@@ -113,11 +134,57 @@ fn write_jobs(config: &Path) -> Result<()> {
     Ok(())
 }
 
+/// What the browser's part rings, by connecting to its port, when machines are to end.
+struct Bell {
+    port: u16,
+}
+
+impl Bell {
+    fn hang() -> Result<(Self, watch::Receiver<bool>)> {
+        let listener = TcpListener::bind(("127.0.0.1", 0))?;
+        let port = listener.local_addr()?.port();
+        let (ring, rung) = watch::channel(false);
+        std::thread::spawn(move || {
+            if listener.accept().is_ok() {
+                ring.send_replace(true);
+            }
+            // Kept: wrappers wait at it until the process ends.
+            std::thread::park();
+        });
+        Ok((Self { port }, rung))
+    }
+}
+
+struct Wrapper {
+    part: Part,
+    /// How many machines end before this one.
+    turn: usize,
+    ends: Ends,
+}
+
+/// What a wrapper's command waits for before it ends in its turn.
+enum Ends {
+    Killed,
+    Rung(watch::Receiver<bool>),
+}
+
+impl Ends {
+    async fn rung(&mut self) -> Result<()> {
+        match self {
+            Self::Killed => std::future::pending().await,
+            Self::Rung(rung) => {
+                rung.wait_for(|rung| *rung).await?;
+                Ok(())
+            }
+        }
+    }
+}
+
 /// Plays all wrappers until the process ends.
-async fn play(parts: Vec<Part>, connected: Sender<()>) -> Result<()> {
+async fn play(all: Vec<Wrapper>, connected: Sender<()>) -> Result<()> {
     let mut wrappers = JoinSet::new();
-    for part in parts {
-        wrappers.spawn(wrapper(part, connected.clone()));
+    for wrapper in all {
+        wrappers.spawn(wrapper.play(connected.clone()));
     }
     while let Some(ended) = wrappers.join_next().await {
         ended??;
@@ -125,34 +192,52 @@ async fn play(parts: Vec<Part>, connected: Sender<()>) -> Result<()> {
     Ok(())
 }
 
-/// Beats until it is killed, and ends when it is its turn.
-async fn wrapper(part: Part, connected: Sender<()>) -> Result<()> {
-    let (mut to, mut from) = part.connect_v2().await?;
-    connected.send(()).context("nobody listens any more")?;
-    let spread = HEARTBEAT_EVERY * part.number as u32 / MACHINES as u32;
-    let first = tokio::time::Instant::now() + spread;
-    let mut beat = tokio::time::interval_at(first, HEARTBEAT_EVERY);
-    loop {
-        tokio::select! {
-            _ = beat.tick() => to.say(&FromWrapper::Heartbeat).await?,
-            heard = from.hear(|said: FromServer| said == FromServer::Kill) => {
-                heard?;
-                break;
+impl Wrapper {
+    /// Beats until it is told to end, and does so when it is its turn.
+    async fn play(mut self, connected: Sender<()>) -> Result<()> {
+        let (mut to, mut from) = self.part.connect_v2().await?;
+        connected.send(()).context("nobody listens any more")?;
+        let spread = HEARTBEAT_EVERY * self.part.number as u32 / MACHINES as u32;
+        let first = Instant::now() + spread;
+        let mut beat = tokio::time::interval_at(first, HEARTBEAT_EVERY);
+        let mut ends = None::<Instant>;
+        let exit = loop {
+            let turn = async {
+                match ends {
+                    None => std::future::pending().await,
+                    Some(at) => tokio::time::sleep_until(at).await,
+                }
+            };
+            tokio::select! {
+                _ = beat.tick() => to.say(&FromWrapper::Heartbeat).await?,
+                heard = from.hear(|said: FromServer| said == FromServer::Kill), if ends.is_none() => {
+                    heard?;
+                    ends = Some(self.turn());
+                }
+                rung = self.ends.rung(), if ends.is_none() => {
+                    rung?;
+                    ends = Some(self.turn());
+                }
+                () = turn => break Exit::Exited { code: 0 },
             }
-        }
+        };
+        let at = UnixMillis(0);
+        to.say(&FromWrapper::Ended {
+            exit,
+            length: 0,
+            at,
+        })
+        .await?;
+        from.hear(|said: FromServer| said == FromServer::Done).await
     }
-    tokio::time::sleep(PACE * part.number as u32).await;
-    let ended = FromWrapper::Ended {
-        exit: Exit::Exited { code: 143 },
-        length: 0,
-        at: UnixMillis(0),
-    };
-    to.say(&ended).await?;
-    from.hear(|said: FromServer| said == FromServer::Done).await
+
+    fn turn(&self) -> Instant {
+        Instant::now() + PACE * self.turn as u32
+    }
 }
 
 /// Has the browser look.
-fn look(server: &Server, run: &str) -> Result<Seen> {
+fn look(server: &Server, run: &str, bell: &Bell) -> Result<Seen> {
     let end2end = Path::new(env!("CARGO_MANIFEST_DIR")).join("../end2end");
     let result = server.dir().join("seen.json");
     let status = Command::new("npx")
@@ -160,6 +245,7 @@ fn look(server: &Server, run: &str) -> Result<Seen> {
         .current_dir(end2end)
         .env("BENCH_URL", format!("http://127.0.0.1:{}", server.port()))
         .env("BENCH_RUN", run)
+        .env("BENCH_BELL", bell.port.to_string())
         .env("BENCH_RESULT", &result)
         .status()
         .context("cannot start Node's npx")?;
@@ -193,6 +279,11 @@ fn print(seen: &Seen, server: &Server) {
         "< 50 ms",
     );
     let frame = |time: f64| format!("{time:.1} ms");
+    table.row(
+        "a frame while a bare table scrolls, p95",
+        frame(seen.bare_frame_p95),
+        "",
+    );
     table.row(
         "a frame while scrolling, p95",
         frame(seen.frame_p95),

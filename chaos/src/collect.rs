@@ -59,7 +59,7 @@ pub async fn collect(database: &Path, client: Client) -> Result<Said> {
                     place.0, place.1, machine.output.bytes
                 ));
             }
-            let state = machine.state;
+            let state = machine.state.clone();
             told.machines.insert(place, Told { state, output });
         }
     }

@@ -140,7 +140,7 @@ mod tests {
 
     #[test]
     fn attempts_are_listed_once_each() {
-        let mut row = run("a_1", &["web1"]).machines.remove(0);
+        let mut row = MachineRow::clone(&run("a_1", &["web1"]).machines[0]);
         row.earlier = vec![PastAttempt {
             since: Some(NOW),
             at: NOW,

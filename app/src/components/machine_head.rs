@@ -7,6 +7,7 @@ use crate::actions::{Action, use_actions};
 use leptos::prelude::*;
 use saltpeter_protocol::api::MachineRow;
 use saltpeter_protocol::{Attempt, MachineOutcome, MachineState, RunId};
+use std::sync::Arc;
 
 /// A machine: how it stands, its attempts, and the button that ends it.
 #[component]
@@ -14,7 +15,7 @@ pub(crate) fn MachineHead(
     /// The run.
     run: RunId,
     /// The machine.
-    row: MachineRow,
+    row: Arc<MachineRow>,
     /// The attempt whose output is shown.
     shown: Attempt,
     /// The last attempt that there can be.
@@ -45,7 +46,7 @@ pub(crate) fn MachineHead(
         MachineState::Waiting | MachineState::Retrying { .. } => (None, None),
     };
     let name = row.machine.to_string();
-    let action = Action::KillMachine(run, row.machine);
+    let action = Action::KillMachine(run, row.machine.clone());
     let asked = row.kill.is_some();
     let killing = {
         let action = action.clone();

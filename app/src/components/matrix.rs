@@ -19,22 +19,14 @@ const CELLS: usize = 240;
 struct Group {
     mark: Mark,
     word: &'static str,
-    machines: Vec<Cell>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Cell {
-    machine: MachineId,
-    code: Option<i32>,
-    /// What is being waited for.
-    note: Option<&'static str>,
+    machines: Vec<Arc<MachineRow>>,
 }
 
 fn groups(detail: &RunDetail) -> Vec<Group> {
-    let mut groups: BTreeMap<(Mark, &'static str), Vec<Cell>> = BTreeMap::new();
+    let mut groups: BTreeMap<(Mark, &'static str), Vec<Arc<MachineRow>>> = BTreeMap::new();
     for row in &detail.machines {
         let key = (Mark::of_machine(&row.state), row.state.label());
-        groups.entry(key).or_default().push(cell(row));
+        groups.entry(key).or_default().push(row.clone());
     }
     groups
         .into_iter()
@@ -46,21 +38,23 @@ fn groups(detail: &RunDetail) -> Vec<Group> {
         .collect()
 }
 
-fn cell(row: &MachineRow) -> Cell {
-    Cell {
-        machine: row.machine.clone(),
-        code: match row.state.outcome() {
-            Some(MachineOutcome::Failed { code }) => Some(*code),
-            _ => None,
-        },
-        note: match &row.kill {
-            Some(kill) if !row.state.is_ended() => Some(if kill.unconfirmed {
-                "not killed"
-            } else {
-                "killing…"
-            }),
-            _ => None,
-        },
+/// With what a machine's command has failed.
+fn code(row: &MachineRow) -> Option<i32> {
+    match row.state.outcome() {
+        Some(MachineOutcome::Failed { code }) => Some(*code),
+        _ => None,
+    }
+}
+
+/// What is being waited for.
+fn note(row: &MachineRow) -> Option<&'static str> {
+    match &row.kill {
+        Some(kill) if !row.state.is_ended() => Some(if kill.unconfirmed {
+            "not killed"
+        } else {
+            "killing…"
+        }),
+        _ => None,
     }
 }
 
@@ -69,14 +63,14 @@ pub(crate) fn first_to_show(detail: &RunDetail) -> Option<MachineId> {
     groups(detail)
         .first()
         .and_then(|group| group.machines.first())
-        .map(|cell| cell.machine.clone())
+        .map(|row| row.machine.clone())
 }
 
 /// The first `most` machines in the order in which somebody should look at them.
 pub(crate) fn in_order(detail: &RunDetail, most: usize) -> Vec<MachineId> {
     let groups = groups(detail);
-    let cells = groups.iter().flat_map(|group| &group.machines);
-    cells.take(most).map(|cell| cell.machine.clone()).collect()
+    let rows = groups.iter().flat_map(|group| &group.machines);
+    rows.take(most).map(|row| row.machine.clone()).collect()
 }
 
 /// The machines of a run.
@@ -119,7 +113,7 @@ pub(crate) fn Matrix(
 fn MatrixGroup(
     mark: Mark,
     word: &'static str,
-    machines: Memo<Vec<Cell>>,
+    machines: Memo<Vec<Arc<MachineRow>>>,
     run: Memo<RunId>,
     #[prop(into)] total: Signal<usize>,
     selected: Signal<Option<MachineId>>,
@@ -164,7 +158,7 @@ fn MatrixGroup(
                 <Rows
                     each=shown
                     key=cell_key
-                    children=move |cell| cell_view(&cell, mark, word, run, selected)
+                    children=move |row| cell_view(&row, mark, word, run, selected)
                 />
                 <Shown when=move || { hidden() > 0 }>
                     <button class="quiet" on:click=move |_| whole.set(true)>
@@ -178,23 +172,19 @@ fn MatrixGroup(
 }
 
 /// Cells are drawn anew when anything in them has changed.
-fn cell_key(cell: &Cell) -> String {
-    format!(
-        "{} {} {}",
-        cell.machine,
-        cell.code.unwrap_or_default(),
-        cell.note.unwrap_or_default()
-    )
+fn cell_key(row: &Arc<MachineRow>) -> String {
+    let (code, note) = (code(row).unwrap_or_default(), note(row).unwrap_or_default());
+    format!("{} {code} {note}", row.machine)
 }
 
 fn cell_view(
-    cell: &Cell,
+    row: &MachineRow,
     mark: Mark,
     word: &'static str,
     run: Memo<RunId>,
     selected: Signal<Option<MachineId>>,
 ) -> impl IntoView + use<> {
-    let machine = cell.machine.clone();
+    let machine = row.machine.clone();
     let href = {
         let machine = machine.clone();
         move || run.with(|run| routes::machine_page(run, &machine))
@@ -220,8 +210,8 @@ fn cell_view(
                 {mark.symbol()}
             </span>
             <span class="cell-name">{machine.to_string()}</span>
-            {cell.code.map(|code| view! { <span class="cell-code">{code}</span> })}
-            {cell.note.map(|note| view! { <span class="cell-code">{note}</span> })}
+            {code(row).map(|code| view! { <span class="cell-code">{code}</span> })}
+            {note(row).map(|note| view! { <span class="cell-code">{note}</span> })}
         </a>
     }
 }
@@ -235,12 +225,12 @@ mod tests {
     #[test]
     fn what_failed_comes_first() {
         let mut detail = sample::run("a_1", &["web1", "web2", "web3"]);
-        detail.machines[0].state = ended(MachineOutcome::Succeeded);
-        detail.machines[2].state = ended(MachineOutcome::Failed { code: 3 });
+        Arc::make_mut(&mut detail.machines[0]).state = ended(MachineOutcome::Succeeded);
+        Arc::make_mut(&mut detail.machines[2]).state = ended(MachineOutcome::Failed { code: 3 });
         let words: Vec<_> = groups(&detail).iter().map(|group| group.word).collect();
         assert_eq!(words, ["failed", "running", "succeeded"]);
         assert_eq!(first_to_show(&detail).unwrap().as_str(), "web3");
-        assert_eq!(groups(&detail)[0].machines[0].code, Some(3));
+        assert_eq!(code(&groups(&detail)[0].machines[0]), Some(3));
     }
 
     fn ended(outcome: MachineOutcome) -> MachineState {

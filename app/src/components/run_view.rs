@@ -147,7 +147,12 @@ pub(crate) fn RunView(
     live.watch_run((*initial).clone());
     let detail = {
         let id = id.clone();
-        Memo::new(move |_| live.run(&id).unwrap_or_else(|| initial.clone()))
+        // Looking at all of it for a difference would take longer than showing it.
+        Memo::new_owning(move |before: Option<Arc<RunDetail>>| {
+            let now = live.run(&id).unwrap_or_else(|| initial.clone());
+            let is_same = before.is_some_and(|before| Arc::ptr_eq(&before, &now));
+            (now, !is_same)
+        })
     };
     let cleanup = id.clone();
     on_cleanup(move || live.unwatch_run(&cleanup));

@@ -2,14 +2,16 @@
 
 mod cell;
 mod feed;
+mod jobs;
 mod reducer;
 #[cfg(target_arch = "wasm32")]
 mod socket;
 mod store;
 
 pub(crate) use feed::{Delivery, Subscription};
+pub use jobs::{Changed, Jobs};
 pub use reducer::{Change, State};
-pub(crate) use store::{Link, Live, Zone, use_live};
+pub(crate) use store::{Frame, Link, Live, Zone, use_live};
 
 /// Opens the tab's one socket, and keeps it open.
 #[cfg(target_arch = "wasm32")]

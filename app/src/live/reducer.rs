@@ -1,12 +1,13 @@
 //! What a tab knows, and how a message changes it. Pure.
 
+use super::jobs::Jobs;
 use crate::components::marks::last_failed;
 use saltpeter_protocol::api::{
     JobRow, MachineRow, MaintenanceView, Overview, Problem, RunDetail, RunSummary, ServerView,
     StorageTrouble,
 };
 use saltpeter_protocol::live::{Event, ServerMessage, SubscriptionId};
-use saltpeter_protocol::{JobName, RunId, UnixMillis};
+use saltpeter_protocol::{RunId, UnixMillis};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -18,8 +19,8 @@ pub const MAX_FAILURES: usize = 100;
 pub struct State {
     /// Events up to this one are already in it: the snapshot's number. Several events may have one number.
     seq: u64,
-    /// All jobs by name.
-    pub jobs: BTreeMap<JobName, Arc<JobRow>>,
+    /// All jobs.
+    pub jobs: Jobs,
     /// What is wrong with the configuration.
     pub problems: Arc<Vec<Problem>>,
     /// Maintenance as it is in force.
@@ -69,7 +70,7 @@ impl State {
     pub fn new(overview: Overview) -> Self {
         Self {
             seq: 0,
-            jobs: by_name(overview.jobs),
+            jobs: Jobs::new(overview.jobs),
             problems: Arc::new(overview.problems),
             maintenance: overview.maintenance,
             troubles: Arc::new(overview.troubles),
@@ -126,7 +127,7 @@ impl State {
                 self.seq = seq;
                 self.failures = failures;
                 // What has failed while the connection was away is told too.
-                let jobs: Vec<Arc<JobRow>> = self.jobs.values().cloned().collect();
+                let jobs: Vec<Arc<JobRow>> = self.jobs.rows().cloned().collect();
                 for job in jobs {
                     self.note_failure(before.jobs.get(&job.name).map(|job| &**job), &job);
                 }
@@ -166,7 +167,7 @@ impl State {
         match event {
             Event::Job { job } => {
                 let job: Arc<JobRow> = Arc::from(job);
-                let before = self.jobs.insert(job.name.clone(), job.clone());
+                let before = self.jobs.put(job.clone());
                 self.note_failure(before.as_deref(), &job);
                 Change::Jobs
             }
@@ -190,9 +191,9 @@ impl State {
                 let id = summary.id.clone();
                 self.change_run(seq, id, |detail| detail.summary = *summary)
             }
-            Event::Machine { run, row } => {
-                self.change_run(seq, run, |detail| put_machine(&mut detail.machines, *row))
-            }
+            Event::Machine { run, row } => self.change_run(seq, run, |detail| {
+                put_machine(&mut detail.machines, Arc::from(row))
+            }),
         }
     }
 
@@ -207,18 +208,8 @@ impl State {
     }
 }
 
-fn by_name(jobs: Vec<JobRow>) -> BTreeMap<JobName, Arc<JobRow>> {
-    let mut by_name = BTreeMap::new();
-    // Not collected: that would bring a sort of its own into the browser.
-    by_name.extend(
-        jobs.into_iter()
-            .map(|job| (job.name.clone(), Arc::new(job))),
-    );
-    by_name
-}
-
 /// Machines stand in the order of their names.
-fn put_machine(machines: &mut Vec<MachineRow>, row: MachineRow) {
+fn put_machine(machines: &mut Vec<Arc<MachineRow>>, row: Arc<MachineRow>) {
     match machines.binary_search_by(|known| known.machine.cmp(&row.machine)) {
         Ok(index) => machines[index] = row,
         Err(index) => machines.insert(index, row),
@@ -229,10 +220,10 @@ fn put_machine(machines: &mut Vec<MachineRow>, row: MachineRow) {
 mod tests {
     use super::*;
     use crate::sample;
-    use saltpeter_protocol::{MachineState, RunOutcome, RunState};
+    use saltpeter_protocol::{JobName, MachineState, RunOutcome, RunState};
 
     fn names(state: &State) -> Vec<&str> {
-        state.jobs.keys().map(JobName::as_str).collect()
+        state.jobs.rows().map(|job| job.name.as_str()).collect()
     }
 
     fn event(seq: u64, event: Event) -> ServerMessage {
@@ -282,7 +273,7 @@ mod tests {
         let detail = sample::run("a_1", &["web1", "web2"]);
         let id = detail.summary.id.clone();
         let mut state = State::new(sample::overview(&[]));
-        let mut row = detail.machines[1].clone();
+        let mut row = MachineRow::clone(&detail.machines[1]);
         row.state = MachineState::Waiting;
         let change = |seq| {
             event(

@@ -3,6 +3,7 @@
 
 use super::cell::Cell;
 use super::feed::{Delivery, Feed, Subscription};
+use super::jobs::{Changed, Jobs};
 use super::reducer::{Change, State};
 use crate::browser;
 use crate::first::{FirstView, Totals};
@@ -71,6 +72,10 @@ pub(crate) struct Live {
     /// The first view's counts, until all jobs are here.
     first: Cell<Option<(Totals, Vec<String>, usize)>>,
     jobs: RwSignal<u32>,
+    /// What has changed of the jobs with the last frame.
+    changed: Cell<Changed>,
+    /// Each job has one of these, by its name, so that few look again when one has changed.
+    names: StoredValue<Vec<ArcRwSignal<u32>>>,
     maintenance: RwSignal<u32>,
     problems: RwSignal<u32>,
     storage: RwSignal<u32>,
@@ -96,6 +101,8 @@ impl Live {
             state: Cell::new(None),
             first: Cell::new(None),
             jobs: RwSignal::new(0),
+            changed: Cell::new(Changed::All),
+            names: StoredValue::new((0..BUCKETS).map(|_| ArcRwSignal::new(0)).collect()),
             maintenance: RwSignal::new(0),
             problems: RwSignal::new(0),
             storage: RwSignal::new(0),
@@ -137,34 +144,49 @@ impl Live {
     }
 
     /// Reads all jobs that are here.
-    pub(crate) fn with_jobs<T>(
-        &self,
-        read: impl FnOnce(&BTreeMap<JobName, Arc<JobRow>>) -> T,
-    ) -> Option<T> {
+    pub(crate) fn with_jobs<T>(&self, read: impl FnOnce(&Jobs) -> T) -> Option<T> {
         self.jobs.track();
         self.read(|state| read(&state.jobs))
     }
 
+    /// Reads all jobs that are here, with what has changed of them since the frame `seen`, as far as that is known still.
+    /// The frame to give the next time is with them; there is none while some changes are of no frame yet.
+    pub(crate) fn follow_jobs<T>(
+        &self,
+        seen: Option<Frame>,
+        read: impl FnOnce(&Jobs, Option<Frame>, Option<&Changed>) -> T,
+    ) -> Option<T> {
+        let now = Frame(self.jobs.get());
+        let nothing = Changed::default();
+        self.read(|state| {
+            let frame = state.jobs.changed().is_empty().then_some(now);
+            self.changed.with(|last| {
+                let changed = match seen {
+                    Some(seen) if seen == now => Some(&nothing),
+                    Some(seen) if seen.next() == now => Some(last),
+                    _ => None,
+                };
+                read(&state.jobs, frame, changed)
+            })
+        })
+    }
+
     /// One job.
     pub(crate) fn job(&self, name: &JobName) -> Option<Arc<JobRow>> {
-        self.with_jobs(|jobs| jobs.get(name).cloned()).flatten()
+        self.names.with_value(|names| names[bucket(name)].track());
+        self.read(|state| state.jobs.get(name).cloned()).flatten()
     }
 
     /// Counts over all jobs.
     pub(crate) fn totals(&self) -> Totals {
-        let counted = self.with_jobs(|jobs| Totals::of(jobs.values()));
+        let counted = self.with_jobs(Jobs::totals);
         let first = self.first.with(|first| first.as_ref().map(|f| f.0));
         first.or(counted).unwrap_or_default()
     }
 
     /// All groups, in order.
     pub(crate) fn groups(&self) -> Vec<String> {
-        let here = self.with_jobs(|jobs| {
-            let mut groups = BTreeSet::new();
-            // Not collected: that would bring a sort of its own into the browser.
-            groups.extend(jobs.values().map(|job| &job.group));
-            groups.into_iter().cloned().collect()
-        });
+        let here = self.with_jobs(|jobs| jobs.groups().cloned().collect());
         let first = self.first.with(|first| first.as_ref().map(|f| f.1.clone()));
         first.or(here).unwrap_or_default()
     }
@@ -433,13 +455,29 @@ impl Live {
         }
     }
 
+    fn flush_jobs(&self) {
+        let taken = self
+            .state
+            .update(|state| state.as_mut().map(|state| state.jobs.take_changed()));
+        let changed = taken.flatten().unwrap_or(Changed::All);
+        let buckets: BTreeSet<usize> = match &changed {
+            Changed::All => (0..BUCKETS).collect(),
+            Changed::Some(before) => before.keys().map(bucket).collect(),
+        };
+        self.changed.update(|last| *last = changed);
+        bump(&self.jobs);
+        for bucket in buckets {
+            self.names.with_value(|names| bump(&names[bucket]));
+        }
+    }
+
     /// Lets those know who show what has changed.
     pub(crate) fn flush(&self) {
         let mut dirty = Dirty::default();
         self.dirty
             .update_value(|current| std::mem::swap(current, &mut dirty));
         if dirty.jobs {
-            bump(&self.jobs);
+            self.flush_jobs();
         }
         if dirty.maintenance {
             bump(&self.maintenance);
@@ -456,6 +494,26 @@ impl Live {
             }
         }
     }
+}
+
+/// A picture that was drawn of the jobs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Frame(u32);
+
+impl Frame {
+    fn next(self) -> Self {
+        Self(self.0.wrapping_add(1))
+    }
+}
+
+/// How many signals the jobs share: many times as many as jobs that change within a frame.
+const BUCKETS: usize = 256;
+
+fn bucket(name: &JobName) -> usize {
+    let hash = name.as_str().bytes().fold(0_usize, |hash, byte| {
+        hash.wrapping_mul(31).wrapping_add(byte.into())
+    });
+    hash % BUCKETS
 }
 
 /// The tab's state.

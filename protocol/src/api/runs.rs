@@ -6,6 +6,7 @@ use crate::ids::{JobName, MachineId, RunId};
 use crate::status::{MachineOutcome, MachineState, RunCause, RunState};
 use crate::time::UnixMillis;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// A run without its machines.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,8 +84,8 @@ pub struct Counts {
 pub struct RunDetail {
     /// The run.
     pub summary: RunSummary,
-    /// Its machines, by name.
-    pub machines: Vec<MachineRow>,
+    /// Its machines, by name. Shared, so that a page that keeps thousands of them copies few.
+    pub machines: Vec<Arc<MachineRow>>,
     /// The job's settings at the time of the run; secret values masked.
     pub config: Vec<ConfigEntry>,
     /// The command as it was run.

@@ -121,13 +121,13 @@ async fn all_running(ops: &Ops, rows: &[JobRow]) -> Answer<BTreeMap<RunId, Runni
     let mut running = BTreeMap::new();
     for run in rows.iter().flat_map(|row| &row.active) {
         let detail = ops.run(&run.id).await?;
-        let going = detail.machines.into_iter();
+        let going = detail.machines.iter();
         let entry = Running {
             name: run.job.clone(),
             started: iso(run.created),
             machines: going
                 .filter(|row| !row.state.is_ended())
-                .map(|row| row.machine)
+                .map(|row| row.machine.clone())
                 .collect(),
         };
         running.insert(run.id.clone(), entry);
@@ -208,7 +208,7 @@ async fn results(ops: &Ops, run: &RunSummary) -> Answer<Map<String, Value>> {
             "ret": String::from_utf8_lossy(&output.await?.bytes),
             "retcode": outcome.and_then(saltpeter_protocol::MachineOutcome::exit_code),
         });
-        results.insert(row.machine.into(), result);
+        results.insert(row.machine.to_string(), result);
     }
     Ok(results)
 }

@@ -41,9 +41,17 @@ impl Ops {
             return Err(ApiError::new(ErrorCode::Conflict, message));
         }
         let job = self.find_job(&detail.summary.job)?;
-        let failed: BTreeSet<MachineId> = detail.machines.iter().filter_map(to_repeat).collect();
+        let failed: BTreeSet<MachineId> = detail
+            .machines
+            .iter()
+            .filter_map(|row| to_repeat(row))
+            .collect();
         let only = if failed.is_empty() {
-            detail.machines.into_iter().map(|row| row.machine).collect()
+            detail
+                .machines
+                .iter()
+                .map(|row| row.machine.clone())
+                .collect()
         } else {
             failed
         };

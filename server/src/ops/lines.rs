@@ -98,8 +98,9 @@ impl Ops {
     /// The machines of a run, grouped by what they have written.
     pub async fn grouped_output(&self, run: &RunId) -> Result<Vec<SameOutput>, ApiError> {
         let detail = self.detail_of(run).await?;
-        let rows = detail.machines.into_iter();
-        let parts = rows.map(|row| (row.machine, row.attempt)).collect();
+        let rows = detail.machines.iter();
+        let parts = rows.map(|row| (row.machine.clone(), row.attempt));
+        let parts = parts.collect();
         let groups = self.parts.outputs.same(run, parts).await;
         groups.map_err(|e| internal(&e))
     }

@@ -10,6 +10,7 @@ use saltpeter_protocol::api::{
     Timeline, TimelineQuery,
 };
 use saltpeter_protocol::{Attempt, JobName, MachineId, RunId};
+use std::sync::Arc;
 
 /// How many runs a job's page lists.
 const HISTORY: u32 = 100;
@@ -63,7 +64,7 @@ impl Ops {
         let lengths = self.parts.outputs.lengths(run).await;
         let lengths = lengths.map_err(|e| internal(&e))?;
         for row in &mut detail.machines {
-            view::set_output(row, &lengths);
+            view::set_output(Arc::make_mut(row), &lengths);
         }
         let jobs = self.parts.config.current();
         if let Some(job) = jobs.jobs.get(&detail.summary.job) {

@@ -3,6 +3,7 @@
 use saltpeter_domain::run::Run;
 use saltpeter_domain::secret::MASK;
 use saltpeter_protocol::api::{ConfigEntry, OutputLength, RunDetail};
+use std::sync::Arc;
 
 /// The run with its machines and the settings it was begun with.
 pub(super) fn detail(run: &Run) -> RunDetail {
@@ -12,6 +13,7 @@ pub(super) fn detail(run: &Run) -> RunDetail {
             .machines()
             .keys()
             .filter_map(|machine| run.machine_row(machine, OutputLength::default()))
+            .map(Arc::new)
             .collect(),
         config: config(run),
         command: run.spec().command.clone(),

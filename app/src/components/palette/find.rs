@@ -2,13 +2,12 @@
 
 use super::fuzzy::score;
 use crate::actions::Action;
-use crate::live::Live;
+use crate::live::{Jobs, Live};
 use crate::query::Asked;
 use crate::routes;
 use saltpeter_protocol::api::JobRow;
 use saltpeter_protocol::{JobName, MachineId};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 /// What can be done with a job, by the words for it; the likeliest first.
 const VERBS: [&str; 5] = ["run", "kill", "edit", "pause", "resume"];
@@ -80,17 +79,12 @@ pub(super) fn find(live: Live, machines: &[MachineId], query: &str, is_admin: bo
 /// By how far from the best they are, and by name.
 type Ranked = BTreeMap<(u32, String), Found>;
 
-fn among(
-    jobs: &BTreeMap<JobName, Arc<JobRow>>,
-    machines: &[MachineId],
-    query: &str,
-    has_editor: bool,
-) -> Ranked {
+fn among(jobs: &Jobs, machines: &[MachineId], query: &str, has_editor: bool) -> Ranked {
     let mut ranked = Ranked::new();
     pages(&mut ranked, query, has_editor);
     if let Some((verb, name)) = verb(query) {
-        for (job, row) in jobs {
-            if let Some(score) = score(name, job.as_str())
+        for row in jobs.rows() {
+            if let Some(score) = score(name, row.name.as_str())
                 && let Some(action) = act(verb, row, has_editor)
             {
                 keep(&mut ranked, score, action);
@@ -98,7 +92,7 @@ fn among(
         }
     }
     let mut best: BTreeSet<(u32, &JobName)> = BTreeSet::new();
-    for name in jobs.keys() {
+    for name in jobs.rows().map(|row| &row.name) {
         if let Some(score) = score(query, name.as_str()) {
             best.insert((u32::MAX - score, name));
             if best.len() > MOST {
@@ -107,7 +101,7 @@ fn among(
         }
     }
     for (rank, (far, name)) in best.iter().enumerate() {
-        let Some(row) = jobs.get(*name) else { continue };
+        let Some(row) = jobs.get(name) else { continue };
         keep(&mut ranked, u32::MAX - far, to_job(row));
         // What can be done with the job that is most likely meant.
         if rank == 0 && !query.trim().is_empty() {
@@ -231,13 +225,13 @@ fn act(verb: &str, row: &JobRow, has_editor: bool) -> Option<Found> {
 }
 
 /// The runs that the jobs' rows know of: those that go on, and the last.
-fn runs(ranked: &mut Ranked, jobs: &BTreeMap<JobName, Arc<JobRow>>, query: &str) {
+fn runs(ranked: &mut Ranked, jobs: &Jobs, query: &str) {
     let query = query.trim();
     if query.is_empty() {
         return;
     }
     let mut best: BTreeMap<(u32, String), Found> = BTreeMap::new();
-    for row in jobs.values() {
+    for row in jobs.rows() {
         let last = row.last.iter().map(|run| (run, "over"));
         for (run, word) in row.active.iter().map(|run| (run, "running")).chain(last) {
             // A run is named after its job, which goes before.
@@ -267,13 +261,7 @@ mod tests {
     use crate::sample;
 
     fn labels(query: &str) -> Vec<String> {
-        let jobs: BTreeMap<JobName, Arc<JobRow>> = ["backup", "backup_db", "web"]
-            .into_iter()
-            .map(|name| {
-                let row = sample::job(name);
-                (row.name.clone(), Arc::new(row))
-            })
-            .collect();
+        let jobs = Jobs::new(["backup", "backup_db", "web"].map(sample::job).to_vec());
         let machines = ["web1", "db#1"].map(|name| MachineId::new(name).unwrap());
         let found = among(&jobs, &machines, query, true).into_values();
         found

@@ -1,5 +1,6 @@
 //! The machines of a run by what they have written: most often most of them have written the same.
 
+use crate::browser;
 use crate::client;
 use crate::components::rows::Rows;
 use crate::format;
@@ -9,9 +10,13 @@ use leptos::task::spawn_local;
 use saltpeter_protocol::RunId;
 use saltpeter_protocol::api::{RunDetail, SameOutput};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Groups that are shown; they are the largest.
 const GROUPS: usize = 8;
+
+/// While machines end, it is asked for this often at most.
+const EVERY: Duration = Duration::from_secs(1);
 
 /// Machines of a group that are named.
 const NAMED: usize = 240;
@@ -56,6 +61,7 @@ pub(crate) fn same_output(
                 if ended.try_get_untracked() == Some(now) {
                     break;
                 }
+                browser::sleep(EVERY).await;
             }
             busy.set_value(false);
         });

@@ -10,6 +10,9 @@ use leptos::prelude::*;
 #[component]
 pub(super) fn Filter(
     query: Memo<JobQuery>,
+    /// How many of the jobs that are here it leaves.
+    #[prop(into)]
+    shown: Signal<usize>,
     go: Callback<JobQuery>,
     columns: RwSignal<Vec<Column>>,
 ) -> impl IntoView {
@@ -21,19 +24,14 @@ pub(super) fn Filter(
     };
     let groups = Memo::new(move |_| live.groups());
     let totals = Memo::new(move |_| live.totals());
-    let shown = Memo::new(move |_| {
-        let here = live
-            .with_jobs(|jobs| query.with(|query| query.select(jobs.values()).len()))
-            .unwrap_or_default();
-        live.first_selected().unwrap_or(here)
-    });
+    let shown = move || live.first_selected().unwrap_or_else(|| shown.get());
     let counters = move || {
         let totals = totals.get();
         let all = format::amount(totals.jobs, "job");
         let jobs = if query.with(JobQuery::shows_all) {
             all
         } else {
-            format!("{} of {all}", format::number(shown.get() as u64))
+            format!("{} of {all}", format::number(shown() as u64))
         };
         format!(
             "{jobs} · {} running · {} failed",

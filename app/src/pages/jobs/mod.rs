@@ -4,6 +4,7 @@ mod columns;
 mod filter;
 pub(crate) mod query;
 mod row;
+mod selection;
 
 use super::Loaded;
 use crate::components::problems::ProblemList;
@@ -12,7 +13,8 @@ use crate::components::shown::Shown;
 use crate::components::window::rows;
 use crate::first::{FIRST_ROWS, use_first};
 use crate::format;
-use crate::live::use_live;
+use crate::live::{Frame, Live, use_live};
+use crate::typing::Changes;
 use columns::{default_columns, stored_columns};
 use filter::Filter;
 use leptos::html;
@@ -20,13 +22,18 @@ use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::NavigateOptions;
 use leptos_router::hooks::{use_location, use_navigate};
-use query::{JobQuery, names};
+use query::JobQuery;
 use row::Row;
 use saltpeter_protocol::api::Severity;
+use selection::Selection;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Height of a row until it has been measured, in CSS pixels.
 const ROW: f64 = 36.0;
+
+/// Without a further move for so long, scrolling is over.
+const SCROLL_ENDS: Duration = Duration::from_millis(150);
 
 /// The page.
 #[component]
@@ -110,18 +117,43 @@ fn Empty() -> impl IntoView {
     .into_any()
 }
 
+/// The jobs that are shown, as of a frame.
+#[derive(Default)]
+struct Selected {
+    selection: Selection,
+    frame: Option<Frame>,
+}
+
+/// Brings `kept` up to date. The second is whether anything is to be drawn for it.
+fn select(live: Live, query: JobQuery, kept: Option<Selected>) -> (Selected, bool) {
+    let kept = kept.filter(|kept| *kept.selection.query() == query);
+    let seen = kept.as_ref().and_then(|kept| kept.frame);
+    let followed = live.follow_jobs(seen, |jobs, frame, changed| match (kept, changed) {
+        (Some(mut kept), Some(changed)) => {
+            kept.frame = frame;
+            let moved = kept.selection.follow(jobs, changed);
+            (kept, moved)
+        }
+        _ => {
+            let selection = Selection::new(query, jobs);
+            (Selected { selection, frame }, true)
+        }
+    });
+    followed.unwrap_or_default()
+}
+
 #[component]
 fn JobTable(query: Memo<JobQuery>, go: Callback<JobQuery>) -> impl IntoView {
     let live = use_live();
     let columns = RwSignal::new(default_columns());
-    let selected = Memo::new(move |_| {
-        live.with_jobs(|jobs| query.with(|query| names(&query.select(jobs.values()))))
-            .unwrap_or_default()
-    });
+    let selected = Memo::new_owning(move |kept| select(live, query.get(), kept));
+    let count = move || selected.with(|selected| selected.selection.len());
     let scroll = NodeRef::<html::Div>::new();
     // Where the table is scrolled to, the height of its window and of a row; nothing on the server
     // and until this page has come to life, when the first rows are drawn whatever the window.
     let window = RwSignal::new(None::<(f64, f64, f64)>);
+    // What turns stands still meanwhile: a frame has enough to do then.
+    let (scrolls, scrolling) = (Changes::new(), RwSignal::new(false));
     let measure = move || {
         if let Some(scroll) = scroll.get_untracked() {
             let row = scroll
@@ -147,21 +179,13 @@ fn JobTable(query: Memo<JobQuery>, go: Callback<JobQuery>) -> impl IntoView {
         let resized = window_event_listener(leptos::ev::resize, move |_| measure());
         on_cleanup(move || resized.remove());
     });
-    let drawn = Memo::new(move |_| {
-        let count = selected.with(Vec::len);
-        match window.get() {
-            None => (0, count.min(FIRST_ROWS)),
-            Some((top, height, row)) => rows(top, height, row, count),
-        }
+    let drawn = Memo::new(move |_| match window.get() {
+        None => (0, count().min(FIRST_ROWS)),
+        Some((top, height, row)) => rows(top, height, row, count()),
     });
     let shown = move || {
         let (from, to) = drawn.get();
-        selected.with(|names| {
-            names
-                .get(from..to.min(names.len()))
-                .unwrap_or_default()
-                .to_vec()
-        })
+        selected.with(|selected| selected.selection.names(from, to))
     };
     let row_height = move || window.get().map_or(ROW, |(_, _, row)| row);
     let space_before = move || {
@@ -171,20 +195,27 @@ fn JobTable(query: Memo<JobQuery>, go: Callback<JobQuery>) -> impl IntoView {
         )
     };
     let space_after = move || {
-        let rest = selected.with(Vec::len).saturating_sub(drawn.get().1);
+        let rest = count().saturating_sub(drawn.get().1);
         format!("height:{}", format::pixels(rest as f64 * row_height()))
     };
     let width = move || columns.with(Vec::len) + 2;
-    let none = move || selected.with(Vec::is_empty);
+    let none = move || count() == 0;
     view! {
-        <Filter query go columns />
+        <Filter query shown=count go columns />
         <div
             class="table-scroll"
             node_ref=scroll
             data-testid="job-table"
-            on:scroll=move |_| measure()
+            class:scrolling=move || scrolling.get()
+            on:scroll=move |_| {
+                measure();
+                if !scrolling.get_untracked() {
+                    scrolling.set(true);
+                }
+                scrolls.next().rested(SCROLL_ENDS, move || scrolling.set(false));
+            }
         >
-            <table class="jobs" aria-rowcount=move || selected.with(Vec::len)>
+            <table class="jobs" aria-rowcount=move || count()>
                 <thead>
                     <tr>
                         <Head key="name" title="Name" query go />

@@ -2,7 +2,6 @@
 
 use crate::components::marks::{Mark, last_failed};
 use crate::routes::escape;
-use saltpeter_protocol::JobName;
 use saltpeter_protocol::api::JobRow;
 use std::cmp::{Ordering, Reverse};
 use std::sync::Arc;
@@ -154,29 +153,34 @@ impl JobQuery {
         &self,
         jobs: impl Iterator<Item = &'a Arc<JobRow>>,
     ) -> Vec<Arc<JobRow>> {
-        let words: Vec<String> = self
-            .text
-            .split_whitespace()
-            .map(str::to_lowercase)
-            .collect();
-        let mut chosen: Vec<Arc<JobRow>> = jobs
-            .filter(|job| self.keeps(job, &words))
-            .cloned()
-            .collect();
-        let key = self.sort_key();
-        chosen.sort_by(|a, b| {
-            let order = compare(a, b, key);
-            let order = if self.descending {
-                order.reverse()
-            } else {
-                order
-            };
-            order.then_with(|| a.name.cmp(&b.name))
-        });
+        let words = self.words();
+        let kept = jobs.filter(|job| self.keeps(job, &words));
+        let mut chosen: Vec<Arc<JobRow>> = kept.cloned().collect();
+        chosen.sort_by(|a, b| self.order(a, b));
         chosen
     }
 
-    fn keeps(&self, job: &JobRow, words: &[String]) -> bool {
+    /// The order of two jobs. Only a job and itself are equal.
+    pub(super) fn order(&self, a: &JobRow, b: &JobRow) -> Ordering {
+        let order = compare(a, b, self.sort_key());
+        let order = if self.descending {
+            order.reverse()
+        } else {
+            order
+        };
+        order.then_with(|| a.name.cmp(&b.name))
+    }
+
+    /// The words of the filter, as [`JobQuery::keeps`] wants them.
+    pub(super) fn words(&self) -> Vec<String> {
+        self.text
+            .split_whitespace()
+            .map(str::to_lowercase)
+            .collect()
+    }
+
+    /// Whether a job is shown.
+    pub(super) fn keeps(&self, job: &JobRow, words: &[String]) -> bool {
         let has = |word: &String| {
             [job.name.as_str(), &job.command, &job.targets]
                 .iter()
@@ -226,11 +230,6 @@ pub(crate) fn config_value<'a>(job: &'a JobRow, key: &str) -> Option<&'a str> {
         .iter()
         .find(|entry| entry.key == key)
         .map(|entry| entry.value.as_str())
-}
-
-/// The names of `jobs`.
-pub(crate) fn names(jobs: &[Arc<JobRow>]) -> Vec<JobName> {
-    jobs.iter().map(|job| job.name.clone()).collect()
 }
 
 /// Undoes the escaping of an address; `+` is a space, as forms send it.

@@ -28,8 +28,11 @@ pub(crate) fn Row(
     let job = {
         let name = name.clone();
         // A job that has just gone keeps its last look until its row goes too.
-        Memo::new(move |before: Option<&Option<Arc<JobRow>>>| {
-            live.job(&name).or_else(|| before.cloned().flatten())
+        Memo::new_owning(move |before: Option<Option<Arc<JobRow>>>| {
+            let before = before.flatten();
+            let now = live.job(&name).or_else(|| before.clone());
+            let is_same = before.as_ref().map(Arc::as_ptr) == now.as_ref().map(Arc::as_ptr);
+            (now, !is_same)
         })
     };
     let mark = Signal::derive(move || with(job, Mark::Never, Mark::of_job));
