@@ -11,7 +11,7 @@ pub(crate) fn codes(detail: &RunDetail) -> Vec<(String, Option<i32>)> {
         let outcome = row.state.outcome().and_then(code);
         (row.machine.to_string(), outcome)
     };
-    detail.machines.iter().map(row).collect()
+    detail.machines.iter().map(|machine| row(machine)).collect()
 }
 
 /// The sentence with which a machine failed to start.
