@@ -153,6 +153,8 @@ test('the dashboard with very much to show', async ({ page, browser }) => {
   const bare = await scroll(await bareTable(browser));
   const firstPaints = await firstPaint(page, '/');
   await expect(page.getByTestId('counters')).toContainText('10,001 jobs', { timeout: 30_000 });
+  // What is counted is a page that has been open for a while: WASM is compiled anew, better, in its first seconds.
+  await scroll(page);
   const frames = await scroll(page);
 
   await ring();

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Cells of a group that are drawn before one asks for all.
-const CELLS: usize = 240;
+const CELLS: usize = 120;
 
 /// Machines that stand alike.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -21,6 +21,9 @@ use std::time::Duration;
 /// How often a hidden tab takes in what has changed.
 const WHILE_HIDDEN: Duration = Duration::from_secs(1);
 
+/// How often those who watch a run look again at most: each time they go through all of its machines.
+const RUNS_EVERY: Duration = Duration::from_millis(100);
+
 /// How the socket is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Link {
@@ -50,6 +53,8 @@ pub(crate) type Send = Arc<dyn Fn(ClientMessage) + std::marker::Send + Sync>;
 #[derive(Default)]
 struct Dirty {
     scheduled: bool,
+    /// Whether the runs wait until [`RUNS_EVERY`] has passed.
+    runs_wait: bool,
     jobs: bool,
     maintenance: bool,
     problems: bool,
@@ -81,6 +86,8 @@ pub(crate) struct Live {
     storage: RwSignal<u32>,
     runs: Cell<BTreeMap<RunId, Watch>>,
     dirty: StoredValue<Dirty>,
+    /// When the runs were looked at last.
+    runs_at: StoredValue<UnixMillis>,
     feed: StoredValue<Feed>,
     sender: StoredValue<Option<Send>>,
     /// How far the server's clock is ahead of the browser's, in milliseconds.
@@ -108,6 +115,7 @@ impl Live {
             storage: RwSignal::new(0),
             runs: Cell::new(BTreeMap::new()),
             dirty: StoredValue::new(Dirty::default()),
+            runs_at: StoredValue::new(UnixMillis(0)),
             feed: StoredValue::new(Feed::default()),
             sender: StoredValue::new(None),
             skew: StoredValue::new(0),
@@ -488,10 +496,30 @@ impl Live {
         if dirty.storage {
             bump(&self.storage);
         }
-        for run in dirty.runs {
-            if let Some(watch) = self.watched(&run) {
-                bump(&watch.version);
+        if !dirty.runs.is_empty() {
+            self.flush_runs(dirty.runs, dirty.runs_wait);
+        }
+    }
+
+    fn flush_runs(&self, runs: BTreeSet<RunId>, waiting: bool) {
+        let now = browser::now();
+        let rest = RUNS_EVERY.saturating_sub(now.since(self.runs_at.get_value()));
+        if rest.is_zero() {
+            self.runs_at.set_value(now);
+            for run in runs {
+                if let Some(watch) = self.watched(&run) {
+                    bump(&watch.version);
+                }
             }
+            return;
+        }
+        self.dirty.update_value(|dirty| {
+            dirty.runs.extend(runs);
+            dirty.runs_wait = true;
+        });
+        if !waiting {
+            let live = *self;
+            set_timeout(move || live.mark(|dirty| dirty.runs_wait = false), rest);
         }
     }
 }

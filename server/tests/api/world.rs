@@ -241,7 +241,12 @@ impl World {
         detail
             .machines
             .into_iter()
-            .map(|row| (row.machine.to_string(), row.state.outcome().unwrap().clone()))
+            .map(|row| {
+                (
+                    row.machine.to_string(),
+                    row.state.outcome().unwrap().clone(),
+                )
+            })
             .collect()
     }
 

@@ -10,7 +10,7 @@ use super::Loaded;
 use crate::components::problems::ProblemList;
 use crate::components::rows::Rows;
 use crate::components::shown::Shown;
-use crate::components::window::rows;
+use crate::components::window::{rows, seen, toward};
 use crate::first::{FIRST_ROWS, use_first};
 use crate::format;
 use crate::live::{Frame, Live, use_live};
@@ -179,9 +179,28 @@ fn JobTable(query: Memo<JobQuery>, go: Callback<JobQuery>) -> impl IntoView {
         let resized = window_event_listener(leptos::ev::resize, move |_| measure());
         on_cleanup(move || resized.remove());
     });
-    let drawn = Memo::new(move |_| match window.get() {
+    let wanted = Memo::new(move |_| match window.get() {
         None => (0, count().min(FIRST_ROWS)),
         Some((top, height, row)) => rows(top, height, row, count()),
+    });
+    let steps = RwSignal::new(());
+    let drawn = Memo::new(move |before: Option<&(usize, usize)>| {
+        steps.track();
+        match (before, window.get()) {
+            (Some(before), Some((top, height, row))) => {
+                toward(*before, wanted.get(), seen(top, height, row, count()))
+            }
+            _ => wanted.get(),
+        }
+    });
+    Effect::new(move || {
+        steps.track();
+        if drawn.get() != wanted.get() {
+            request_animation_frame(move || {
+                // The page may be gone by then.
+                let _ = steps.try_set(());
+            });
+        }
     });
     let shown = move || {
         let (from, to) = drawn.get();
