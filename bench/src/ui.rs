@@ -44,6 +44,7 @@ const PACE: Duration = Duration::from_micros(1_920);
 #[serde(rename_all = "camelCase")]
 struct Seen {
     first_paint: Vec<f64>,
+    loading_longest: f64,
     events_per_second: f64,
     longest_with_events: f64,
     bare_frame_p95: f64,
@@ -266,6 +267,11 @@ fn print(seen: &Seen, server: &Server) {
         "first contentful paint, the slowest of five",
         most(&seen.first_paint),
         "< 1 s",
+    );
+    table.row(
+        "longest task while a page is loaded",
+        ms(seen.loading_longest),
+        "",
     );
     let rate = |per_second: f64| format!("{per_second:.0}");
     table.row(

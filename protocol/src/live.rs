@@ -1,6 +1,6 @@
 //! The browser's socket at `/ws/live`: one per tab.
 //!
-//! State: [`ServerMessage::Snapshot`] at a sequence number, then [`ServerMessage::Event`]s with rising
+//! State: [`ServerMessage::Snapshot`] (with [`ServerMessage::Jobs`] before it) at a sequence number, then [`ServerMessage::Event`]s with rising
 //! numbers. A client that sees a new snapshot forgets what it had; the server sends one at the start
 //! and whenever the client could not keep up. Output: binary frames ([`OutputPush`]) per subscription,
 //! by offset; a client that reconnects subscribes again from where it stands.
@@ -69,11 +69,17 @@ pub enum ClientMessage {
 // reading it, and all of that code would be in the WASM twice.
 #[serde(rename_all = "snake_case")]
 pub enum ServerMessage {
+    /// Jobs of the snapshot that comes next, when there are many: a browser that read all of them at once would stand still
+    /// meanwhile. The snapshot has the others.
+    Jobs {
+        /// Some of them, in no order.
+        jobs: Vec<JobRow>,
+    },
     /// The whole state that every page stands on.
     Snapshot {
         /// Events after this one follow.
         seq: u64,
-        /// The state.
+        /// The state, but for the jobs that have been sent before it.
         overview: Box<Overview>,
     },
     /// A change. Numbers rise; they need not be consecutive, since events about runs that are not

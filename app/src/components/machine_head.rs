@@ -7,7 +7,6 @@ use crate::actions::{Action, use_actions};
 use leptos::prelude::*;
 use saltpeter_protocol::api::MachineRow;
 use saltpeter_protocol::{Attempt, MachineOutcome, MachineState, RunId};
-use std::sync::Arc;
 
 /// A machine: how it stands, its attempts, and the button that ends it.
 #[component]
@@ -15,7 +14,7 @@ pub(crate) fn MachineHead(
     /// The run.
     run: RunId,
     /// The machine.
-    row: Arc<MachineRow>,
+    row: MachineRow,
     /// The attempt whose output is shown.
     shown: Attempt,
     /// The last attempt that there can be.
@@ -46,7 +45,7 @@ pub(crate) fn MachineHead(
         MachineState::Waiting | MachineState::Retrying { .. } => (None, None),
     };
     let name = row.machine.to_string();
-    let action = Action::KillMachine(run, row.machine.clone());
+    let action = Action::KillMachine(run, row.machine);
     let asked = row.kill.is_some();
     let killing = {
         let action = action.clone();

@@ -240,6 +240,7 @@ pub(crate) fn RunView(
                 row.get()
                     .map(|row| {
                         let shown = shown.get().unwrap_or(row.attempt);
+                        let row = MachineRow::clone(&row);
                         view! { <MachineHead run=id.clone() row shown last /> }
                     })
             }}

@@ -150,6 +150,8 @@ impl State {
                     None => Change::Nothing,
                 }
             }
+            // They come in with their snapshot.
+            ServerMessage::Jobs { .. } => Change::Nothing,
             ServerMessage::Event { seq, event } => self.event(seq, event),
             ServerMessage::Pong { now } => {
                 self.server.now = now;
@@ -192,7 +194,7 @@ impl State {
                 self.change_run(seq, id, |detail| detail.summary = *summary)
             }
             Event::Machine { run, row } => self.change_run(seq, run, |detail| {
-                put_machine(&mut detail.machines, Arc::from(row))
+                put_machine(&mut detail.machines, Arc::from(row));
             }),
         }
     }

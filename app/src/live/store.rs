@@ -62,6 +62,29 @@ struct Dirty {
     runs: BTreeSet<RunId>,
 }
 
+/// What is kept from one frame to the next.
+struct Kept {
+    /// Jobs that have come before the snapshot that they belong to.
+    coming: Vec<JobRow>,
+    /// What has changed of the jobs with the last frame.
+    changed: Changed,
+    /// Each job has one of these, by its name, so that few look again when one has changed.
+    names: Arc<[ArcRwSignal<u32>]>,
+    /// When the runs were looked at last.
+    runs_at: UnixMillis,
+}
+
+impl Default for Kept {
+    fn default() -> Self {
+        Self {
+            coming: Vec::new(),
+            changed: Changed::All,
+            names: (0..BUCKETS).map(|_| ArcRwSignal::new(0)).collect(),
+            runs_at: UnixMillis(0),
+        }
+    }
+}
+
 /// A watched run. Two pages watch the same one while the first gives way to the second.
 #[derive(Clone)]
 struct Watch {
@@ -74,20 +97,15 @@ struct Watch {
 #[derive(Clone, Copy)]
 pub(crate) struct Live {
     state: Cell<Option<State>>,
+    kept: Cell<Kept>,
     /// The first view's counts, until all jobs are here.
     first: Cell<Option<(Totals, Vec<String>, usize)>>,
     jobs: RwSignal<u32>,
-    /// What has changed of the jobs with the last frame.
-    changed: Cell<Changed>,
-    /// Each job has one of these, by its name, so that few look again when one has changed.
-    names: StoredValue<Vec<ArcRwSignal<u32>>>,
     maintenance: RwSignal<u32>,
     problems: RwSignal<u32>,
     storage: RwSignal<u32>,
     runs: Cell<BTreeMap<RunId, Watch>>,
     dirty: StoredValue<Dirty>,
-    /// When the runs were looked at last.
-    runs_at: StoredValue<UnixMillis>,
     feed: StoredValue<Feed>,
     sender: StoredValue<Option<Send>>,
     /// How far the server's clock is ahead of the browser's, in milliseconds.
@@ -106,16 +124,14 @@ impl Live {
     pub(crate) fn new() -> Self {
         Self {
             state: Cell::new(None),
+            kept: Cell::new(Kept::default()),
             first: Cell::new(None),
             jobs: RwSignal::new(0),
-            changed: Cell::new(Changed::All),
-            names: StoredValue::new((0..BUCKETS).map(|_| ArcRwSignal::new(0)).collect()),
             maintenance: RwSignal::new(0),
             problems: RwSignal::new(0),
             storage: RwSignal::new(0),
             runs: Cell::new(BTreeMap::new()),
             dirty: StoredValue::new(Dirty::default()),
-            runs_at: StoredValue::new(UnixMillis(0)),
             feed: StoredValue::new(Feed::default()),
             sender: StoredValue::new(None),
             skew: StoredValue::new(0),
@@ -168,10 +184,10 @@ impl Live {
         let nothing = Changed::default();
         self.read(|state| {
             let frame = state.jobs.changed().is_empty().then_some(now);
-            self.changed.with(|last| {
+            self.kept.with(|kept| {
                 let changed = match seen {
                     Some(seen) if seen == now => Some(&nothing),
-                    Some(seen) if seen.next() == now => Some(last),
+                    Some(seen) if seen.next() == now => Some(&kept.changed),
                     _ => None,
                 };
                 read(&state.jobs, frame, changed)
@@ -181,7 +197,7 @@ impl Live {
 
     /// One job.
     pub(crate) fn job(&self, name: &JobName) -> Option<Arc<JobRow>> {
-        self.names.with_value(|names| names[bucket(name)].track());
+        self.kept.with(|kept| kept.names[bucket(name)].track());
         self.read(|state| state.jobs.get(name).cloned()).flatten()
     }
 
@@ -369,6 +385,7 @@ impl Live {
 
     /// A connection is there; `send` speaks to the server. Everything that pages want is asked for.
     pub(crate) fn connected(&self, send: Send) {
+        self.kept.update(|kept| kept.coming.clear());
         let runs: Vec<RunId> = self.runs.with(|runs| runs.keys().cloned().collect());
         for run in runs {
             send(ClientMessage::WatchRun { run });
@@ -388,9 +405,20 @@ impl Live {
     }
 
     /// Takes in a text message.
-    pub(crate) fn receive(&self, message: ServerMessage) {
+    pub(crate) fn receive(&self, mut message: ServerMessage) {
         if self.link.get_untracked() != Link::Live {
             self.link.set(Link::Live);
+        }
+        match &mut message {
+            ServerMessage::Jobs { jobs } => {
+                self.kept.update(|kept| kept.coming.append(jobs));
+                return;
+            }
+            ServerMessage::Snapshot { overview, .. } => {
+                self.kept
+                    .update(|kept| overview.jobs.append(&mut kept.coming));
+            }
+            _ => {}
         }
         let mut change = Change::Nothing;
         self.state.update(|state| match (state, message) {
@@ -472,10 +500,12 @@ impl Live {
             Changed::All => (0..BUCKETS).collect(),
             Changed::Some(before) => before.keys().map(bucket).collect(),
         };
-        self.changed.update(|last| *last = changed);
+        self.kept.update(|kept| kept.changed = changed);
         bump(&self.jobs);
+        // Not while it is held: who looks again reads it.
+        let names = self.kept.with(|kept| kept.names.clone());
         for bucket in buckets {
-            self.names.with_value(|names| bump(&names[bucket]));
+            bump(&names[bucket]);
         }
     }
 
@@ -503,9 +533,10 @@ impl Live {
 
     fn flush_runs(&self, runs: BTreeSet<RunId>, waiting: bool) {
         let now = browser::now();
-        let rest = RUNS_EVERY.saturating_sub(now.since(self.runs_at.get_value()));
+        let before = self.kept.with(|kept| kept.runs_at);
+        let rest = RUNS_EVERY.saturating_sub(now.since(before));
         if rest.is_zero() {
-            self.runs_at.set_value(now);
+            self.kept.update(|kept| kept.runs_at = now);
             for run in runs {
                 if let Some(watch) = self.watched(&run) {
                     bump(&watch.version);

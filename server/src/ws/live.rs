@@ -20,7 +20,7 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use futures::{Sink, SinkExt as _, StreamExt as _};
 use saltpeter_protocol::RunId;
-use saltpeter_protocol::api::ErrorCode;
+use saltpeter_protocol::api::{ErrorCode, Overview};
 use saltpeter_protocol::live::{
     ClientMessage, Event, MAX_CLIENT_MESSAGE, MAX_SUBSCRIPTIONS, PATH, ServerMessage,
     SubscriptionId,
@@ -59,6 +59,9 @@ pub const MAX_BROWSERS: usize = 500;
 
 /// Bytes read from a socket at a time; browsers say little.
 const READ_BUFFER: usize = 4 * 1024;
+
+/// Jobs in a message, at most. A browser takes about ten milliseconds for so many.
+const JOBS_AT_ONCE: usize = 500;
 
 /// Output messages that may wait for the browser, each of up to [`crate::outputs::SLICE`] bytes.
 const OUTPUTS: usize = 4;
@@ -136,11 +139,8 @@ async fn serve(live: Live, mut caller: Caller, socket: WebSocket) {
         runs: HashSet::new(),
         subscriptions: HashMap::new(),
     };
-    let first = ServerMessage::Snapshot {
-        seq: subscription.seq,
-        overview: Box::new(subscription.overview),
-    };
-    if session.say(&first).await.is_err() {
+    let first = session.say_all(subscription.seq, subscription.overview);
+    if first.await.is_err() {
         return;
     }
     let mut pings = tokio::time::interval(ping_every);
@@ -206,6 +206,16 @@ struct Session {
 }
 
 impl Session {
+    /// Sends the whole state.
+    async fn say_all(&self, seq: u64, mut overview: Overview) -> Result<(), Ended> {
+        while let Some(rest @ 1..) = overview.jobs.len().checked_sub(JOBS_AT_ONCE) {
+            let jobs = overview.jobs.split_off(rest);
+            self.say(&ServerMessage::Jobs { jobs }).await?;
+        }
+        let overview = Box::new(overview);
+        self.say(&ServerMessage::Snapshot { seq, overview }).await
+    }
+
     async fn say(&self, message: &ServerMessage) -> Result<(), Ended> {
         // Plain data with text keys cannot fail to become JSON.
         let text = serde_json::to_string(message).unwrap_or_default();
@@ -335,11 +345,8 @@ impl Session {
         let subscription = self.live.ops.board().subscribe(self.live.ops.clock().now());
         self.changes = subscription.changes;
         self.seq = subscription.seq;
-        self.say(&ServerMessage::Snapshot {
-            seq: subscription.seq,
-            overview: Box::new(subscription.overview),
-        })
-        .await?;
+        self.say_all(subscription.seq, subscription.overview)
+            .await?;
         let runs: Vec<RunId> = self.runs.iter().cloned().collect();
         for run in runs {
             self.send_run(&run).await?;

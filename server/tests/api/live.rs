@@ -3,6 +3,7 @@
 use crate::world::{Heard, World};
 use saltpeter_protocol::MachineId;
 use saltpeter_protocol::live::{ClientMessage, Event, ServerMessage};
+use std::collections::BTreeSet;
 
 const JOBS: &str = "
 talk~:
@@ -20,6 +21,34 @@ tick~:
 
 fn is_job(message: &ServerMessage, name: &str) -> bool {
     matches!(message, ServerMessage::Event { event: Event::Job { job }, .. } if job.name.as_str() == name)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_jobs_come_in_parts_before_their_snapshot() {
+    let jobs = (0..1_100)
+        .map(|n| format!("many{n}~: {{schedule: '@yearly', targets: '*', command: 'true'}}\n"));
+    let world = World::new(&[("many.yaml", &jobs.collect::<String>())]).await;
+    let mut socket = world.socket().await;
+    let (mut parts, mut names) = (Vec::new(), BTreeSet::new());
+    loop {
+        let Heard::State(message) = socket.next().await else {
+            panic!("output before state");
+        };
+        let (jobs, is_last) = match *message {
+            ServerMessage::Jobs { jobs } => (jobs, false),
+            ServerMessage::Snapshot { overview, .. } => (overview.jobs, true),
+            other => panic!("{other:?}"),
+        };
+        parts.push(jobs.len());
+        names.extend(jobs.into_iter().map(|job| job.name));
+        if is_last {
+            break;
+        }
+    }
+    assert_eq!(
+        (parts.as_slice(), names.len()),
+        (&[500, 500, 100][..], 1_100)
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

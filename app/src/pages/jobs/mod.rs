@@ -128,16 +128,14 @@ struct Selected {
 fn select(live: Live, query: JobQuery, kept: Option<Selected>) -> (Selected, bool) {
     let kept = kept.filter(|kept| *kept.selection.query() == query);
     let seen = kept.as_ref().and_then(|kept| kept.frame);
-    let followed = live.follow_jobs(seen, |jobs, frame, changed| match (kept, changed) {
-        (Some(mut kept), Some(changed)) => {
+    let followed = live.follow_jobs(seen, |jobs, frame, changed| {
+        if let (Some(mut kept), Some(changed)) = (kept, changed) {
             kept.frame = frame;
             let moved = kept.selection.follow(jobs, changed);
-            (kept, moved)
+            return (kept, moved);
         }
-        _ => {
-            let selection = Selection::new(query, jobs);
-            (Selected { selection, frame }, true)
-        }
+        let selection = Selection::new(query, jobs);
+        (Selected { selection, frame }, true)
     });
     followed.unwrap_or_default()
 }
