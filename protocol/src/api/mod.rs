@@ -49,4 +49,4 @@ pub use runs::{
     Counts, KillRequest, KillView, MachineRow, OutputLength, PastAttempt, ReplacedOutcome,
     RunDetail, RunStarted, RunSummary, StopView,
 };
-pub use timeline::{Band, Bar, Lane, LaneBy, Timeline, TimelineQuery};
+pub use timeline::{Band, Bar, Held, Lane, LaneBy, Timeline, TimelineQuery};

@@ -11,6 +11,7 @@ use saltpeter_protocol::api::{
 };
 use saltpeter_protocol::{MachineId, UnixMillis};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// The longest reason, in characters.
 const LONGEST_REASON: usize = 500;
@@ -87,10 +88,10 @@ impl Ops {
                 let message = format!("{} cannot be written: {error}", target.path.display());
                 ApiError::new(ErrorCode::Invalid, message)
             })?;
-            let what = What::Changed {
-                what: format!("maintenance in {}", target.name),
-                before: self.parts.config.current().maintenance.to_string(),
-                after: wanted.to_string(),
+            let what = What::Maintained {
+                file: target.name,
+                before: Arc::clone(&self.parts.config.current().maintenance),
+                after: Arc::new(wanted),
             };
             self.parts.people.record(caller, what).await;
             self.parts.config.reload().await;
