@@ -38,7 +38,7 @@ pub use list::{
     RunList, RunQuery,
 };
 pub use maintenance::{
-    DiffChange, DiffLine, FieldProblem, MaintenanceDiff, MaintenanceEdit, MaintenancePage,
+    DiffChange, DiffLine, Edited, FieldProblem, MaintenanceDiff, MaintenanceEdit, MaintenancePage,
     MaintenanceView,
 };
 pub use output::{ChunkMark, OutputFrom, OutputSlice, SliceError};
