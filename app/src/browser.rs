@@ -1,6 +1,7 @@
 //! The few things that pages ask of the browser itself. Called from effects and event handlers only,
 //! which do not run on the server.
 
+use crate::visitor::May;
 use leptos::prelude::{document, window};
 use leptos::wasm_bindgen::prelude::Closure;
 use leptos::wasm_bindgen::{JsCast, JsValue};
@@ -36,11 +37,14 @@ pub(crate) fn find(selector: &str) -> Option<HtmlElement> {
     document().query_selector(selector).ok()??.dyn_into().ok()
 }
 
-/// Whether the page was made for somebody who may do everything. What others are not shown, the server refuses them anyway.
-pub(crate) fn is_admin() -> bool {
+/// What whoever the page was made for may do.
+pub(crate) fn may() -> May {
     let root = document().document_element();
-    let visitor = root.and_then(|root| root.get_attribute("data-visitor"));
-    !matches!(visitor.as_deref(), Some("viewer" | "operator"))
+    let said = |name| root.as_ref().and_then(|root| root.get_attribute(name));
+    May::read(
+        said("data-visitor").as_deref(),
+        said("data-groups").as_deref(),
+    )
 }
 
 /// The element that has the keyboard.

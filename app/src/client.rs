@@ -203,11 +203,11 @@ mod browser {
         RunId, RunList, SameOutput, Timeline,
     };
     use crate::actions::{Action, Done};
-    use crate::{format, routes};
+    use crate::routes;
     use gloo_net::http::{Request, RequestBuilder, Response};
     use leptos::prelude::window;
     use saltpeter_protocol::api::{
-        ErrorBody, ErrorCode, KillRequest, MaintenanceDiff, MaintenanceEdit, Overview,
+        Edited, ErrorBody, ErrorCode, KillRequest, MaintenanceDiff, MaintenanceEdit, Overview,
         PauseRequest, Reading, RunStarted, SearchQuery, SearchStep,
     };
     use send_wrapper::SendWrapper;
@@ -432,10 +432,10 @@ mod browser {
                 maintenance_save(MaintenanceEdit {
                     version: page.version,
                     global: false,
-                    groups: page.current.groups,
+                    groups: Edited::AsItIs,
                     machines: page.current.machines.into_iter().map(Into::into).collect(),
-                    reason: page.current.reason,
-                    until: page.current.until.map(format::iso),
+                    reason: Edited::AsItIs,
+                    until: Edited::AsItIs,
                 })
                 .await?;
                 Ok(Done::Asked)

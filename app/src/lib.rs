@@ -31,8 +31,10 @@ mod routes;
 #[cfg(test)]
 mod sample;
 mod typing;
+mod visitor;
 
 pub use chunk::Chunk;
+pub use visitor::Visitor;
 
 use actions::Actions;
 use components::confirm::{Confirm, ConfirmDialog};
@@ -53,15 +55,10 @@ use pages::jobs::JobsPage;
 use pages::{config, editor, import, job, machines, maintenance, run, runs, timeline};
 use std::time::Duration;
 
-/// The HTML document around [`App`], as the server sends it. `visitor` is the role of whoever gets it, or `anybody` where
-/// nobody needs to log in; it is for the style sheet. `hidden` is a style of its own, for what this visitor may not use.
-/// `chunks` are the files of the page's own code.
-pub fn shell(
-    options: LeptosOptions,
-    visitor: &'static str,
-    hidden: String,
-    chunks: Vec<String>,
-) -> impl IntoView {
+/// The HTML document around [`App`], as the server sends it to `visitor`. `chunks` are the files of the page's own code.
+pub fn shell(options: LeptosOptions, visitor: Visitor, chunks: Vec<String>) -> impl IntoView {
+    let groups = visitor.groups_attribute();
+    let Visitor { role, hidden, .. } = visitor;
     // Asked for together with the rest, so that the page does not wait for one after the other.
     let preload = |file| {
         let href = format!("/pkg/{file}");
@@ -69,7 +66,7 @@ pub fn shell(
     };
     view! {
         <!DOCTYPE html>
-        <html lang="en" data-visitor=visitor>
+        <html lang="en" data-visitor=role data-groups=groups>
             <head>
                 <meta charset="utf-8" />
                 <meta name="viewport" content="width=device-width, initial-scale=1" />

@@ -1,5 +1,7 @@
 //! Maintenance: nothing new starts, everywhere, of some groups of jobs, or on some machines.
 
+pub mod past;
+
 use chrono::{DateTime, SecondsFormat};
 use saltpeter_protocol::{MachineId, UnixMillis};
 use serde::{Deserialize, Serialize};
@@ -77,12 +79,9 @@ impl Maintenance {
         }
     }
 
-    /// When global maintenance began and when it ends by itself, also after that. `seen` is when it was first seen on, for
-    /// maintenance that does not say since when.
-    pub fn window(&self, seen: Option<UnixMillis>) -> Option<(UnixMillis, Option<UnixMillis>)> {
-        let from = self.since.or(seen).filter(|_| self.global)?;
-        let is_one = self.until.is_none_or(|until| until > from);
-        is_one.then_some((from, self.until))
+    /// Whether there is nothing under maintenance at `now`.
+    pub fn is_nothing(&self, now: UnixMillis) -> bool {
+        self.is_over(now) || (!self.global && self.groups.is_empty() && self.machines.is_empty())
     }
 
     fn is_over(&self, now: UnixMillis) -> bool {
@@ -128,32 +127,5 @@ mod tests {
             maintenance,
             @"global off, groups [db], machines [], reason -, until 2026-06-01T01:00:00Z"
         );
-    }
-
-    #[test]
-    fn a_window_is_known_after_its_end_and_before() {
-        let at = |minute| UnixMillis(minute * 60_000);
-        let window = |global, since: Option<i64>, until: Option<i64>, seen: Option<i64>| {
-            let maintenance = Maintenance {
-                global,
-                since: since.map(at),
-                until: until.map(at),
-                ..Maintenance::default()
-            };
-            maintenance.window(seen.map(at))
-        };
-        assert_eq!(
-            window(true, Some(1), Some(9), None),
-            Some((at(1), Some(at(9))))
-        );
-        assert_eq!(window(true, Some(1), None, Some(5)), Some((at(1), None)));
-        assert_eq!(
-            window(true, None, Some(9), Some(5)),
-            Some((at(5), Some(at(9))))
-        );
-        // It is over, and nobody knows when it began.
-        assert_eq!(window(true, None, Some(9), None), None);
-        assert_eq!(window(true, Some(9), Some(1), None), None);
-        assert_eq!(window(false, Some(1), Some(9), None), None);
     }
 }

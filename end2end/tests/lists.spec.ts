@@ -182,20 +182,3 @@ test('what runs now grows on the Timeline', async ({ page, newPage }) => {
   await page.request.post(`/api/v1/runs/${run}/kill`, { data: {} });
   await expect(bar).toHaveAttribute('data-outcome', 'killed', { timeout: 20_000 });
 });
-
-test('maintenance that is over is a band of the Timeline up to its end', async ({ page, saltpeter }) => {
-  const ago = (minutes: number) => new Date(Date.now() - minutes * 60_000).toISOString();
-  await saltpeter.writeConfig('zz.yaml', `saltpeter_maintenance:\n  global: true\n  since: ${ago(20)}\n  until: ${ago(10)}\n`);
-  const band = page.getByTestId('timeline-maintenance');
-  await expect
-    .poll(async () => {
-      await open(page, '/timeline?span=3600');
-      return band.count();
-    })
-    .toBe(1);
-  const plot = await page.locator('.lane.head .track').boundingBox();
-  const drawn = await band.boundingBox();
-  // From a sixth of the span to a third, of which the middle is now.
-  expect(((drawn?.x ?? 0) - (plot?.x ?? 0)) / (plot?.width ?? 1)).toBeCloseTo(1 / 6, 1);
-  expect((drawn?.width ?? 0) / (plot?.width ?? 1)).toBeCloseTo(1 / 6, 1);
-});

@@ -1,6 +1,7 @@
 import { expect, hydrated, open, test } from '../fixtures.ts';
 import { confirm, expectRun, onDemand, runNow } from '../jobs.ts';
 import { addOperator, logIn, welcome } from '../people.ts';
+import type { Page } from '@playwright/test';
 
 const MAINTENANCE = `# Who is on call: see the wiki.
 saltpeter_maintenance:
@@ -14,6 +15,15 @@ test.use({
     'maintenance.yaml': MAINTENANCE,
   },
 });
+
+/** What the command palette says to a query, first or instead. */
+async function offers(page: Page, query: string, answer: string): Promise<void> {
+  await page.keyboard.press('Control+k');
+  await page.getByTestId('palette-input').fill(query);
+  await expect(page.getByTestId('palette').getByText(answer).first()).toBeVisible();
+  await page.keyboard.press('Escape');
+  await expect(page.getByTestId('palette')).toBeHidden();
+}
 
 test('global maintenance is turned on and off from the editor', async ({ page, saltpeter, guard }) => {
   // The browser prints the refusal that this test provokes.
@@ -142,6 +152,11 @@ test.describe('for an operator of some groups', () => {
     await saltpeter.writeConfig('maintenance.yaml', MAINTENANCE.replace('global: false', 'global: true'));
     await expect(olga.getByTestId('maintenance-banner')).toBeVisible();
     await expect(olga.getByTestId('maintenance-off')).toBeHidden();
+    // Nor does the palette offer it, or what can be done with jobs of others.
+    await offers(olga, 'turn off global', 'Nothing goes with that');
+    await offers(page, 'turn off global', 'Turn off global maintenance');
+    await offers(olga, 'run rollout', 'Nothing goes with that');
+    await offers(olga, 'run dump', 'Run now: dump');
     await page.getByTestId('maintenance-off').click();
     await expect(olga.getByTestId('maintenance-banner')).toHaveCount(0);
 

@@ -13,7 +13,9 @@ use crate::runs::StoreError;
 use crate::store::Store;
 use crate::store::audit::Numbered;
 pub use crate::store::audit::{Place, Wanted};
+use saltpeter_domain::Maintenance;
 use saltpeter_domain::audit::{Entry, Flood, Kind};
+use saltpeter_domain::maintenance::past::Change;
 use saltpeter_protocol::UnixMillis;
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -40,6 +42,8 @@ pub struct Deed {
     pub deed: String,
     /// The values before and after, where it has any.
     pub values: Option<(String, String)>,
+    /// What maintenance is from now on, where this tells of it.
+    pub maintenance: Option<Arc<Maintenance>>,
 }
 
 /// Where deeds are put down. Clones share it.
@@ -75,6 +79,7 @@ impl Trail {
                     kind: deed.kind,
                     deed: format!("left out {left_out} more refusals of the minutes before"),
                     values: None,
+                    maintenance: None,
                 };
                 self.add(more, now).await;
             }
@@ -92,6 +97,7 @@ impl Trail {
             kind,
             deed,
             values,
+            maintenance,
         } = deed;
         let (old, new) = values.unzip();
         let entry = Entry {
@@ -107,7 +113,7 @@ impl Trail {
         let (who, deed) = (entry.who.clone(), entry.deed.clone());
         let from = entry.from.as_deref().unwrap_or("this host").to_owned();
         tracing::info!(target: "audit", %who, %from, kind = kind.as_str(), "{deed}");
-        if let Err(error) = self.store.add_audit(entry).await {
+        if let Err(error) = self.store.add_audit(entry, maintenance.as_deref()).await {
             tracing::error!(target: "audit", %who, %from, %error, "not put down: {deed}");
         }
     }
@@ -120,6 +126,12 @@ impl Trail {
         limit: u32,
     ) -> Result<Vec<Numbered>, StoreError> {
         self.store.audit(wanted, place, limit).await
+    }
+
+    /// What maintenance became, the oldest first: as far back as it has to do with what was under maintenance at `from` or
+    /// later.
+    pub async fn maintenance_since(&self, from: UnixMillis) -> Result<Vec<Change>, StoreError> {
+        self.store.maintenance_since(from).await
     }
 
     /// Puts down what becomes different in the configuration, and forgets what is older than it says, until `stop`.
@@ -136,6 +148,8 @@ impl Trail {
                 config.directory().display()
             ),
             values: None,
+            // It may have been changed while nobody looked.
+            maintenance: Some(Arc::clone(&before.maintenance)),
         };
         self.record(started).await;
         loop {

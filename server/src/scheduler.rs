@@ -2,6 +2,7 @@
 
 mod begun;
 mod lanes;
+mod reminder;
 mod starter;
 
 use crate::clock::Clock;
@@ -13,6 +14,7 @@ use crate::store::health::Health;
 use begun::Begun;
 use futures::StreamExt as _;
 use lanes::{Lanes, Work};
+use reminder::Reminder;
 use saltpeter_domain::JobSet;
 use saltpeter_domain::maintenance::Hold;
 use saltpeter_domain::planner::{Due, Planner};
@@ -30,9 +32,6 @@ use tokio_util::task::TaskTracker;
 
 /// The longest sleep, so that a clock that was set is noticed.
 const LONGEST_SLEEP: Duration = Duration::from_secs(10);
-
-/// How often the log says that global maintenance is on.
-const REMIND_EVERY: Duration = Duration::from_secs(20);
 
 /// Starts that are under way at a time.
 const STARTS_AT_ONCE: usize = 256;
@@ -86,19 +85,15 @@ impl Scheduler {
                 outage.explain(&mut due);
                 self.hand_over(due, &set, now, &starts);
             }
-            match reminder.look(set.maintenance.is_global(now), Instant::now()) {
-                Some(Reminded::Active) => {
-                    tracing::info!("maintenance mode active: nothing new starts");
-                }
-                Some(Reminded::Over) => tracing::info!("maintenance mode is over"),
-                None => {}
+            for line in reminder.look(&set.maintenance, now, Instant::now()) {
+                tracing::info!("{line}");
             }
             let until_due = planner
                 .next_wake()
                 .filter(|_| !outage.is_on())
                 .map_or(LONGEST_SLEEP, |at| at.since(now));
             let wake = Instant::now() + until_due.min(LONGEST_SLEEP);
-            let wake = reminder.next.map_or(wake, |next| wake.min(next));
+            let wake = reminder.next().map_or(wake, |next| wake.min(next));
             tokio::select! {
                 biased;
                 () = stop.cancelled() => {}
@@ -204,52 +199,5 @@ impl Outage {
                 missed.reason = MissedReason::StorageFailed;
             }
         }
-    }
-}
-
-/// Says at once and then every twenty seconds that global maintenance is on, and once that it is over.
-#[derive(Debug, Default)]
-struct Reminder {
-    /// When to say it again; `None` while it is off.
-    next: Option<Instant>,
-}
-
-/// What the log is to say about global maintenance.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Reminded {
-    Active,
-    Over,
-}
-
-impl Reminder {
-    fn look(&mut self, is_global: bool, now: Instant) -> Option<Reminded> {
-        if !is_global {
-            return self.next.take().map(|_| Reminded::Over);
-        }
-        if self.next.is_some_and(|next| now < next) {
-            return None;
-        }
-        self.next = Some(now + REMIND_EVERY);
-        Some(Reminded::Active)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_log_hears_of_global_maintenance_every_twenty_seconds_and_of_its_end() {
-        let begin = Instant::now();
-        let at = |seconds| begin + Duration::from_secs(seconds);
-        let mut reminder = Reminder::default();
-        assert_eq!(reminder.look(false, at(0)), None);
-        assert_eq!(reminder.look(true, at(5)), Some(Reminded::Active));
-        assert_eq!(reminder.look(true, at(24)), None);
-        assert_eq!(reminder.next, Some(at(25)));
-        assert_eq!(reminder.look(true, at(25)), Some(Reminded::Active));
-        assert_eq!(reminder.look(true, at(46)), Some(Reminded::Active));
-        assert_eq!(reminder.look(false, at(50)), Some(Reminded::Over));
-        assert_eq!(reminder.look(false, at(51)), None);
     }
 }

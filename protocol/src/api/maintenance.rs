@@ -2,7 +2,7 @@
 
 use crate::ids::MachineId;
 use crate::time::UnixMillis;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Maintenance as it is in force.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -47,15 +47,50 @@ pub struct MaintenanceEdit {
     /// Whether nothing new is to start.
     pub global: bool,
     /// Groups whose jobs are not to start.
-    #[serde(default)]
-    pub groups: Vec<String>,
+    #[serde(default, skip_serializing_if = "Edited::is_as_it_is")]
+    pub groups: Edited<Vec<String>>,
     /// Machines to take out, one text each; checked by the server.
     pub machines: Vec<String>,
     /// Why, for people.
-    pub reason: Option<String>,
+    #[serde(default, skip_serializing_if = "Edited::is_as_it_is")]
+    pub reason: Edited<Option<String>>,
     /// When all of it is to end by itself: a date and a time in UTC, such as `2026-03-29T02:30`. `None`: when it is switched off.
-    #[serde(default)]
-    pub until: Option<String>,
+    #[serde(default, skip_serializing_if = "Edited::is_as_it_is")]
+    pub until: Edited<Option<String>>,
+}
+
+/// A part of what is edited: as it is where a request does not have it, empty where that has `null`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Edited<T> {
+    /// It stays as it is.
+    #[default]
+    AsItIs,
+    /// It becomes this.
+    To(T),
+}
+
+impl<T> Edited<T> {
+    /// Whether a request leaves it out.
+    pub fn is_as_it_is(&self) -> bool {
+        matches!(self, Self::AsItIs)
+    }
+}
+
+impl<T: Serialize> Serialize for Edited<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            // Fields that are left out do not get here.
+            Self::AsItIs => serializer.serialize_none(),
+            Self::To(value) => value.serialize(serializer),
+        }
+    }
+}
+
+impl<'de, T: Deserialize<'de> + Default> Deserialize<'de> for Edited<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = Option::<T>::deserialize(deserializer)?;
+        Ok(Self::To(value.unwrap_or_default()))
+    }
 }
 
 /// What an edit would write.
@@ -97,4 +132,38 @@ pub struct FieldProblem {
     pub field: String,
     /// What was wrong.
     pub message: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_edit_leaves_out_stays_and_null_empties_it() {
+        let read = |more: &str| {
+            let text = format!(r#"{{"version":"v","global":true,"machines":[]{more}}}"#);
+            let edit: MaintenanceEdit = serde_json::from_str(&text).unwrap();
+            (edit, text)
+        };
+        let (left_out, text) = read("");
+        assert!(left_out.groups.is_as_it_is());
+        assert!(left_out.reason.is_as_it_is());
+        assert!(left_out.until.is_as_it_is());
+        assert_eq!(serde_json::to_string(&left_out).unwrap(), text);
+
+        let (emptied, _) = read(r#","groups":null,"reason":null,"until":null"#);
+        assert_eq!(emptied.groups, Edited::To(Vec::new()));
+        assert_eq!(emptied.reason, Edited::To(None));
+        assert_eq!(emptied.until, Edited::To(None));
+
+        let (given, _) = read(r#","groups":["db"],"reason":"disks","until":null"#);
+        assert_eq!(given.groups, Edited::To(vec!["db".to_owned()]));
+        assert_eq!(given.reason, Edited::To(Some("disks".to_owned())));
+        let written = serde_json::to_string(&given).unwrap();
+        assert!(written.contains(r#""until":null"#), "{written}");
+        assert_eq!(
+            serde_json::from_str::<MaintenanceEdit>(&written).unwrap(),
+            given
+        );
+    }
 }

@@ -38,7 +38,7 @@ pub use list::{
     RunList, RunQuery,
 };
 pub use maintenance::{
-    DiffChange, DiffLine, FieldProblem, MaintenanceDiff, MaintenanceEdit, MaintenancePage,
+    DiffChange, DiffLine, Edited, FieldProblem, MaintenanceDiff, MaintenanceEdit, MaintenancePage,
     MaintenanceView,
 };
 pub use output::{ChunkMark, OutputFrom, OutputSlice, SliceError};
@@ -49,4 +49,4 @@ pub use runs::{
     Counts, KillRequest, KillView, MachineRow, OutputLength, PastAttempt, ReplacedOutcome,
     RunDetail, RunStarted, RunSummary, StopView,
 };
-pub use timeline::{Band, Bar, Lane, LaneBy, Timeline, TimelineQuery};
+pub use timeline::{Band, Bar, Held, Lane, LaneBy, Timeline, TimelineQuery};

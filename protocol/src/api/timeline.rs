@@ -2,7 +2,7 @@
 
 use super::params::{self, Param};
 use super::{ApiError, OutcomeKind};
-use crate::ids::RunId;
+use crate::ids::{MachineId, RunId};
 use crate::time::UnixMillis;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -109,8 +109,9 @@ pub struct Timeline {
     /// Whether there is so much in this span that not all of it was looked at.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub cut: bool,
-    /// When nothing new started or will, as far as is known.
-    pub maintenance: Option<Band>,
+    /// What was under maintenance when, as far as it concerns one of the lanes; by its beginning.
+    #[serde(default)]
+    pub maintenance: Vec<Band>,
 }
 
 /// A lane.
@@ -122,9 +123,23 @@ pub struct Lane {
     pub bars: Vec<Bar>,
     /// When the job is due.
     pub due: Vec<UnixMillis>,
+    /// The group that the job is of now; absent for machines, and for jobs that are gone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
     /// Whether the machine, or the job's group, is under maintenance now.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub maintenance: bool,
+}
+
+impl Lane {
+    /// Whether maintenance of `held` is this lane's, among lanes of jobs or of machines.
+    pub fn is_under(&self, held: &Held, by: LaneBy) -> bool {
+        match held {
+            Held::Everything => true,
+            Held::Group(group) => self.group.as_ref() == Some(group),
+            Held::Machine(machine) => by == LaneBy::Machine && machine.as_str() == self.name,
+        }
+    }
 }
 
 /// A span of time in which something ran.
@@ -142,11 +157,29 @@ pub struct Bar {
     pub run: RunId,
 }
 
-/// A span of time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// What is under maintenance.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(tag = "kind", content = "name", rename_all = "snake_case")]
+pub enum Held {
+    /// Nothing new starts at all.
+    Everything,
+    /// The jobs of a group do not start.
+    Group(String),
+    /// A machine is taken out of every job's targets.
+    Machine(MachineId),
+}
+
+/// A span of time in which something was under maintenance.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Band {
+    /// What was.
+    pub held: Held,
     /// When it began.
     pub from: UnixMillis,
     /// When it ended, or will; absent while nobody knows.
     pub to: Option<UnixMillis>,
+    /// Who began it; absent when that was done in the configuration's files and these do not say.
+    pub by: Option<String>,
+    /// Why.
+    pub reason: Option<String>,
 }

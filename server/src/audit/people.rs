@@ -14,6 +14,7 @@ impl Audit for Trail {
 fn deed(entry: Entry) -> Deed {
     let Entry { who, from, what } = entry;
     let mut values = None;
+    let mut maintenance = None;
     let (kind, deed) = match what {
         What::LoggedIn => (Kind::Login, "logged in".to_owned()),
         What::LoginRefused(why) => (Kind::LoginRefused, format!("could not log in: {why}")),
@@ -29,6 +30,15 @@ fn deed(entry: Entry) -> Deed {
             values = Some((before, after));
             (Kind::Change, format!("changed {what}"))
         }
+        What::Maintained {
+            file,
+            before,
+            after,
+        } => {
+            values = Some((before.to_string(), after.to_string()));
+            maintenance = Some(after);
+            (Kind::Change, format!("changed maintenance in {file}"))
+        }
     };
     Deed {
         who,
@@ -36,5 +46,6 @@ fn deed(entry: Entry) -> Deed {
         kind,
         deed,
         values,
+        maintenance,
     }
 }

@@ -6,6 +6,7 @@ use saltpeter_domain::config::JobSetDiff;
 use saltpeter_domain::{Job, JobSet};
 use saltpeter_protocol::JobName;
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 /// Names that are listed of what is new, changed or gone; of more the number says enough.
 const NAMED: usize = 20;
@@ -54,6 +55,7 @@ pub(super) fn deed<'s>(before: &'s JobSet, after: &'s JobSet) -> Option<Deed> {
         kind: Kind::Reload,
         deed: format!("were read again; {}", told.join("; ")),
         values: Some((values.old, values.new)),
+        maintenance: diff.maintenance.then(|| Arc::clone(&after.maintenance)),
     })
 }
 

@@ -12,8 +12,9 @@ use leptos::config::LeptosOptions;
 use leptos::prelude::{provide_context, use_context};
 use leptos_axum::{AxumRouteListing, LeptosRoutes as _, ResponseOptions, generate_route_list};
 use saltpeter_app::backend::SharedBackend;
-use saltpeter_app::{App, Chunk, shell};
+use saltpeter_app::{App, Chunk, Visitor, shell};
 use saltpeter_domain::access::{Access, Groups, Role};
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::sync::OnceLock;
 
@@ -28,8 +29,7 @@ pub(super) fn router(backend: SharedBackend) -> Router {
             headers();
         };
         leptos_axum::render_app_async_with_context(context, move || {
-            let (visitor, hidden) = visitor();
-            shell(options.clone(), visitor, hidden, chunks())
+            shell(options.clone(), visitor(), chunks())
         })
     };
     let missing = page.clone();
@@ -61,8 +61,8 @@ where
     response
 }
 
-/// What the page's style goes by: the role of whoever looks at it, or that nobody needs to log in; and rules for them alone.
-fn visitor() -> (&'static str, String) {
+/// Whoever gets the page.
+fn visitor() -> Visitor {
     let parts = use_context::<Parts>();
     let caller = parts
         .as_ref()
@@ -70,9 +70,28 @@ fn visitor() -> (&'static str, String) {
     match caller {
         Some(Caller {
             who: Who::Anybody, ..
-        }) => ("anybody", String::new()),
-        Some(caller) => (caller.access.role.as_str(), hidden_of(&caller.access)),
-        None => ("", String::new()),
+        }) => Visitor {
+            role: "anybody",
+            ..Visitor::default()
+        },
+        Some(caller) => visitor_with(&caller.access),
+        None => Visitor::default(),
+    }
+}
+
+fn visitor_with(access: &Access) -> Visitor {
+    Visitor {
+        role: access.role.as_str(),
+        groups: granted(access).map(|names| names.iter().cloned().collect()),
+        hidden: hidden_of(access),
+    }
+}
+
+/// The groups of an operator of some groups.
+fn granted(access: &Access) -> Option<&BTreeSet<String>> {
+    match (access.role, &access.groups) {
+        (Role::Operator, Groups::Only(names)) => Some(names),
+        _ => None,
     }
 }
 
@@ -95,7 +114,7 @@ fn chunks() -> Vec<String> {
 /// Hides what an operator of some groups may not use: the buttons of other groups' jobs, and what is about every group.
 /// It is a kindness. Whether somebody may is asked when they do.
 fn hidden_of(access: &Access) -> String {
-    let (Role::Operator, Groups::Only(names)) = (access.role, &access.groups) else {
+    let Some(names) = granted(access) else {
         return String::new();
     };
     let mut others = "[data-group]".to_owned();
@@ -140,7 +159,10 @@ mod tests {
             access(Role::Viewer, &[]),
         ] {
             assert_eq!(hidden_of(&all), "");
+            assert_eq!(visitor_with(&all).groups, None);
         }
+        let some = visitor_with(&access(Role::Operator, &["db", "web"]));
+        assert_eq!(some.groups, Some(vec!["db".to_owned(), "web".to_owned()]));
         assert_eq!(
             hidden_of(&access(Role::Operator, &["db", "\"]</"])),
             "[data-group]:not([data-group=\"\\22 \\5d \\3c \\2f \"]):not([data-group=\"\\64 \\62 \"]) .deed, .deed-of-all, .of-all { display: none }"

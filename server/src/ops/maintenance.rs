@@ -7,10 +7,11 @@ use crate::people::audit::What;
 use saltpeter_domain::Maintenance;
 use saltpeter_domain::config::{edit_maintenance, maintenance_section};
 use saltpeter_protocol::api::{
-    ApiError, ErrorCode, FieldProblem, MaintenanceDiff, MaintenanceEdit, MaintenancePage,
+    ApiError, Edited, ErrorCode, FieldProblem, MaintenanceDiff, MaintenanceEdit, MaintenancePage,
 };
 use saltpeter_protocol::{MachineId, UnixMillis};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// The longest reason, in characters.
 const LONGEST_REASON: usize = 500;
@@ -87,10 +88,10 @@ impl Ops {
                 let message = format!("{} cannot be written: {error}", target.path.display());
                 ApiError::new(ErrorCode::Invalid, message)
             })?;
-            let what = What::Changed {
-                what: format!("maintenance in {}", target.name),
-                before: self.parts.config.current().maintenance.to_string(),
-                after: wanted.to_string(),
+            let what = What::Maintained {
+                file: target.name,
+                before: Arc::clone(&self.parts.config.current().maintenance),
+                after: Arc::new(wanted),
             };
             self.parts.people.record(caller, what).await;
             self.parts.config.reload().await;
@@ -149,7 +150,8 @@ impl Ops {
     }
 }
 
-/// What the edit means, and what is wrong with it.
+/// What the edit means, and what is wrong with it. What it leaves out stays as it is in force; but with nothing left under
+/// maintenance there is nothing that a reason or an end would be of.
 fn wanted(
     edit: &MaintenanceEdit,
     present: &Maintenance,
@@ -172,33 +174,42 @@ fn wanted(
             Err(error) => problem("machines", error.to_string()),
         }
     }
-    let groups = edit.groups.iter().map(|name| name.trim());
-    let groups: BTreeSet<String> = groups
-        .filter(|name| !name.is_empty())
-        .map(str::to_owned)
-        .collect();
+    let in_force = present.in_force(now);
+    let groups: BTreeSet<String> = match &edit.groups {
+        Edited::AsItIs => in_force.groups,
+        Edited::To(names) => {
+            let names = names.iter().map(|name| name.trim());
+            let names = names.filter(|name| !name.is_empty());
+            names.map(str::to_owned).collect()
+        }
+    };
+    let is_left = edit.global || !groups.is_empty() || !machines.is_empty();
     if let Some(name) = groups
         .iter()
         .find(|name| name.chars().any(char::is_control))
     {
         problem("groups", format!("{name:?} is not the name of a group"));
     }
-    let until = edit.until.as_deref().map(str::trim);
-    let until = until.filter(|text| !text.is_empty()).and_then(|text| {
-        let time = UnixMillis::parse(text);
-        match time {
-            None => problem(
-                "until",
-                format!("{text:?} is no date with a time, such as 2026-03-29T02:30"),
-            ),
-            Some(time) if time <= now => problem("until", "has passed already".to_owned()),
-            Some(_) => {}
-        }
-        time
-    });
-    let reason = edit.reason.as_deref().map(str::trim);
-    let reason = reason.filter(|reason| !reason.is_empty());
-    if let Some(reason) = reason {
+    let until = match &edit.until {
+        Edited::AsItIs => in_force.until.filter(|_| is_left),
+        Edited::To(text) => given(text.as_deref()).and_then(|text| {
+            let time = UnixMillis::parse(text);
+            match time {
+                None => problem(
+                    "until",
+                    format!("{text:?} is no date with a time, such as 2026-03-29T02:30"),
+                ),
+                Some(time) if time <= now => problem("until", "has passed already".to_owned()),
+                Some(_) => {}
+            }
+            time
+        }),
+    };
+    let reason = match &edit.reason {
+        Edited::AsItIs => in_force.reason.filter(|_| is_left),
+        Edited::To(text) => given(text.as_deref()).map(str::to_owned),
+    };
+    if let (Some(reason), Edited::To(_)) = (&reason, &edit.reason) {
         if reason.chars().count() > LONGEST_REASON {
             problem(
                 "reason",
@@ -214,7 +225,7 @@ fn wanted(
         global: edit.global,
         groups,
         machines,
-        reason: reason.map(str::to_owned),
+        reason,
         by: present.by.clone().filter(|_| goes_on),
         // Whole minutes, so that what is shown before saving is what is saved.
         since: if goes_on {
@@ -226,6 +237,11 @@ fn wanted(
         until,
     };
     (wanted, problems)
+}
+
+/// What was written into a field, if anything was.
+fn given(text: Option<&str>) -> Option<&str> {
+    text.map(str::trim).filter(|text| !text.is_empty())
 }
 
 fn edited(target: &Target, wanted: &Maintenance) -> Result<String, ApiError> {
@@ -241,10 +257,10 @@ mod tests {
         MaintenanceEdit {
             version: String::new(),
             global,
-            groups: Vec::new(),
+            groups: Edited::AsItIs,
             machines: machines.iter().map(|&name| name.to_owned()).collect(),
-            reason: Some(reason.to_owned()),
-            until: None,
+            reason: Edited::To(Some(reason.to_owned())),
+            until: Edited::AsItIs,
         }
     }
 
@@ -257,7 +273,7 @@ mod tests {
             ("", None),
         ] {
             let edit = MaintenanceEdit {
-                until: Some(text.to_owned()),
+                until: Edited::To(Some(text.to_owned())),
                 ..edit(true, &[], "")
             };
             let (wanted, problems) = wanted(&edit, &Maintenance::default(), now);
@@ -269,7 +285,7 @@ mod tests {
         }
         for text in ["tomorrow", "2023-11-14T22:00", "2023-11-14"] {
             let edit = MaintenanceEdit {
-                until: Some(text.to_owned()),
+                until: Edited::To(Some(text.to_owned())),
                 ..edit(true, &[], "")
             };
             let (_, problems) = wanted(&edit, &Maintenance::default(), now);
@@ -285,6 +301,44 @@ mod tests {
         let fields: Vec<&str> = problems.iter().map(|p| p.field.as_str()).collect();
         assert_eq!(fields, ["machines", "reason"]);
         assert_eq!(wanted.machines.len(), 1);
+    }
+
+    #[test]
+    fn what_is_left_out_stays_while_there_is_something_that_it_is_of() {
+        let now = UnixMillis(1_700_000_000_000);
+        let later = Some(UnixMillis(now.0 + MINUTE));
+        let present = Maintenance {
+            global: true,
+            groups: ["db".to_owned()].into(),
+            reason: Some("disks".to_owned()),
+            until: later,
+            ..Maintenance::default()
+        };
+        let left_out = |global| MaintenanceEdit {
+            reason: Edited::AsItIs,
+            ..edit(global, &[], "")
+        };
+        let (stays, _) = wanted(&left_out(false), &present, now);
+        assert_eq!(stays.groups, present.groups);
+        assert_eq!((stays.reason, stays.until), (present.reason.clone(), later));
+        let emptied = |global| MaintenanceEdit {
+            groups: Edited::To(Vec::new()),
+            ..left_out(global)
+        };
+        let (stays, _) = wanted(&emptied(true), &present, now);
+        assert!(stays.groups.is_empty());
+        assert_eq!((stays.reason, stays.until), (present.reason.clone(), later));
+        let (nothing, problems) = wanted(&emptied(false), &present, now);
+        assert_eq!(nothing, Maintenance::default());
+        assert_eq!(problems, []);
+        // What was over by itself is not there any more.
+        let after = UnixMillis(now.0 + 2 * MINUTE);
+        let (anew, problems) = wanted(&left_out(true), &present, after);
+        assert!(anew.global && anew.groups.is_empty());
+        assert_eq!(
+            (anew.reason, anew.until, problems),
+            (None, None, Vec::new())
+        );
     }
 
     #[test]

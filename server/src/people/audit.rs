@@ -2,7 +2,9 @@
 
 use super::Caller;
 use futures::future::BoxFuture;
+use saltpeter_domain::Maintenance;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 /// Something that somebody did or was refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +41,15 @@ pub enum What {
         before: String,
         /// The value now.
         after: String,
+    },
+    /// They changed maintenance.
+    Maintained {
+        /// In this file.
+        file: String,
+        /// What it was before.
+        before: Arc<Maintenance>,
+        /// What it is now.
+        after: Arc<Maintenance>,
     },
 }
 

@@ -2,21 +2,32 @@
 
 use super::write::Order;
 use super::{Store, StoreError, row};
+use futures::TryStreamExt as _;
+use saltpeter_domain::Maintenance;
 use saltpeter_domain::audit::{Entry, Kind};
+use saltpeter_domain::maintenance::past::Change;
 use saltpeter_protocol::UnixMillis;
 use sqlx::{QueryBuilder, Row as _, Sqlite, SqliteConnection};
 
 /// Entries that one step deletes.
 const AT_ONCE: i64 = 1000;
+/// The longest maintenance that is kept for the timeline, in bytes of JSON: some ten thousand machines. What is longer is told
+/// in words alone.
+const LONGEST_MAINTENANCE: usize = 256 * 1024;
+/// Changes of maintenance that are read at a time, and bytes of them; of more, the newest.
+const MAX_CHANGES: i64 = 2000;
+const MAX_CHANGES_BYTES: usize = 4 * 1024 * 1024;
 
 /// Every question, named; the tests have the database explain each.
 pub(super) mod query {
-    pub(in super::super) const ADD: &str = "INSERT INTO audit (at, who, address, kind, deed, old_value, new_value) VALUES (?, ?, ?, ?, ?, ?, ?)";
+    pub(in super::super) const ADD: &str = "INSERT INTO audit (at, who, address, kind, deed, old_value, new_value, maintenance) VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
     pub(in super::super) const FORGET_BEFORE: &str = "UPDATE audit_kept SET since = MAX(since, ?)";
     pub(in super::super) const DELETE: &str =
         "DELETE FROM audit WHERE seq IN (SELECT seq FROM audit WHERE at < ? ORDER BY at LIMIT ?)";
     pub(in super::super) const READ: &str =
         "SELECT seq, at, who, address, kind, deed, old_value, new_value FROM audit WHERE seq ";
+    pub(in super::super) const MAINTENANCE: &str = "SELECT at, kind, who, maintenance FROM audit \
+         WHERE maintenance IS NOT NULL ORDER BY at DESC, seq DESC LIMIT ?";
 }
 
 /// Which entries are wanted.
@@ -48,13 +59,56 @@ impl Place {
     pub const OLDEST: Self = Self::After(0);
 }
 
+/// An entry to add.
+#[derive(Debug)]
+pub(super) struct Added {
+    entry: Entry,
+    /// What maintenance became, where the entry tells of that.
+    maintenance: Option<String>,
+}
+
 /// An entry and its number. Numbers grow, and none is used twice.
 pub type Numbered = (i64, Entry);
 
 impl Store {
-    /// Adds an entry. Durable when this returns.
-    pub async fn add_audit(&self, entry: Entry) -> Result<(), StoreError> {
-        self.order(|done| Order::Audit(Box::new(entry), done)).await
+    /// Adds an entry; `became` is what maintenance is from then on, where the entry tells of that. Durable when this returns.
+    pub async fn add_audit(
+        &self,
+        entry: Entry,
+        became: Option<&Maintenance>,
+    ) -> Result<(), StoreError> {
+        let maintenance = row::to_json_if(became)?;
+        let added = Added {
+            entry,
+            maintenance: maintenance.filter(|text| text.len() <= LONGEST_MAINTENANCE),
+        };
+        self.order(|done| Order::Audit(Box::new(added), done)).await
+    }
+
+    /// What maintenance became, the oldest first: as far back as it has to do with what was under maintenance at `from` or
+    /// later.
+    pub async fn maintenance_since(&self, from: UnixMillis) -> Result<Vec<Change>, StoreError> {
+        let mut rows = sqlx::query(query::MAINTENANCE)
+            .bind(MAX_CHANGES)
+            .fetch(&self.readers);
+        let mut changes = Vec::new();
+        let mut bytes = 0;
+        while let Some(found) = rows.try_next().await? {
+            let text: &str = found.try_get(3)?;
+            bytes += text.len();
+            if bytes > MAX_CHANGES_BYTES {
+                break;
+            }
+            let change = change(&found)?;
+            // All that was before this had ended by then.
+            let is_enough = change.at <= from && change.became.is_nothing(from);
+            changes.push(change);
+            if is_enough {
+                break;
+            }
+        }
+        changes.reverse();
+        Ok(changes)
     }
 
     /// Up to `limit` entries.
@@ -125,9 +179,25 @@ fn entry(found: &sqlx::sqlite::SqliteRow) -> Result<Numbered, StoreError> {
     Ok((found.try_get(0)?, entry))
 }
 
+fn change(found: &sqlx::sqlite::SqliteRow) -> Result<Change, StoreError> {
+    let became: Maintenance = row::from_json("maintenance", found.try_get(3)?)?;
+    let kind: &str = found.try_get(1)?;
+    // Whoever found it in the files did not put it there, and the files may say who did.
+    let by = if kind == Kind::Change.as_str() {
+        Some(found.try_get(2)?)
+    } else {
+        became.by.clone()
+    };
+    Ok(Change {
+        at: UnixMillis(found.try_get(0)?),
+        by,
+        became,
+    })
+}
+
 pub(super) async fn add(
     connection: &mut SqliteConnection,
-    entry: &Entry,
+    Added { entry, maintenance }: &Added,
 ) -> Result<(), StoreError> {
     sqlx::query(query::ADD)
         .bind(entry.at.0)
@@ -137,6 +207,7 @@ pub(super) async fn add(
         .bind(&entry.deed)
         .bind(&entry.old)
         .bind(&entry.new)
+        .bind(maintenance)
         .execute(connection)
         .await?;
     Ok(())

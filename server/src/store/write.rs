@@ -3,13 +3,13 @@
 //! Orders that wait together are carried out in one transaction, so that a thousand runs that begin in the
 //! same second cost a few commits. When one of them fails, each is carried out on its own, so that it fails alone.
 
+use super::audit::Added;
 use super::health::Commits;
 use super::read::query;
 use super::row::{to_json, to_json_if};
 use super::{StoreError, audit, past, people, retention};
 use crate::people::PeopleWrite;
 use crate::runs::{CreateError, NewRun, RunWrite};
-use saltpeter_domain::audit::Entry;
 use saltpeter_domain::run::{MachineRun, Run, RunHead};
 use saltpeter_protocol::api::Pause;
 use saltpeter_protocol::{JobName, MachineId, RunId, RunOutcome, RunState, UnixMillis};
@@ -48,7 +48,7 @@ pub(super) enum Order {
     /// A change of people, sessions or tokens; the rows that it changed are told.
     People(Box<PeopleWrite>, Done<u64>),
     /// An entry of the audit trail.
-    Audit(Box<Entry>, Done<()>),
+    Audit(Box<Added>, Done<()>),
     /// Some entries of it from before this time go; how many is told.
     ForgetAudit(UnixMillis, Done<u64>),
 }

@@ -20,5 +20,6 @@ mod retention;
 mod secrets;
 mod slow;
 mod storage;
+mod timeline;
 mod tls;
 mod world;

@@ -3,7 +3,7 @@
 use crate::world::{World, within};
 use saltpeter_protocol::MachineOutcome;
 use saltpeter_protocol::live::{Event, ServerMessage};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::time::Duration;
 
 const JOBS: &str = "
@@ -203,6 +203,54 @@ async fn an_end_that_the_editor_gave_is_written_and_holds() {
     world.pass(Duration::from_hours(24 * 365 * 20));
     let run = world.run("hello~").await;
     world.ended(&run).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_edit_does_not_name_stays_and_null_clears_it() {
+    let world = World::new(&[("jobs.yaml", JOBS)]).await;
+    let path = "/api/v1/maintenance";
+    // What is in force once this is saved.
+    let put = async |edit: Value| {
+        let page = world.get(path).await.json();
+        let mut edit = edit;
+        edit["version"] = page["version"].clone();
+        let saved = world.put(path, &edit).await;
+        assert_eq!(saved.status, 200, "{}", saved.text());
+        let current = saved.json()["current"].clone();
+        json!([current["groups"], current["reason"], current["until"]])
+    };
+    let end = 2_064_313_800_000_i64;
+    let all = json!([["db"], "disks", end]);
+    let begun = put(json!({
+        "global": false, "machines": [], "groups": ["db"], "reason": "disks", "until": "2035-06-01T12:30",
+    }));
+    assert_eq!(begun.await, all);
+    let named_none = json!({"global": true, "machines": ["web1"]});
+    assert_eq!(put(named_none.clone()).await, all);
+    let text = world.read("maintenance.yaml");
+    assert!(
+        text.contains("2035-06-01T12:30:00Z") && text.contains("disks") && text.contains("web1"),
+        "{text}"
+    );
+    for (key, value, expected) in [
+        ("until", json!(null), json!([["db"], "disks", null])),
+        ("reason", json!(null), json!([["db"], null, null])),
+        ("reason", json!("racks"), json!([["db"], "racks", null])),
+        ("groups", json!([]), json!([[], "racks", null])),
+        ("groups", json!(["web"]), json!([["web"], "racks", null])),
+        ("groups", json!(null), json!([[], "racks", null])),
+        ("until", json!(end.to_string()), json!([[], "racks", end])),
+        ("until", json!(""), json!([[], "racks", null])),
+    ] {
+        let mut edit = named_none.clone();
+        edit[key] = value;
+        assert_eq!(put(edit.clone()).await, expected, "{edit}");
+    }
+    // With the last of it goes what was said of it.
+    let off = json!({"global": false, "machines": []});
+    assert_eq!(put(off).await, json!([[], null, null]));
+    let text = world.read("maintenance.yaml");
+    assert!(!text.contains("racks"), "{text}");
 }
 
 /// Waits until the log of `job` says `words`.

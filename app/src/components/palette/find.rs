@@ -5,6 +5,7 @@ use crate::actions::Action;
 use crate::live::{Jobs, Live};
 use crate::query::Asked;
 use crate::routes;
+use crate::visitor::May;
 use saltpeter_protocol::api::JobRow;
 use saltpeter_protocol::{JobName, MachineId};
 use std::collections::{BTreeMap, BTreeSet};
@@ -54,38 +55,54 @@ const PAGES: [(&str, &str, &str); 8] = [
     ("New job", "/new-job", ""),
 ];
 
-/// Whatever goes with `query`, the best first. `is_admin` tells who asks; `machines` are those that the server has found
-/// for what was typed last.
-pub(super) fn find(live: Live, machines: &[MachineId], query: &str, is_admin: bool) -> Vec<Found> {
-    let has_editor = is_admin && live.server().is_some_and(|server| server.editor);
-    let is_global = live.maintenance().global;
+/// Whatever goes with `query`, the best first, but for what whoever asks may not do. `machines` are those that the server has
+/// found for what was typed last.
+pub(super) fn find(live: Live, machines: &[MachineId], query: &str, may: &May) -> Vec<Found> {
+    let offered = Offered {
+        may,
+        has_editor: may.administer && live.server().is_some_and(|server| server.editor),
+    };
     let mut found = live
-        .with_jobs(|jobs| among(jobs, machines, query, has_editor))
+        .with_jobs(|jobs| among(jobs, machines, query, offered))
         .unwrap_or_default();
-    if is_global && let Some(score) = score(query, "Turn off global maintenance") {
-        found.insert(
-            (u32::MAX - score, String::new()),
-            Found {
-                kind: "action",
-                label: "Turn off global maintenance".to_owned(),
-                hint: String::new(),
-                what: What::Do(Action::EndMaintenance),
-            },
-        );
+    let is_global = live.maintenance().global;
+    if let Some((score, action)) = end_of_maintenance(query, is_global, may) {
+        found.insert((u32::MAX - score, String::new()), action);
     }
     found.into_values().take(MOST).collect()
+}
+
+/// That global maintenance is ended, if it is on and whoever asks may do that; and how well that goes with `query`.
+fn end_of_maintenance(query: &str, is_global: bool, may: &May) -> Option<(u32, Found)> {
+    let label = "Turn off global maintenance";
+    let score = score(query, label).filter(|_| is_global && may.operate_all())?;
+    let action = Found {
+        kind: "action",
+        label: label.to_owned(),
+        hint: String::new(),
+        what: What::Do(Action::EndMaintenance),
+    };
+    Some((score, action))
+}
+
+/// What is offered to whoever asks.
+#[derive(Clone, Copy)]
+struct Offered<'v> {
+    may: &'v May,
+    /// Whether jobs are edited here, and they may.
+    has_editor: bool,
 }
 
 /// By how far from the best they are, and by name.
 type Ranked = BTreeMap<(u32, String), Found>;
 
-fn among(jobs: &Jobs, machines: &[MachineId], query: &str, has_editor: bool) -> Ranked {
+fn among(jobs: &Jobs, machines: &[MachineId], query: &str, offered: Offered<'_>) -> Ranked {
     let mut ranked = Ranked::new();
-    pages(&mut ranked, query, has_editor);
+    pages(&mut ranked, query, offered.has_editor);
     if let Some((verb, name)) = verb(query) {
         for row in jobs.rows() {
             if let Some(score) = score(name, row.name.as_str())
-                && let Some(action) = act(verb, row, has_editor)
+                && let Some(action) = act(verb, row, offered)
             {
                 keep(&mut ranked, score, action);
             }
@@ -106,7 +123,7 @@ fn among(jobs: &Jobs, machines: &[MachineId], query: &str, has_editor: bool) -> 
         // What can be done with the job that is most likely meant.
         if rank == 0 && !query.trim().is_empty() {
             for (after, verb) in (1..).zip(VERBS) {
-                if let Some(action) = act(verb, row, has_editor) {
+                if let Some(action) = act(verb, row, offered) {
                     keep(&mut ranked, (u32::MAX - far).saturating_sub(after), action);
                 }
             }
@@ -194,9 +211,12 @@ fn verb(query: &str) -> Option<(&'static str, &str)> {
     Some((known.next()?, name))
 }
 
-/// What can be done with a job as it is.
-fn act(verb: &str, row: &JobRow, has_editor: bool) -> Option<Found> {
+/// What can be done with a job as it is, by whoever asks.
+fn act(verb: &str, row: &JobRow, offered: Offered<'_>) -> Option<Found> {
     let name = &row.name;
+    if verb != "edit" && !offered.may.operate(&row.group) {
+        return None;
+    }
     let action = |label: &str, what| Found {
         kind: "action",
         label: format!("{label} {name}"),
@@ -216,7 +236,7 @@ fn act(verb: &str, row: &JobRow, has_editor: bool) -> Option<Found> {
             "Resume schedule:",
             What::Do(Action::Resume(name.clone())),
         )),
-        "edit" if has_editor => {
+        "edit" if offered.has_editor => {
             let to = routes::edit_page(name.as_str());
             Some(action("Edit:", What::Go(to)))
         }
@@ -261,9 +281,17 @@ mod tests {
     use crate::sample;
 
     fn labels(query: &str) -> Vec<String> {
+        offered(query, &May::read(Some("admin"), None))
+    }
+
+    fn offered(query: &str, may: &May) -> Vec<String> {
         let jobs = Jobs::new(["backup", "backup_db", "web"].map(sample::job).to_vec());
         let machines = ["web1", "db#1"].map(|name| MachineId::new(name).unwrap());
-        let found = among(&jobs, &machines, query, true).into_values();
+        let offered = Offered {
+            may,
+            has_editor: may.administer,
+        };
+        let found = among(&jobs, &machines, query, offered).into_values();
         found
             .map(|found| format!("{} {}", found.kind, found.label))
             .collect()
@@ -309,5 +337,45 @@ mod tests {
         assert_eq!(labels("conf")[0], "page Config");
         assert!(labels("").contains(&"page Jobs".to_owned()));
         assert!(labels("no such thing at all").is_empty());
+    }
+
+    #[test]
+    fn nothing_is_offered_that_whoever_asks_may_not_do() {
+        let run = "action Run now: web".to_owned();
+        let edit = "action Edit: web".to_owned();
+        for (role, groups, runs, edits) in [
+            ("admin", None, true, true),
+            ("operator", None, true, false),
+            // The job is of the group db.
+            ("operator", Some(r#"["db"]"#), true, false),
+            ("operator", Some(r#"["mail"]"#), false, false),
+            ("viewer", None, false, false),
+        ] {
+            let may = May::read(Some(role), groups);
+            let found = offered("web", &may);
+            assert_eq!(found[0], "job web");
+            assert_eq!(
+                (found.contains(&run), found.contains(&edit)),
+                (runs, edits),
+                "{may:?}"
+            );
+            assert_eq!(offered("run web", &may).contains(&run), runs, "{may:?}");
+        }
+    }
+
+    #[test]
+    fn global_maintenance_is_ended_by_who_may() {
+        for (role, groups, offered) in [
+            ("admin", None, true),
+            ("operator", None, true),
+            ("operator", Some(r#"["db"]"#), false),
+            ("viewer", None, false),
+        ] {
+            let may = May::read(Some(role), groups);
+            let found = end_of_maintenance("turn off", true, &may);
+            assert_eq!(found.is_some(), offered, "{may:?}");
+            assert_eq!(end_of_maintenance("turn off", false, &may), None);
+            assert_eq!(end_of_maintenance("backup", true, &may), None);
+        }
     }
 }

@@ -82,12 +82,12 @@ fn Content(open: RwSignal<bool>, help: Callback<()>) -> impl IntoView {
     let live = use_live();
     let actions = use_actions();
     let navigate = use_navigate();
-    let is_admin = browser::is_admin();
+    let may = browser::may();
     let query = RwSignal::new(String::new());
     let chosen = RwSignal::new(0_usize);
     let machines = RwSignal::new(Vec::new());
     let found = Memo::new(move |_| {
-        machines.with(|machines| query.with(|query| find(live, machines, query, is_admin)))
+        machines.with(|machines| query.with(|query| find(live, machines, query, &may)))
     });
     // There may be thousands: the server finds the few that go with the query.
     let changes = Changes::new();

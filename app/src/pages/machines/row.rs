@@ -8,7 +8,7 @@ use crate::query::Asked;
 use crate::routes;
 use leptos::prelude::*;
 use saltpeter_protocol::MachineId;
-use saltpeter_protocol::api::{ApiError, KnownMachine, MaintenanceEdit};
+use saltpeter_protocol::api::{ApiError, Edited, KnownMachine, MaintenanceEdit};
 
 /// Runs that a row names; the others are counted.
 const NAMED: usize = 2;
@@ -156,10 +156,10 @@ async fn switch(machine: &MachineId, on: bool) -> Result<(), ApiError> {
     client::maintenance_save(MaintenanceEdit {
         version: page.version,
         global: page.current.global,
-        groups: page.current.groups,
+        groups: Edited::AsItIs,
         machines,
-        reason: page.current.reason,
-        until: page.current.until.map(format::iso),
+        reason: Edited::AsItIs,
+        until: Edited::AsItIs,
     })
     .await?;
     Ok(())

@@ -4,7 +4,7 @@ use crate::{client, format};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use saltpeter_protocol::api::{
-    ApiError, MaintenanceDiff, MaintenanceEdit, MaintenancePage as Page,
+    ApiError, Edited, MaintenanceDiff, MaintenanceEdit, MaintenancePage as Page,
 };
 use saltpeter_protocol::{MachineId, UnixMillis};
 use std::time::Duration;
@@ -81,10 +81,10 @@ impl Form {
         MaintenanceEdit {
             version: self.page.with_untracked(|page| page.version.clone()),
             global: self.global.get_untracked(),
-            groups: self.groups.get_untracked(),
+            groups: Edited::To(self.groups.get_untracked()),
             machines: self.machines.get_untracked(),
-            reason: (!reason.is_empty()).then_some(reason),
-            until: (!until.is_empty()).then_some(until),
+            reason: Edited::To((!reason.is_empty()).then_some(reason)),
+            until: Edited::To((!until.is_empty()).then_some(until)),
         }
     }
 

@@ -1,19 +1,49 @@
-//! A lane: bars of what ran, ticks of what is due.
+//! A lane: bars of what ran, ticks of what is due, bands of maintenance.
 
+use super::bands;
 use crate::components::marks::Mark;
 use crate::format;
 use crate::live::use_live;
 use crate::query::Asked;
 use crate::routes;
 use leptos::prelude::*;
-use saltpeter_protocol::api::{Bar, Lane, OutcomeKind};
+use saltpeter_protocol::api::{Band, Bar, Held, Lane, LaneBy, OutcomeKind, Timeline};
 use saltpeter_protocol::{JobName, MachineId, UnixMillis};
 use std::fmt::Write as _;
 
-type Span = (UnixMillis, UnixMillis);
+/// A lane and what it is drawn within.
+#[derive(Clone)]
+pub(super) struct Drawn {
+    lane: Lane,
+    by: LaneBy,
+    /// What was under maintenance of it.
+    bands: Vec<Band>,
+    span: (UnixMillis, UnixMillis),
+    now: UnixMillis,
+}
+
+/// The lanes of `timeline`.
+pub(super) fn drawn(timeline: &Timeline, by: LaneBy) -> Vec<Drawn> {
+    let lanes = timeline.lanes.iter();
+    let drawn = lanes.map(|lane| Drawn {
+        lane: lane.clone(),
+        by,
+        bands: {
+            let bands = timeline.maintenance.iter();
+            let its = bands.filter(|band| lane.is_under(&band.held, by));
+            its.cloned().collect()
+        },
+        span: (timeline.from, timeline.to),
+        now: timeline.now,
+    });
+    drawn.collect()
+}
 
 /// Lanes are drawn anew when anything in them has changed.
-pub(super) fn key((lane, span): &(Lane, Span)) -> String {
+pub(super) fn key(drawn: &Drawn) -> String {
+    let Drawn {
+        lane, bands, span, ..
+    } = drawn;
     let mut key = format!("{} {} {}", lane.name, span.0.0, span.1.0);
     // Writing into a String cannot fail.
     for bar in &lane.bars {
@@ -21,6 +51,10 @@ pub(super) fn key((lane, span): &(Lane, Span)) -> String {
     }
     for at in &lane.due {
         let _ = write!(key, " {}", at.0);
+    }
+    for band in bands {
+        let to = band.to.unwrap_or(drawn.now);
+        let _ = write!(key, " {} {}", bands::key(band), to.0);
     }
     key.push_str(if lane.maintenance { "m" } else { "" });
     key
@@ -41,8 +75,16 @@ fn mark(outcome: OutcomeKind) -> Mark {
 
 /// The lane. Its bars are placed within `span`, which the style sheet places within what is shown.
 #[component]
-pub(super) fn LaneRow(lane: Lane, span: Span, by_machine: bool) -> impl IntoView {
+pub(super) fn LaneRow(drawn: Drawn) -> impl IntoView {
     let live = use_live();
+    let Drawn {
+        lane,
+        by,
+        bands,
+        span,
+        now,
+    } = drawn;
+    let by_machine = by == LaneBy::Machine;
     let length = (span.1.0 - span.0.0).max(1) as f64;
     let percent = move |at: UnixMillis| (at.0 - span.0.0) as f64 * 100.0 / length;
     let name = lane.name.clone();
@@ -94,6 +136,21 @@ pub(super) fn LaneRow(lane: Lane, span: Span, by_machine: bool) -> impl IntoView
             ></span>
         }
     };
+    let band = move |band: Band| {
+        let left = percent(band.from).max(0.0);
+        let width = (percent(band.to.unwrap_or(now)).min(100.0) - left).max(0.0);
+        let words = untrack(|| bands::words(&band, now, |at| live.absolute(at)));
+        let of_all = band.held == Held::Everything;
+        view! {
+            <span
+                class=if of_all { "band of-everything" } else { "band" }
+                data-testid="timeline-band"
+                title=format!("{}\n{words}", bands::name(&band.held))
+                style=format!("left:{}%;width:{}%", format::decimal(left), format::decimal(width))
+            ></span>
+        }
+    };
+    let bands = bands.into_iter().map(band).collect_view();
     let dues = lane.due.into_iter().map(due).collect_view();
     let bars = lane.bars.into_iter().map(bar).collect_view();
     view! {
@@ -113,7 +170,7 @@ pub(super) fn LaneRow(lane: Lane, span: Span, by_machine: bool) -> impl IntoView
                     })}
             </span>
             <div class="track">
-                <div class="layer">{dues} {bars}</div>
+                <div class="layer">{bands} {dues} {bars}</div>
             </div>
         </div>
     }

@@ -1,6 +1,7 @@
 //! The Timeline page: what ran when, and what will.
 
 mod axis;
+mod bands;
 mod lane;
 
 use super::Loaded;
@@ -15,7 +16,8 @@ use crate::live::use_live;
 use crate::query::{Asked, asked_of};
 use crate::reading::{self, Answered, Back, Refused, refused};
 use axis::{Axis, View};
-use lane::{LaneRow, key};
+use bands::Told;
+use lane::{LaneRow, drawn, key};
 use leptos::prelude::*;
 use leptos::wasm_split::wasm_split;
 use leptos::{ev, html};
@@ -126,15 +128,27 @@ fn Content(asked: Memo<Asked>, first: Answered<Timeline>) -> impl IntoView {
     let step = move |change: fn(View) -> View| {
         move || change(view.get()).put_into(asked.get()).address(PATH)
     };
+    let by = move || {
+        let is_machine = asked.with_untracked(|asked| asked.get("by") == LaneBy::Machine.as_str());
+        if is_machine {
+            LaneBy::Machine
+        } else {
+            LaneBy::Job
+        }
+    };
     let lanes = move || {
         data.with(|data| {
-            data.as_ref()
-                .map_or_else(|_| Vec::new(), |d| d.lanes.clone())
+            let drawn = |data| drawn(data, by());
+            data.as_ref().map_or_else(|_| Vec::new(), drawn)
         })
     };
-    let span = move || data.with(|data| data.as_ref().ok().map(|data| (data.from, data.to)));
-    let by_machine =
-        move || asked.with_untracked(|asked| asked.get("by") == LaneBy::Machine.as_str());
+    let is_empty = move || data.with(|data| data.as_ref().is_ok_and(|data| data.lanes.is_empty()));
+    let bands = Signal::derive(move || {
+        data.with(|data| {
+            data.as_ref()
+                .map_or_else(|_| Vec::new(), |data| data.maintenance.clone())
+        })
+    });
     let note = move || {
         data.with(|data| match data {
             Ok(data) if data.cut => {
@@ -144,21 +158,6 @@ fn Content(asked: Memo<Asked>, first: Answered<Timeline>) -> impl IntoView {
                 Some("Only the first lanes are drawn: filter by name to see others.")
             }
             _ => None,
-        })
-    };
-    let banded = move || data.with(|data| data.as_ref().ok().and_then(|data| data.maintenance));
-    let band = move || {
-        banded().map_or_else(String::new, |band| {
-            let view = view.get();
-            let left = view.percent(band.from).clamp(0.0, 100.0);
-            let right = view
-                .percent(band.to.unwrap_or(live.now()))
-                .clamp(0.0, 100.0);
-            format!(
-                "left:{}%;width:{}%",
-                format::decimal(left),
-                format::decimal(right - left)
-            )
         })
     };
     view! {
@@ -210,28 +209,17 @@ fn Content(asked: Memo<Asked>, first: Answered<Timeline>) -> impl IntoView {
             </div>
             <div class="lanes">
                 <div class="overlay" aria-hidden="true">
-                    <Shown when=move || banded().is_some()>
-                        <span class="band" data-testid="timeline-maintenance" style=move || band()></span>
-                    </Shown>
                     <span class="now" data-testid="timeline-now-line"></span>
                 </div>
-                <Rows
-                    each=move || {
-                        let span = span();
-                        lanes().into_iter().filter_map(|lane| Some((lane, span?))).collect()
-                    }
-                    key=key
-                    children=move |(lane, span)| {
-                        view! { <LaneRow lane span by_machine=by_machine() /> }
-                    }
-                />
+                <Rows each=move || lanes() key=key children=|drawn| view! { <LaneRow drawn /> } />
             </div>
-            <Shown when=move || lanes().is_empty()>
+            <Shown when=move || is_empty()>
                 <p class="empty" data-testid="timeline-empty">
                     "Nothing ran in this span, and nothing is due."
                 </p>
             </Shown>
         </section>
+        <Told bands />
         <p class="weak">
             {move || note()}
             <span class="wide-only">

@@ -2,7 +2,9 @@
 
 use super::*;
 use crate::store::audit::{Place, Wanted};
+use saltpeter_domain::Maintenance;
 use saltpeter_domain::audit::{Entry, Kind};
+use saltpeter_domain::maintenance::past::Change;
 use sqlx::sqlite::SqliteConnectOptions;
 
 fn entry(at: i64, who: &str, kind: Kind) -> Entry {
@@ -27,7 +29,7 @@ async fn filled() -> (Bed, Vec<Entry>) {
         entry(50, "anna", Kind::Action),
     ];
     for entry in &entries {
-        bed.store.add_audit(entry.clone()).await.unwrap();
+        bed.store.add_audit(entry.clone(), None).await.unwrap();
     }
     (bed, entries)
 }
@@ -108,10 +110,63 @@ async fn nothing_but_age_takes_an_entry_away_and_nothing_changes_one() {
     assert_eq!(bed.store.forget_audit(UnixMillis(5)).await.unwrap(), 0);
     assert_eq!(bed.store.forget_audit(UnixMillis(1000)).await.unwrap(), 3);
     bed.store
-        .add_audit(entry(2000, "anna", Kind::Logout))
+        .add_audit(entry(2000, "anna", Kind::Logout), None)
         .await
         .unwrap();
     let page = bed.store.audit(&Wanted::default(), Place::NEWEST, 10).await;
     assert_eq!(page.unwrap()[0].0, 6);
     connection.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_maintenance_became_is_read_as_far_back_as_it_matters() {
+    let bed = Bed::new().await;
+    let nothing = Maintenance::default();
+    let of = |group: &str, until: Option<i64>| Maintenance {
+        groups: [group.to_owned()].into(),
+        by: Some("olga".to_owned()),
+        until: until.map(UnixMillis),
+        ..Maintenance::default()
+    };
+    let became = [
+        (10, Kind::Action, nothing.clone()),
+        (20, Kind::Change, of("db", Some(25))),
+        (30, Kind::Reload, of("web", None)),
+        (40, Kind::Change, nothing),
+        (50, Kind::Reload, of("db", None)),
+    ];
+    for (at, kind, became) in &became {
+        let told = bed.store.add_audit(entry(*at, "anna", *kind), Some(became));
+        told.await.unwrap();
+        let other = bed.store.add_audit(entry(*at, "anna", Kind::Login), None);
+        other.await.unwrap();
+    }
+    let change = |index: usize, by: Option<&str>| {
+        let (at, _, became) = &became[index];
+        Change {
+            at: UnixMillis(*at),
+            by: by.map(str::to_owned),
+            became: became.clone(),
+        }
+    };
+    // Whoever changed it, or whom the files name where it was found in them.
+    let changes = [
+        change(0, None),
+        change(1, Some("anna")),
+        change(2, Some("olga")),
+        change(3, Some("anna")),
+        change(4, Some("olga")),
+    ];
+    for (from, index) in [
+        (60, 3),
+        (40, 3),
+        (39, 1),
+        // What had an end by then, and what was before it, has nothing to do with that.
+        (25, 1),
+        (24, 0),
+        (5, 0),
+    ] {
+        let read = bed.store.maintenance_since(UnixMillis(from)).await.unwrap();
+        assert_eq!(read, changes[index..], "{from}");
+    }
 }

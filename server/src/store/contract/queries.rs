@@ -38,6 +38,7 @@ async fn every_question_is_answered_by_an_index() {
             "{}> ? AND kind = ? ORDER BY seq LIMIT ?",
             crate::store::audit::query::READ
         ),
+        crate::store::audit::query::MAINTENANCE.to_owned(),
         of_past::query::RATE.to_owned(),
         of_past::query::SLOWEST.to_owned(),
         of_past::query::SUCCESS.to_owned(),
