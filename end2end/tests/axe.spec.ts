@@ -1,5 +1,5 @@
-import { AxeBuilder } from '@axe-core/playwright';
 import type { Page } from '@playwright/test';
+import { look } from '../axe.ts';
 import { expect, open, test } from '../fixtures.ts';
 import { expectRun, onDemand, runNow } from '../jobs.ts';
 import { firstLink, makeAdmin } from '../people.ts';
@@ -15,32 +15,6 @@ test.use({
     'zz.yaml': 'saltpeter_maintenance:\n  machines: [gamma]\n  reason: kernel\n',
   },
 });
-
-/** The rules whose answer depends on colours. */
-const OF_COLOUR = ['color-contrast', 'link-in-text-block'];
-
-/** What would keep somebody from using the page as it is now; each with the elements it is about. */
-async function violations(axe: AxeBuilder): Promise<string[]> {
-  const { violations } = await axe.analyze();
-  return violations
-    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
-    .map(({ id, help, nodes }) => `${id}: ${help}: ${nodes.map((node) => `${node.html} ${node.any.map((check) => check.message).join()}`).join('\n  ')}`);
-}
-
-/**
- * The page is looked at in both themes and both sizes. A theme changes colours and nothing else, and a size all but colours: of the
- * second ones only what may differ is looked at.
- */
-async function look(page: Page, what: string): Promise<void> {
-  const [wide, phone] = [{ width: 1280, height: 800 }, { width: 390, height: 844 }];
-  await page.setViewportSize(wide);
-  await page.emulateMedia({ colorScheme: 'light' });
-  expect.soft(await violations(new AxeBuilder({ page })), what).toEqual([]);
-  await page.emulateMedia({ colorScheme: 'dark' });
-  expect.soft(await violations(new AxeBuilder({ page }).withRules(OF_COLOUR)), `${what}, dark`).toEqual([]);
-  await page.setViewportSize(phone);
-  expect.soft(await violations(new AxeBuilder({ page }).disableRules(OF_COLOUR)), `${what}, on a phone`).toEqual([]);
-}
 
 /** Shows all that can be unfolded. */
 async function unfold(page: Page): Promise<void> {
