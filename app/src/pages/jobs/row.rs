@@ -62,8 +62,11 @@ pub(crate) fn Row(
                     view! { <td class=format!("col-{}", column.key)>{cell(column, job)}</td> }
                 }
             />
-            <td class="col-actions deed">
-                <RowActions name job />
+            <td class="col-actions">
+                // The cell stays for whoever may do nothing, or its border would be missing.
+                <span class="deed">
+                    <RowActions name job />
+                </span>
             </td>
         </tr>
     }
@@ -97,7 +100,7 @@ fn cell(column: Column, job: Memo<Option<Arc<JobRow>>>) -> AnyView {
             view! { <When at=next /> }.into_any()
         }
         "last" => view! { <Last job /> }.into_any(),
-        "running" => text(job, running_on),
+        "running" => view! { <RunningOn job /> }.into_any(),
         "recent" => {
             let recent = Signal::derive(move || with(job, Vec::new(), |job| job.recent.clone()));
             view! { <Spark recent /> }.into_any()
@@ -136,6 +139,27 @@ pub(super) fn running_on(job: &JobRow) -> String {
         (false, 0) => named.join(", "),
         (false, rest) => format!("{} +{rest}", named.join(", ")),
     }
+}
+
+/// The same, of which the name gives way where there is no room for both.
+#[component]
+fn RunningOn(job: Memo<Option<Arc<JobRow>>>) -> impl IntoView {
+    let words = Memo::new(move |_| with(job, String::new(), running_on));
+    let part = move |rest: bool| {
+        words.with(|words| match words.split_once(" +") {
+            Some((_, more)) if rest => format!(" +{more}"),
+            Some((name, _)) if !rest => name.to_owned(),
+            _ if rest => String::new(),
+            _ => words.clone(),
+        })
+    };
+    view! {
+        <span class="running-on" title=move || words.get()>
+            <span>{move || part(false)}</span>
+            <span>{move || part(true)}</span>
+        </span>
+    }
+    .into_any()
 }
 
 #[component]
