@@ -48,15 +48,15 @@ pub(crate) fn History(
             <Shown when=move || !none() fallback=|| view! { <p class="empty">"It has never run."</p> }>
                 <Chart runs />
                 <div class="table-scroll">
-                    <table data-testid="history">
+                    <table class="runs" data-testid="history">
                         <thead>
                             <tr>
                                 <th>"Run"</th>
                                 <th>"State"</th>
                                 <th>"Begun"</th>
                                 <th>"Took"</th>
-                                <th class="wide-only">"Cause"</th>
-                                <th class="wide-only">"Machines"</th>
+                                <th>"Cause"</th>
+                                <th>"Machines"</th>
                             </tr>
                         </thead>
                         <tbody>
@@ -89,10 +89,10 @@ fn HistoryRow(run: RunSummary) -> impl IntoView {
     let mark = Mark::of_run(&run.state);
     view! {
         <tr data-testid="history-row" data-state=run_word(&run.state)>
-            <td>
+            <td class="col-run">
                 <a href=routes::run_page(&run.id)>{run.id.to_string()}</a>
             </td>
-            <td>
+            <td class="col-state">
                 <span class="state">
                     <span class=mark.class() aria-hidden="true">
                         {mark.symbol()}
@@ -100,16 +100,16 @@ fn HistoryRow(run: RunSummary) -> impl IntoView {
                     {run_word(&run.state)}
                 </span>
             </td>
-            <td>
+            <td class="col-begun">
                 <When at=Some(run.created) />
             </td>
-            <td>
+            <td class="col-took">
                 <Lasting from=Some(run.created) to=ended_at(&run) />
             </td>
-            <td class="wide-only">
+            <td class="col-cause weak">
                 <Cause cause=run.cause.clone() />
             </td>
-            <td class="wide-only">{counts_text(&run.counts)}</td>
+            <td class="col-machines weak">{counts_text(&run.counts)}</td>
         </tr>
     }
     .into_any()

@@ -335,7 +335,11 @@ pub(crate) fn counts_text(counts: &Counts) -> String {
     ]
     .into_iter()
     .filter(|(count, _)| *count > 0)
-    .map(|(count, word)| format!("{} {word}", format::number(u64::from(count))))
+    .map(|(count, word)| match counts.total {
+        1 => word.to_owned(),
+        all if all == count => format!("all {word}"),
+        _ => format!("{} {word}", format::number(u64::from(count))),
+    })
     .collect();
     let machines = format::amount(u64::from(counts.total), "machine");
     if parts.is_empty() {
@@ -492,6 +496,18 @@ mod tests {
             counts_text(&counts),
             "812 machines: 3 did not succeed, 809 succeeded"
         );
+        let all = Counts {
+            total: 12,
+            running: 12,
+            ..Counts::default()
+        };
+        assert_eq!(counts_text(&all), "12 machines: all running");
+        let one = Counts {
+            total: 1,
+            failed: 1,
+            ..Counts::default()
+        };
+        assert_eq!(counts_text(&one), "1 machine: did not succeed");
         assert_eq!(counts_text(&Counts::default()), "0 machines");
     }
 }
