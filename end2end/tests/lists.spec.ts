@@ -37,7 +37,7 @@ test('the Runs page lists the runs of all jobs and narrows them by what the addr
   await page.getByTestId('filter-machine').fill('beta');
   await page.getByTestId('filter-machine').press('Enter');
   await expect(page).toHaveURL(/machine=beta/);
-  await expect(page.getByTestId('no-runs')).toContainText('No run that is kept is like that.');
+  await expect(page.getByTestId('no-runs')).toContainText('None of the runs that are kept matches the filter.');
   await page.getByTestId('filter-outcome').selectOption('');
   await expect(rows).toHaveCount(1);
   await rows.first().getByRole('link').first().click();

@@ -99,12 +99,17 @@ fn Content(asked: Memo<Asked>, first: Answered<MachineList>) -> impl IntoView {
                 <p>
                     {move || {
                         if known() {
-                            "No machine that is known is like that."
+                            "None of the known machines matches the filter."
                         } else {
                             "None is known yet: a machine appears once something has run there."
                         }
                     }}
                 </p>
+                <Shown when=known>
+                    <p>
+                        <a href=PATH>"Show all"</a>
+                    </p>
+                </Shown>
             </section>
         </Shown>
         <Shown when=move || !machines().is_empty()>

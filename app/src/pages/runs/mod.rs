@@ -72,10 +72,15 @@ fn Content(asked: Memo<Asked>, first: Answered<RunList>) -> impl IntoView {
                         if asked.with(Asked::is_empty) {
                             "Nothing has run yet."
                         } else {
-                            "No run that is kept is like that."
+                            "None of the runs that are kept matches the filter."
                         }
                     }}
                 </p>
+                <Shown when=move || !asked.with(Asked::is_empty)>
+                    <p>
+                        <a href=PATH>"Show all"</a>
+                    </p>
+                </Shown>
             </section>
         </Shown>
         <Shown when=move || !runs().is_empty()>

@@ -189,11 +189,11 @@ fn Content(asked: Memo<Asked>, first: Answered<Timeline>) -> impl IntoView {
                     .collect_view()}
             </span>
             <span class="spans steps">
-                <a class="button small" aria-label="Earlier" href=step(|view| view.moved(-0.5))>"◀\u{fe0e}"</a>
-                <a class="button small" data-testid="timeline-now" href=move || asked.get().with("at", "").address(PATH)>"Now"</a>
-                <a class="button small" aria-label="Later" href=step(|view| view.moved(0.5))>"▶\u{fe0e}"</a>
-                <a class="button small" aria-label="Closer" data-testid="timeline-closer" href=step(|view| view.zoomed(0.5, 0.5))>"+"</a>
-                <a class="button small" aria-label="Farther" href=step(|view| view.zoomed(2.0, 0.5))>"−"</a>
+                <a class="button small" aria-label="Earlier" title="Earlier (←)" href=step(|view| view.moved(-0.5))>"◀\u{fe0e}"</a>
+                <a class="button small" data-testid="timeline-now" title="Around now (0)" href=move || asked.get().with("at", "").address(PATH)>"Now"</a>
+                <a class="button small" aria-label="Later" title="Later (→)" href=step(|view| view.moved(0.5))>"▶\u{fe0e}"</a>
+                <a class="button small" aria-label="Closer" title="Closer (+)" data-testid="timeline-closer" href=step(|view| view.zoomed(0.5, 0.5))>"+"</a>
+                <a class="button small" aria-label="Farther" title="Farther (−)" href=step(|view| view.zoomed(2.0, 0.5))>"−"</a>
             </span>
             <button type="submit" class="without-script">
                 "Show"
@@ -215,7 +215,11 @@ fn Content(asked: Memo<Asked>, first: Answered<Timeline>) -> impl IntoView {
             </div>
             <Shown when=move || is_empty()>
                 <p class="empty" data-testid="timeline-empty">
-                    "Nothing ran in this span, and nothing is due."
+                    {move || if asked.with(|asked| asked.get("q").is_empty()) {
+                        "Nothing ran in this span, and nothing is due."
+                    } else {
+                        "No lane with such a name: nothing of it ran in this span, and nothing is due."
+                    }}
                 </p>
             </Shown>
         </section>
