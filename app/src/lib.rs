@@ -101,6 +101,12 @@ pub fn App() -> impl IntoView {
     provide_context(toasts);
     provide_context(confirm);
     provide_context(Actions::new(live, toasts, confirm));
+    Effect::new(move || {
+        live::connect(live);
+        attention::watch(live, counts);
+        live.tick();
+        set_interval(move || live.tick(), Duration::from_secs(1));
+    });
     view! {
         <Title
             text="Saltpeter"
@@ -129,9 +135,19 @@ pub fn App() -> impl IntoView {
     .into_any()
 }
 
-/// What stands around every page. The state that they all stand on is read here, once.
+/// A page with what stands around it.
 #[component]
 fn Layout() -> impl IntoView {
+    view! {
+        <Frame>
+            <Outlet />
+        </Frame>
+    }
+}
+
+/// What stands around every page. The state that they all stand on is read here, once.
+#[component]
+fn Frame(children: Children) -> impl IntoView {
     let live = use_live();
     let search = use_location().search;
     // Only the address that was asked for first matters; from then on the state is live.
@@ -141,14 +157,6 @@ fn Layout() -> impl IntoView {
     let palette = RwSignal::new(false);
     let open_palette = Callback::new(move |()| palette.update(|open| *open = !*open));
     keys::listen(open_help, open_palette);
-    Effect::new(move || {
-        live::connect(live);
-        if let Some(counts) = use_context() {
-            attention::watch(live, counts);
-        }
-        live.tick();
-        set_interval(move || live.tick(), Duration::from_secs(1));
-    });
     provide_context::<First>(first);
     view! {
         <Suspense>
@@ -171,9 +179,7 @@ fn Layout() -> impl IntoView {
                 }
             })}
         </Suspense>
-        <main>
-            <Outlet />
-        </main>
+        <main>{children()}</main>
         <Help open=help />
         <Palette open=palette help=open_help />
         <p class="notice without-script">
@@ -188,14 +194,15 @@ fn Layout() -> impl IntoView {
 fn NoSuchPage() -> impl IntoView {
     view! {
         <Title text="No such page · Saltpeter" />
-        <main>
+        <Frame>
             <section class="empty-state" data-testid="failure">
                 <h1>"There is no such page"</h1>
+                <p>"Nothing stands at this address: it may have been mistyped, or be of another version."</p>
                 <p>
                     <a href="/">"All jobs"</a>
                 </p>
             </section>
-        </main>
+        </Frame>
     }
     .into_any()
 }
