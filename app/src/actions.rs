@@ -8,7 +8,7 @@ use crate::live::Live;
 use crate::routes;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
-use saltpeter_protocol::api::TargetVerdict;
+use saltpeter_protocol::api::{JobDetail, TargetRow, TargetVerdict};
 use saltpeter_protocol::{JobName, MachineId, RunId};
 use std::collections::BTreeSet;
 
@@ -124,15 +124,8 @@ impl Actions {
             self.settle(&action);
             let limit =
                 untrack(|| self.live.server()).map_or(u32::MAX, |server| server.confirm_above);
-            let machines = match &detail {
-                Ok(detail) => detail.preview.as_ref().map_or(0, |rows| {
-                    rows.iter()
-                        .filter(|row| row.verdict == TargetVerdict::Included)
-                        .count()
-                }),
-                // Whatever is wrong, the attempt itself will say.
-                Err(_) => 0,
-            };
+            // Whatever is wrong, the attempt itself will say.
+            let machines = detail.as_ref().map_or(0, takes_part);
             if machines > limit as usize {
                 self.confirm.ask(Question {
                     title: format!("Run {job} now?"),
@@ -173,6 +166,16 @@ impl Actions {
             yes: Callback::new(move |()| self.perform(action.clone())),
         });
     }
+}
+
+/// How many machines would take part in a run of the job: of those that match, as many as it takes.
+fn takes_part(detail: &JobDetail) -> usize {
+    let matching = detail.preview.as_ref().map_or(0, |rows| {
+        let included = |row: &&TargetRow| row.verdict == TargetVerdict::Included;
+        rows.iter().filter(included).count()
+    });
+    let most = detail.takes.map_or(usize::MAX, |takes| takes as usize);
+    matching.min(most)
 }
 
 /// The actions of the page.
