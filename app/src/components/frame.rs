@@ -168,6 +168,12 @@ fn ClockToggle() -> impl IntoView {
             on:click=turn
         >
             {move || clock()}
+            <span class="other-zone">
+                {move || match live.zone() {
+                    Zone::Utc => "⇄ local",
+                    Zone::Local => "⇄ UTC",
+                }}
+            </span>
         </button>
     }
     .into_any()

@@ -102,7 +102,11 @@ pub(super) fn Preview(form: Form) -> impl IntoView {
                 <p class="weak">"As of the last text that was valid."</p>
             </Shown>
             <Shown when=none>
-                <p class="empty">"Its next start times and its machines stand here once the text is valid."</p>
+                {move || if form.check.with(Option::is_none) || (!stale() && form.preview.with(Option::is_none)) {
+                    view! { <div class="skeleton"></div> }.into_any()
+                } else {
+                    view! { <p class="empty">"Its next start times and its machines stand here once the text is valid."</p> }.into_any()
+                }}
             </Shown>
             {move || cards()}
         </section>

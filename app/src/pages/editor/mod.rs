@@ -55,7 +55,20 @@ fn EditorPage() -> impl IntoView {
     view! {
         <Title text=move || title() />
         <div class="page editor-page">
-            <h1>{move || heading()}</h1>
+            <div class="title">
+                <h1>{move || heading()}</h1>
+                {move || {
+                    job()
+                        .map(|job| {
+                            let href = format!("/jobs/{}", routes::escape(&job));
+                            view! {
+                                <a class="up" href=href>
+                                    {job}
+                                </a>
+                            }
+                        })
+                }}
+            </div>
             <Loaded what="editor" page=use_first() show />
         </div>
     }
@@ -80,7 +93,7 @@ fn Begin(begin: Memo<String>) -> impl IntoView {
     move || match read.get() {
         None => view! { <div class="skeleton page-skeleton"></div> }.into_any(),
         Some(Ok(page)) => view! { <Editor page /> }.into_any(),
-        Some(Err(error)) => view! { <Failure what="job for editing" error /> }.into_any(),
+        Some(Err(error)) => view! { <Failure what="job" error /> }.into_any(),
     }
 }
 

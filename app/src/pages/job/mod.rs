@@ -255,6 +255,7 @@ fn Head(row: Memo<Arc<JobRow>>) -> impl IntoView {
                         class="danger"
                         data-testid="kill"
                         data-key="k"
+                        title="End every run of this job, after a question (k)"
                         disabled=killing
                         on:click={
                             let kill = kill.clone();
@@ -268,6 +269,7 @@ fn Head(row: Memo<Arc<JobRow>>) -> impl IntoView {
                     class="primary"
                     data-testid="run-now"
                     data-key="r"
+                    title="Run the job now (r)"
                     disabled=move || start_disabled()
                     on:click=move |_| actions.start(run.clone())
                 >
