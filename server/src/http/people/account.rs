@@ -92,7 +92,8 @@ async fn change_password(
 fn page(caller: &Caller, sessions: &[Session], has_password: bool) -> Response {
     let content = html! {
         div class="page-head" {
-            h1 { (caller) }
+            // Where nobody needs to log in, all that is known is an address.
+            h1 { @if caller.who == Who::Anybody { "Account" } @else { (caller) } }
             @if caller.session().is_some() {
                 div class="buttons" {
                     form method="post" action="/logout" { button { "Log out" } }

@@ -83,7 +83,7 @@ fn failure(caller: &Caller, error: impl Into<ApiError>) -> Response {
     Page::new("Not done", Some(caller))
         .status(status)
         .render(&maud::html! {
-            section class="card" {
+            section class="empty-state" {
                 h1 { "Not done" }
                 p role="alert" data-testid="failure" { (sentence) }
             }

@@ -77,14 +77,15 @@ impl<'a> Page<'a> {
             ("/machines", "Machines"),
             ("/maintenance", "Maintenance"),
             ("/config", "Config"),
-            ("/account", "Account"),
         ];
-        if caller.access.role == Role::Admin {
-            links.extend([
-                ("/users", "Users"),
-                ("/tokens", "Tokens"),
-                ("/audit", "Audit"),
-            ]);
+        // In the order of the dashboard's own pages, and then what only these lead to.
+        let is_admin = caller.access.role == Role::Admin;
+        if is_admin {
+            links.push(("/audit", "Audit"));
+        }
+        links.push(("/account", "Account"));
+        if is_admin {
+            links.extend([("/users", "Users"), ("/tokens", "Tokens")]);
         }
         html! {
             nav aria-label="Pages" {
