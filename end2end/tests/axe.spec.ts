@@ -5,6 +5,8 @@ import { expectRun, onDemand, runNow } from '../jobs.ts';
 import { firstLink, makeAdmin } from '../people.ts';
 
 test.use({
+  // What was found stands in the message. A trace keeps the page as it is at each step: most of the time would go there.
+  trace: 'off',
   config: {
     'web.yaml': [
       onDemand('axe-checks', 'printf "\\033[31mred\\033[0m\\n"; echo warn >&2; [ "$SP_MACHINE_ID" != beta ] || exit 3', ["targets: '*'"]),

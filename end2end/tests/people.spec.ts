@@ -63,6 +63,10 @@ test('an admin adds a viewer, who may look and nothing else', async ({ page, sal
   await expect(other.getByTestId('run-now')).toBeHidden();
   await other.keyboard.press('r');
   await expect(other.getByTestId('toast')).toContainText('takes the role operator');
+  await other.setViewportSize({ width: 390, height: 844 });
+  await open(other, '/');
+  await expect(other.getByTestId('job-row-entry')).toBeVisible();
+  await expect(other.getByTestId('run-now').first()).toBeHidden();
   await other.goto('/users');
   await expect(other.getByTestId('failure')).toContainText('takes the role admin');
 });

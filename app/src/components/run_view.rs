@@ -337,6 +337,7 @@ pub(crate) fn counts_text(counts: &Counts) -> String {
     .filter(|(count, _)| *count > 0)
     .map(|(count, word)| match counts.total {
         1 => word.to_owned(),
+        all if all == count && count == counts.failed => "none succeeded".to_owned(),
         all if all == count => format!("all {word}"),
         _ => format!("{} {word}", format::number(u64::from(count))),
     })
@@ -502,6 +503,12 @@ mod tests {
             ..Counts::default()
         };
         assert_eq!(counts_text(&all), "12 machines: all running");
+        let none = Counts {
+            total: 2,
+            failed: 2,
+            ..Counts::default()
+        };
+        assert_eq!(counts_text(&none), "2 machines: none succeeded");
         let one = Counts {
             total: 1,
             failed: 1,
