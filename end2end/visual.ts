@@ -19,6 +19,7 @@ const STILL = `
   :root { --font: picture !important; --mono: picture-mono !important; }
   *, *::before, *::after { animation: none !important; transition: none !important; caret-color: transparent !important; }
   time, .lasting { display: inline-block !important; width: 80px !important; height: 1.2em; overflow: hidden; vertical-align: bottom; }
+  .badge-detail { display: none; }
   time, .lasting, .clock, .upcoming code, .timed, .slowest td:nth-child(2), .chart b ~ *, .chart span, .line-time { color: transparent !important; }
   .chart svg, .spark, .slowest svg, .upcoming .tag, .upcoming .note, .timeline .time, .timeline .due { visibility: hidden !important; }
   .upcoming .note { display: none !important; }

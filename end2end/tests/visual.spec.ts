@@ -1,7 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { Page } from '@playwright/test';
-import { expect, open, test } from '../fixtures.ts';
+import { expect, open, SERVER_IS_DOWN, test } from '../fixtures.ts';
 import { expectRun, onDemand, runNow } from '../jobs.ts';
 import { welcome } from '../people.ts';
 import { small } from '../png.ts';
@@ -18,6 +18,8 @@ const TOLERANCE = { maxDiffPixels: 40, threshold: 0.1 };
 
 test.use({
   reducedMotion: 'reduce',
+  // What differs is attached as pictures; a trace would keep the page once more at each step.
+  trace: 'off',
   // Fonts of one's own are not what the pages' policy allows.
   bypassCSP: true,
   config: {
@@ -40,6 +42,8 @@ test.beforeAll(async () => {
 /** Compares the page as it is with its references: both themes, both sizes. */
 async function compare(page: Page, name: string): Promise<void> {
   await still(page, style);
+  // Nothing is pointed at, whatever was pressed last.
+  await page.mouse.move(0, 0);
   for (const [size, viewport] of Object.entries(SIZES)) {
     await page.setViewportSize(viewport);
     for (const colorScheme of THEMES) {
@@ -66,6 +70,7 @@ test('every page looks as it did, in both themes and sizes', async ({ page, newP
   // The address of each, and what is there once it is complete.
   const pages: Record<string, [address: string, testid: string]> = {
     jobs: ['/', 'job-row-picture-checks'],
+    'jobs-none': ['/?q=nothing-is-called-that', 'job-table'],
     job: ['/jobs/picture-checks', 'history'],
     run: [`/runs/${run}`, 'output-line'],
     merged: [`/runs/${run}?merged=beta`, 'run-state'],
@@ -78,6 +83,7 @@ test('every page looks as it did, in both themes and sizes', async ({ page, newP
     editor: ['/jobs/picture-checks/edit', 'editor-preview'],
     'new-job': ['/new-job', 'editor-text'],
     'no-such-job': ['/jobs/no-such-job', 'failure'],
+    'no-such-page': ['/no-such-page', 'failure'],
   };
   guard.allow(/404/);
   for (const [name, [address, testid]] of Object.entries(pages)) {
@@ -101,6 +107,47 @@ test('every page looks as it did, in both themes and sizes', async ({ page, newP
 
   await shown.goto('/audit');
   await compare(shown, 'audit');
+});
+
+test.describe('of a new server', () => {
+  test.use({ config: {} });
+
+  test('pages look as they did that are empty, that wait, and that have lost the server', async ({ newPage, saltpeter, guard }) => {
+    guard.allow(...SERVER_IS_DOWN, /409/);
+    const page = await newPage();
+    await open(page, '/');
+    await expect(page.getByTestId('conn-badge')).toHaveAttribute('data-state', 'live');
+    await compare(page, 'jobs-empty');
+
+    // The answer is kept back until the page has been looked at.
+    let answer = () => {};
+    const looked = new Promise<void>((resolve) => (answer = resolve));
+    await page.route('**/api/v1/runs*', async (route) => {
+      await looked;
+      await route.continue();
+    });
+    await page.setViewportSize(SIZES.wide);
+    await page.getByRole('link', { name: 'Runs', exact: true }).click();
+    await expect(page.locator('.skeleton')).toBeVisible();
+    await compare(page, 'runs-loading');
+    answer();
+    await expect(page.getByTestId('no-runs')).toBeVisible();
+    await compare(page, 'runs-empty');
+
+    await open(page, '/maintenance');
+    await page.getByTestId('maintenance-reason').fill('mine');
+    await expect(page.getByTestId('maintenance-diff')).toBeVisible();
+    await saltpeter.writeConfig('maintenance.yaml', 'saltpeter_maintenance:\n  machines: [beta]\n');
+    await page.getByTestId('maintenance-save').click();
+    await expect(page.getByTestId('maintenance-conflict')).toBeVisible();
+    await compare(page, 'maintenance-conflict');
+
+    await open(page, '/');
+    await expect(page.getByTestId('conn-badge')).toHaveAttribute('data-state', 'live');
+    await saltpeter.stop();
+    await expect(page.getByTestId('conn-badge')).toHaveAttribute('data-state', 'offline', { timeout: 30_000 });
+    await compare(page, 'offline');
+  });
 });
 
 test.describe('with a login', () => {
