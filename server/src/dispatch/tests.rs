@@ -1,4 +1,5 @@
 mod attempts;
+mod bed;
 
 use super::choice::{Choice, Matched};
 use crate::executor::Answer;

@@ -1,12 +1,12 @@
 //! Starting, killing and pausing.
 
-use super::{Ops, internal, shutting_down, unknown_run, unwritable};
+use super::{Ops, internal, shutting_down, unwritable};
 use crate::people::Caller;
 use crate::runs::{KillError, StartError, StartRun};
 use saltpeter_domain::Job;
 use saltpeter_domain::maintenance::Hold;
-use saltpeter_protocol::api::{ApiError, ErrorCode, JobRow, MachineRow, Pause};
-use saltpeter_protocol::{JobName, MachineId, MachineOutcome, RunCause, RunId};
+use saltpeter_protocol::api::{ApiError, ErrorCode, JobRow, Pause};
+use saltpeter_protocol::{JobName, MachineId, MachineOutcome, MachineState, RunCause, RunId};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,32 +29,20 @@ impl Ops {
     /// Runs a job again on the machines of `run` that did not succeed; on all of them when each did.
     pub async fn run_again(&self, caller: &Caller, run: &RunId) -> Result<RunId, ApiError> {
         self.permit_run(caller, run).await?;
-        let detail = self
-            .parts
-            .runs
-            .detail(run)
-            .await
-            .map_err(|e| self.store_failed(&e))?;
-        let detail = detail.ok_or_else(|| unknown_run(run))?;
-        if !detail.summary.state.is_ended() {
+        let ended = self.stored_run(run).await?;
+        if !ended.state().is_ended() {
             let message = format!("{run} is still going; wait for its end or kill it first");
             return Err(ApiError::new(ErrorCode::Conflict, message));
         }
-        let job = self.find_job(&detail.summary.job)?;
-        let failed: BTreeSet<MachineId> = detail
-            .machines
-            .iter()
-            .filter_map(|row| to_repeat(row))
+        let job = self.find_job(ended.job())?;
+        let machines = || ended.machines().iter();
+        let mut only: BTreeSet<MachineId> = machines()
+            .filter(|(_, machine)| is_to_repeat(&machine.state))
+            .map(|(id, _)| id.clone())
             .collect();
-        let only = if failed.is_empty() {
-            detail
-                .machines
-                .iter()
-                .map(|row| row.machine.clone())
-                .collect()
-        } else {
-            failed
-        };
+        if only.is_empty() {
+            only = machines().map(|(id, _)| id.clone()).collect();
+        }
         let cause = RunCause::Again {
             by: caller.to_string(),
             of: run.clone(),
@@ -218,12 +206,12 @@ impl Ops {
     }
 }
 
-/// The machine, when it is one that Run again takes.
-fn to_repeat(row: &MachineRow) -> Option<MachineId> {
-    let outcome = row.state.outcome()?;
-    let failed = !matches!(
-        outcome,
-        MachineOutcome::Succeeded | MachineOutcome::Maintenance
-    );
-    failed.then(|| row.machine.clone())
+/// Whether a machine that stands so is one that Run again takes.
+fn is_to_repeat(state: &MachineState) -> bool {
+    state.outcome().is_some_and(|outcome| {
+        !matches!(
+            outcome,
+            MachineOutcome::Succeeded | MachineOutcome::Maintenance
+        )
+    })
 }

@@ -15,7 +15,6 @@ mod recovery;
 mod registry;
 #[cfg(test)]
 mod tests;
-mod view;
 
 pub use handle::{Dispatched, Gone, HelloAnswer, MachineInput, RunHandle, ToMachine};
 pub use history::{History, Lasted, MachineResults, MachineWork, RunHistory};

@@ -8,7 +8,7 @@ use super::{
 use crate::clock::Clock;
 use saltpeter_domain::RunSpec;
 use saltpeter_domain::run::{Input, LogEntry, LogEvent, Refused, Run};
-use saltpeter_protocol::api::{RunDetail, RunSummary};
+use saltpeter_protocol::api::RunSummary;
 use saltpeter_protocol::{
     JobName, MachineId, MissedReason, RunCause, RunId, RunOutcome, RunState, UnixMillis,
 };
@@ -186,16 +186,9 @@ impl Runs {
             .collect()
     }
 
-    /// A run with its machines, as it stands in the store. The machines' `output` is left at zero: the output
-    /// log knows it.
-    pub async fn detail(&self, run: &RunId) -> Result<Option<RunDetail>, StoreError> {
-        Ok(self
-            .inner
-            .store
-            .run(run)
-            .await?
-            .as_ref()
-            .map(super::view::detail))
+    /// A run with its machines, as it stands in the store.
+    pub async fn stored(&self, run: &RunId) -> Result<Option<Run>, StoreError> {
+        self.inner.store.run(run).await
     }
 
     /// Every change of a run from now on.
