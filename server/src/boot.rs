@@ -319,7 +319,7 @@ pub async fn boot(options: Options, clock: Arc<dyn Clock>) -> Result<Running> {
             listener,
             admission: Admission::new(ConnectionLimits::api()),
             gate: api_gate,
-            routes: http::router(&ops, live),
+            routes: http::router(&ops, live, lifecycle.clone()),
             refusal: http::refusal(),
         };
         lifecycle.spawn("the API", serve(port, hard.clone()));

@@ -1,5 +1,6 @@
 //! A disk that is full, fails or is slow: what is told, what waits, and that all goes on when it is well again.
 
+use crate::http;
 use crate::world::{Socket, World, within};
 use saltpeter_protocol::api::{ErrorBody, ErrorCode, OutputSlice, StorageTrouble};
 use saltpeter_protocol::live::{Event, ServerMessage};
@@ -117,6 +118,23 @@ async fn a_start_that_could_not_be_written_down_is_a_row_with_its_reason() {
         _ => false,
     };
     socket.until(reasons).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_goes_on_when_its_client_leaves_before_it_is_written_down() {
+    let jobs = "a~: {schedule: '@yearly', targets: web1, command: 'true'}\n";
+    let world = World::new(&[("jobs.yaml", jobs)]).await;
+    let mut socket = world.socket().await;
+    world.faults.set_commit_delay(Duration::from_millis(200));
+    http::ask_and_leave(world.addr(), "POST", &world.own("/api/v1/jobs/a~/run")).await;
+    let is_over = |message: &ServerMessage| match message {
+        ServerMessage::Event {
+            event: Event::Job { job },
+            ..
+        } => job.last.is_some(),
+        _ => false,
+    };
+    socket.until(is_over).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
