@@ -23,7 +23,7 @@ pub use port::{
     CreateError, Dispatch, Earlier, LaunchOrder, NewRun, ResolveOrder, RunStore, RunWrite,
     StoreError,
 };
-pub use registry::Runs;
+pub use registry::{Broken, Runs};
 
 use saltpeter_domain::RunSpec;
 use saltpeter_protocol::api::{MachineRow, RunSummary};

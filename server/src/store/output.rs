@@ -226,6 +226,13 @@ impl OutputLog {
     }
 
     /// Reads whole chunks from `from` on: as many as fit into `limit` bytes, and one if there is any. At the end of the
+    /// Waits until the writer has ended. Before [`OutputLog::close`] it does so only by a fault.
+    pub async fn writer_ended(&self) {
+        let mut ended = self.inner.ended.clone();
+        // Whoever would tell is gone, which is the same.
+        let _ = ended.wait_for(|ended| *ended).await;
+    }
+
     /// output, and past it, the slice is empty and its offset is the output's length.
     pub async fn read(
         &self,
@@ -258,8 +265,7 @@ impl OutputLog {
         // A writer that has already ended has nothing left to write.
         let _ = self.inner.intake.send(Order::Close);
         self.inner.closing.cancel();
-        let mut ended = self.inner.ended.clone();
-        let _ = ended.wait_for(|ended| *ended).await;
+        self.writer_ended().await;
         self.inner.readers.close().await;
     }
 }

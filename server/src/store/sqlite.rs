@@ -90,6 +90,11 @@ impl Store {
                     .busy_timeout(BUSY)
                     .disable_statement_logging(),
             )
+    /// Waits until the writer has ended. While somebody has the store it does so only by a fault.
+    pub async fn writer_ended(&self) {
+        self.orders.closed().await;
+    }
+
             .await
             .map_err(|error| refused(&error))?;
         let (orders, queue) = mpsc::channel(MAX_QUEUED);

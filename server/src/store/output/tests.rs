@@ -352,3 +352,12 @@ async fn a_deleted_run_is_gone_and_others_are_not() {
     let left = f.after_death().await;
     assert!(left.log.lengths(&old).await.unwrap().is_empty());
 }
+
+#[tokio::test]
+async fn the_end_of_the_writer_is_told() {
+    let fixture = Fixture::new().await;
+    let mut ended = Box::pin(fixture.log.writer_ended());
+    assert!(futures::poll!(&mut ended).is_pending());
+    fixture.log.close().await;
+    ended.await;
+}
