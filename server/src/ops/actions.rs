@@ -124,10 +124,17 @@ impl Ops {
             Some(machine) => format!("killed {run} on {machine}"),
             None => format!("killed {run}"),
         };
-        let kill = self.parts.runs.kill(run, machine, caller.to_string());
-        let Ok(killed) = tokio::time::timeout(KILL_ANSWER, kill).await else {
+        let (ops, by, run) = (self.clone(), caller.clone(), run.clone());
+        // On its own: one that lands after the answer is put down too.
+        let killing = tokio::spawn(async move {
+            ops.parts.runs.kill(&run, machine, by.to_string()).await?;
+            ops.record(&by, did).await;
+            Ok(())
+        });
+        let Ok(killed) = tokio::time::timeout(KILL_ANSWER, killing).await else {
             return Err(self.kill_waits());
         };
+        let killed = killed.map_err(|error| internal(&error))?;
         killed.map_err(|error| match error {
             KillError::UnknownRun(_) => ApiError::new(ErrorCode::UnknownRun, error.to_string()),
             KillError::UnknownMachine(_) => {
@@ -136,9 +143,7 @@ impl Ops {
             KillError::NotRunning => ApiError::new(ErrorCode::NotRunning, error.to_string()),
             KillError::ShuttingDown => shutting_down(),
             KillError::Store(error) => self.store_failed(&error),
-        })?;
-        self.record(caller, did).await;
-        Ok(())
+        })
     }
 
     fn kill_waits(&self) -> ApiError {

@@ -160,6 +160,13 @@ async fn a_kill_while_nothing_can_be_written_lands_when_it_can() {
     world.faults.set_failure(None);
     let outcome = world.outcome(&run).await;
     assert_eq!(outcome[0].1, MachineOutcome::Killed);
+    let put_down = format!("\"killed {run}\"");
+    let in_the_trail = async {
+        while !world.get("/api/v1/audit").await.text().contains(&put_down) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    within(in_the_trail).await;
 }
 
 /// A small disk in a file system of its own.
