@@ -12,8 +12,10 @@ use bytes::Bytes;
 use saltpeter_protocol::machine::Stream;
 use saltpeter_protocol::machine::v2::Encoding;
 use saltpeter_protocol::time::UnixMillis;
+use sqlx::sqlite::SqliteConnectOptions;
 use std::fmt::Write as _;
 use std::path::PathBuf;
+use std::time::Duration;
 use tempfile::TempDir;
 
 struct Fixture {
