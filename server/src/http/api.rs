@@ -178,5 +178,5 @@ async fn preview(
     caller: Caller,
     Body(request): Body<PreviewRequest>,
 ) -> Answer<Json<Preview>> {
-    Ok(Json(ops.preview(&caller, &request).await?))
+    Ok(Json(ops.preview(&caller, request).await?))
 }
