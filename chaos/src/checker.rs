@@ -7,7 +7,7 @@ mod machine;
 mod tests;
 
 use crate::content::Channel;
-use crate::ledger::{Part, Trace};
+use crate::ledger::Trace;
 use saltpeter_protocol::{MachineOutcome, MachineState, MissedReason, RunOutcome, RunState};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -28,6 +28,8 @@ pub struct JobFacts {
     pub signal: Option<i32>,
     /// Whether its runs kill each other.
     pub replaces: bool,
+    /// How often a machine is to be tried again.
+    pub retries: usize,
 }
 
 /// A run, as the database has it.
@@ -43,13 +45,20 @@ pub struct Row {
     pub state: RunState,
 }
 
+/// What a command is said to have written.
+pub type Output = BTreeMap<Channel, Vec<u8>>;
+
 /// A machine of a run, as the database and the API have it.
 #[derive(Debug, Clone)]
 pub struct Told {
-    /// How it stands.
+    /// How it stands, which is about the last attempt.
     pub state: MachineState,
-    /// What its command is said to have written.
-    pub output: BTreeMap<Channel, Vec<u8>>,
+    /// The outcomes of the attempts before, the first one first.
+    pub earlier: Vec<MachineOutcome>,
+    /// Whether it counted as lost before its wrapper came back.
+    pub came_back: bool,
+    /// What the command of each attempt is said to have written, the first one first.
+    pub outputs: Vec<Output>,
 }
 
 /// A kill that was asked for.
@@ -64,8 +73,10 @@ pub struct KillAsked {
 /// What a page showed while the run was going.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Shown {
-    /// The most bytes of output.
-    pub bytes: u64,
+    /// The most bytes of output of each attempt, the first one first.
+    pub bytes: Vec<u64>,
+    /// The outcomes of attempts that another was to follow, the first one first.
+    pub earlier: Vec<MachineOutcome>,
     /// The last outcome.
     pub outcome: Option<MachineOutcome>,
 }
@@ -110,8 +121,13 @@ pub enum Rule {
     RunLost,
     /// A run that did not begin has commands, or one of a run that is not there ran.
     StartedUnasked,
-    /// A command was started twice.
+    /// A command was started twice in one attempt.
     StartedTwice,
+    /// Two attempts ran at the same time.
+    AttemptsAtOnce,
+    /// A machine was tried more often than the job asks for, or after an end that is not to be tried again, or not again after
+    /// one that is.
+    Attempts,
     /// A machine's outcome is not what its command did.
     Outcome,
     /// A run's outcome is not that of its machines.
@@ -160,6 +176,8 @@ pub struct Figures {
     pub runs: usize,
     /// Their machines.
     pub machines: usize,
+    /// How often one of them was tried again.
+    pub retries: usize,
     /// Bytes of output that were compared.
     pub bytes: u64,
 }
@@ -214,9 +232,8 @@ pub fn check(account: &Account) -> (Figures, Vec<Violation>) {
     (findings.figures, findings.violations)
 }
 
-/// No command runs twice, and none that nobody asked for.
+/// No command runs that nobody asked for, or still. How often it may have run, the machine's attempts tell.
 fn starts(account: &Account, rows: &BTreeMap<&str, &Row>, findings: &mut Findings) {
-    let mut mains: BTreeMap<(&str, &str), usize> = BTreeMap::new();
     for trace in &account.traces {
         let place = (trace.run.clone(), trace.machine.clone());
         let begins = rows.get(trace.run.as_str()).is_some_and(|row| began(row));
@@ -227,9 +244,6 @@ fn starts(account: &Account, rows: &BTreeMap<&str, &Row>, findings: &mut Finding
                 trace.pid, trace.run, trace.machine
             );
             findings.note(Rule::StartedUnasked, detail);
-        }
-        if trace.part == Part::Main && trace.machine != "?" {
-            *mains.entry((&trace.run, &trace.machine)).or_default() += 1;
         }
         if account.alive.contains(&trace.pid) {
             let detail = format!(
@@ -243,12 +257,6 @@ fn starts(account: &Account, rows: &BTreeMap<&str, &Row>, findings: &mut Finding
                     .map_or("not there", |told| told.state.label()),
             );
             findings.note(Rule::StillGoing, detail);
-        }
-    }
-    for ((run, machine), times) in mains {
-        if times > 1 {
-            let detail = format!("the command of {run} on {machine} was started {times} times");
-            findings.note(Rule::StartedTwice, detail);
         }
     }
 }

@@ -1,12 +1,12 @@
 //! What the server says in the end: from its database, and from its API.
 
-use crate::checker::{Place, Row, Told};
+use crate::checker::{Output, Place, Row, Told};
 use crate::content::Channel;
 use crate::watcher::overview;
 use anyhow::{Context as _, Result, ensure};
 use saltpeter_protocol::api::{OutputSlice, RunDetail};
 use saltpeter_protocol::machine::Stream;
-use saltpeter_protocol::{MachineOutcome, MachineState};
+use saltpeter_protocol::{Attempt, MachineOutcome, MachineState};
 use saltpeter_testkit::Client;
 use serde_json::Value;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
@@ -49,18 +49,33 @@ pub async fn collect(database: &Path, client: Client) -> Result<Said> {
         compare(row, &detail, &states, &mut told.disagreements);
         for machine in detail.machines {
             let place = (row.run.clone(), machine.machine.to_string());
-            let output = output(client, &place).await;
-            let output =
-                output.with_context(|| format!("the output of {} on {}", place.0, place.1))?;
-            let length: usize = output.values().map(Vec::len).sum();
-            if length as u64 != machine.output.bytes {
-                told.disagreements.push(format!(
-                    "{} on {}: {length} bytes where the API says {}",
-                    place.0, place.1, machine.output.bytes
-                ));
+            let mut outputs = Vec::new();
+            for attempt in machine.attempts() {
+                let output = output(client, &place, attempt).await.with_context(|| {
+                    format!(
+                        "the output of {} on {}, attempt {attempt}",
+                        place.0, place.1
+                    )
+                })?;
+                let length: usize = output.values().map(Vec::len).sum();
+                let past = machine.earlier.get(outputs.len());
+                let said = past.map_or(machine.output, |past| past.output).bytes;
+                if length as u64 != said {
+                    told.disagreements.push(format!(
+                        "{} on {}, attempt {attempt}: {length} bytes where the API says {said}",
+                        place.0, place.1
+                    ));
+                }
+                outputs.push(output);
             }
-            let state = machine.state.clone();
-            told.machines.insert(place, Told { state, output });
+            let earlier = machine.earlier.iter();
+            let machine = Told {
+                state: machine.state.clone(),
+                earlier: earlier.map(|past| past.outcome.clone()).collect(),
+                came_back: machine.replaced.is_some(),
+                outputs,
+            };
+            told.machines.insert(place, machine);
         }
     }
     pages(client, &told.rows, &states, &mut told.disagreements).await?;
@@ -130,12 +145,13 @@ fn compare(row: &Row, detail: &RunDetail, states: &States, disagreements: &mut V
     }
 }
 
-async fn output(client: Client, (run, machine): &Place) -> Result<BTreeMap<Channel, Vec<u8>>> {
-    let mut output: BTreeMap<Channel, Vec<u8>> = BTreeMap::new();
+async fn output(client: Client, (run, machine): &Place, attempt: Attempt) -> Result<Output> {
+    let mut output = Output::new();
     let mut from = 0;
     loop {
-        let path =
-            format!("/api/v1/runs/{run}/machines/{machine}/output?offset={from}&limit={SLICE}");
+        let path = format!(
+            "/api/v1/runs/{run}/machines/{machine}/output?attempt={attempt}&offset={from}&limit={SLICE}"
+        );
         let answer = client.get(&path).await?;
         ensure!(answer.status == 200, "{path} is answered {}", answer.status);
         let slice = OutputSlice::decode(&answer.body)?;

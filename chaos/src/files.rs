@@ -47,6 +47,9 @@ pub fn job(place: Place<'_>, name: &str, job: &JobPlan) -> String {
         machines.join(", "),
         command(place, job)
     );
+    if job.retries > 0 {
+        let _ = write!(text, "  retries: {}\n  retry_delay: 1\n", job.retries);
+    }
     text
 }
 
@@ -56,6 +59,7 @@ pub fn command(place: Place<'_>, job: &JobPlan) -> String {
     let ends = match shape.ends {
         Ends::Any => "any".to_owned(),
         Ends::Exit(code) => format!("exit:{code}"),
+        Ends::After(times) => format!("after:{times}"),
         Ends::Signal(signal) => format!("signal:{signal}"),
     };
     let call = format!("{} {}", place.command.display(), place.ledger.display());

@@ -52,6 +52,8 @@ pub struct Trace {
     pub written: BTreeMap<Channel, Written>,
     /// How and when it ended; `None` when something ended it.
     pub end: Option<(End, i64)>,
+    /// A process of the same command, started before, that it found alive.
+    pub beside: Option<u32>,
 }
 
 impl Trace {
@@ -67,6 +69,11 @@ impl Trace {
     /// The first line.
     pub fn began_line(at: i64) -> String {
         format!("began {at}\n")
+    }
+
+    /// The line that tells of a process started before that is still there.
+    pub fn beside_line(pid: u32) -> String {
+        format!("beside {pid}\n")
     }
 
     /// The line before a write.
@@ -108,12 +115,14 @@ impl Trace {
             began: 0,
             written: BTreeMap::new(),
             end: None,
+            beside: None,
         };
         let whole = text.rfind('\n').map_or("", |end| &text[..end]);
         for line in whole.lines() {
             let words: Vec<&str> = line.split(' ').collect();
             match *words.as_slice() {
                 ["began", at] => trace.began = at.parse()?,
+                ["beside", pid] => trace.beside = Some(pid.parse()?),
                 ["will", channel, count] => {
                     trace.channel(channel)?.perhaps = count.parse()?;
                 }
@@ -142,6 +151,19 @@ impl Trace {
     }
 }
 
+/// The processes whose commands for this machine of this run have begun up to now.
+pub fn earlier(directory: &Path, run: &str, machine: &str) -> std::io::Result<Vec<u32>> {
+    let begin = Trace::file_name(run, machine, Part::Main, 0);
+    let begin = begin.trim_end_matches('0');
+    let mut pids = Vec::new();
+    for entry in std::fs::read_dir(directory)? {
+        let name = entry?.file_name();
+        let pid = name.to_str().and_then(|name| name.strip_prefix(begin));
+        pids.extend(pid.and_then(|pid| pid.parse::<u32>().ok()));
+    }
+    Ok(pids)
+}
+
 /// Everything that is written in `directory` up to now.
 pub fn read(directory: &Path) -> Result<Vec<Trace>> {
     let mut traces = Vec::new();
@@ -163,6 +185,7 @@ mod tests {
     fn a_ledger_tells_what_is_sure_and_what_is_not() {
         let name = Trace::file_name("j_1", "m1", Part::Main, 7);
         let text = Trace::began_line(5)
+            + &Trace::beside_line(6)
             + &Trace::will_line(Channel::Out, 10)
             + &Trace::did_line(Channel::Out, 6)
             + &Trace::will_line(Channel::Err, 3)
@@ -181,6 +204,7 @@ mod tests {
             [(Channel::Out, out), (Channel::Err, err)].into()
         );
         assert_eq!((trace.run.as_str(), trace.pid, trace.end), ("j_1", 7, None));
+        assert_eq!(trace.beside, Some(6));
         let ended = text.replace("did er", &Trace::end_line(End::Exit(3), 9));
         let trace = Trace::parse(&name, &ended).unwrap();
         assert_eq!(trace.end, Some((End::Exit(3), 9)));

@@ -18,6 +18,8 @@ pub enum Ends {
     Any,
     /// With this code.
     Exit(u8),
+    /// With a code that is not 0 so many times, and then with 0.
+    After(u8),
     /// By this signal, which it sends itself.
     Signal(i32),
 }
@@ -50,6 +52,8 @@ pub struct JobPlan {
     pub missed: &'static str,
     /// Seconds that it may take; 0: as long as it likes.
     pub timeout: u64,
+    /// How often a machine is tried again.
+    pub retries: u32,
     /// How many of [`MACHINES`] it is for, the first ones.
     pub machines: usize,
     /// What its command does.
@@ -209,9 +213,11 @@ fn jobs(dice: &mut Dice) -> Vec<JobPlan> {
         overlap,
         missed,
         timeout,
+        retries: 0,
         machines,
         shape,
     };
+    let retried = |retries, job: JobPlan| JobPlan { retries, ..job };
     let mut writes = |most, millis, ends| Shape {
         bytes: dice.between(1, most),
         millis: dice.between(millis / 3, millis),
@@ -229,6 +235,16 @@ fn jobs(dice: &mut Dice) -> Vec<JobPlan> {
     let replaced = Shape {
         ignores_term: false,
         ..plain
+    };
+    let flaky = Shape {
+        bytes: 30_000,
+        millis: 700,
+        ends: Ends::After(1),
+        ..plain
+    };
+    let hopeless = Shape {
+        ends: Ends::Exit(5),
+        ..flaky
     };
     vec![
         job(
@@ -277,7 +293,7 @@ fn jobs(dice: &mut Dice) -> Vec<JobPlan> {
             writes(20_000, 3_500, Ends::Any),
         ),
         job("replaced", Some(6), "replace", "skip", 0, 2, replaced),
-        job("late", Some(10), "skip", "skip", 2, 1, stubborn),
+        retried(1, job("late", Some(10), "skip", "skip", 2, 1, stubborn)),
         job("forking", Some(5), "skip", "skip", 0, 2, forking),
         job(
             "made-up",
@@ -288,14 +304,17 @@ fn jobs(dice: &mut Dice) -> Vec<JobPlan> {
             1,
             writes(2_000, 400, Ends::Any),
         ),
-        job(
-            "signalled",
-            Some(7),
-            "skip",
-            "skip",
-            0,
+        retried(
             1,
-            writes(2_000, 900, Ends::Signal(9)),
+            job(
+                "signalled",
+                Some(7),
+                "skip",
+                "skip",
+                0,
+                1,
+                writes(2_000, 900, Ends::Signal(9)),
+            ),
         ),
         job("by-hand", None, "allow", "skip", 0, 2, plain),
         job(
@@ -310,6 +329,9 @@ fn jobs(dice: &mut Dice) -> Vec<JobPlan> {
                 ..plain
             },
         ),
+        // Nothing of these is rolled: what the seeds that found bugs do to the server stays as it is.
+        retried(2, job("flaky", Some(6), "skip", "skip", 0, 2, flaky)),
+        retried(1, job("hopeless", Some(9), "queue", "skip", 0, 1, hopeless)),
     ]
 }
 
@@ -371,8 +393,14 @@ impl fmt::Display for Plan {
             let schedule = job.schedule.as_deref().unwrap_or("by hand");
             writeln!(
                 f,
-                "  {:<10} {schedule:<16} overlap {:<8} missed {:<5} timeout {} on {} machines: {:?}",
-                job.name, job.overlap, job.missed, job.timeout, job.machines, job.shape
+                "  {:<10} {schedule:<16} overlap {:<8} missed {:<5} timeout {} retries {} on {} machines: {:?}",
+                job.name,
+                job.overlap,
+                job.missed,
+                job.timeout,
+                job.retries,
+                job.machines,
+                job.shape
             )?;
         }
         for Planned { at, fault } in &self.faults {
@@ -391,6 +419,14 @@ mod tests {
         let length = Duration::from_mins(1);
         assert_eq!(Plan::new(7, length), Plan::new(7, length));
         assert_ne!(Plan::new(7, length), Plan::new(8, length));
+    }
+
+    #[test]
+    fn what_is_tried_again_does_not_fork() {
+        // Which attempt a child belongs to, its ledger does not say.
+        let jobs = Plan::new(1, Duration::ZERO).jobs;
+        let retried: Vec<&JobPlan> = jobs.iter().filter(|job| job.retries > 0).collect();
+        assert!(retried.len() > 3 && retried.iter().all(|job| !job.shape.forks));
     }
 
     #[test]

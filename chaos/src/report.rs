@@ -11,14 +11,14 @@ pub fn table(outcomes: &[Outcome]) -> String {
     // Writing to a String does not fail.
     let _ = writeln!(
         text,
-        "| seed | instants | started | overlap | missed | extra | runs | machines | bytes compared | faults | time | violations |\n\
-         |---|---|---|---|---|---|---|---|---|---|---|---|"
+        "| seed | instants | started | overlap | missed | extra | runs | machines | tried again | bytes compared | faults | time | violations |\n\
+         |---|---|---|---|---|---|---|---|---|---|---|---|---|"
     );
     for outcome in outcomes {
         let figures = &outcome.figures;
         let _ = writeln!(
             text,
-            "| {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {:.0} s | {} |",
+            "| {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {:.0} s | {} |",
             outcome.seed,
             figures.expected,
             figures.started,
@@ -27,6 +27,7 @@ pub fn table(outcomes: &[Outcome]) -> String {
             figures.extra,
             figures.runs,
             figures.machines,
+            figures.retries,
             figures.bytes,
             outcome.faults.values().sum::<usize>(),
             outcome.took.as_secs_f64(),
@@ -45,10 +46,11 @@ pub fn table(outcomes: &[Outcome]) -> String {
     let total = |of: fn(&Outcome) -> u64| outcomes.iter().map(of).sum::<u64>();
     let _ = writeln!(
         text,
-        "all: {} instants, {} runs, {} machines, {} bytes compared, {} violations",
+        "all: {} instants, {} runs, {} machines, tried again {} times, {} bytes compared, {} violations",
         total(|outcome| outcome.figures.expected as u64),
         total(|outcome| outcome.figures.runs as u64),
         total(|outcome| outcome.figures.machines as u64),
+        total(|outcome| outcome.figures.retries as u64),
         total(|outcome| outcome.figures.bytes),
         total(|outcome| outcome.violations.len() as u64),
     );

@@ -65,6 +65,7 @@ fn plan(count: usize, shape: impl Fn(usize) -> Shape) -> Plan {
         overlap: "skip",
         missed: "skip",
         timeout: 0,
+        retries: 0,
         machines: 1,
         shape: shape(number),
     };

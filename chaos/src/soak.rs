@@ -130,6 +130,7 @@ fn job() -> JobPlan {
         overlap: "allow",
         missed: "skip",
         timeout: 0,
+        retries: 0,
         machines: 1,
         shape: Shape {
             bytes: 2_000,

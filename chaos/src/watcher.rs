@@ -60,7 +60,17 @@ impl Watcher {
         for machine in &run.machines {
             let place = (run.summary.id.to_string(), machine.machine.to_string());
             let shown = shown.entry(place).or_default();
-            shown.bytes = shown.bytes.max(machine.output.bytes);
+            for attempt in machine.attempts() {
+                let at = attempt.get() as usize - 1;
+                let past = machine.earlier.get(at);
+                let bytes = past.map_or(machine.output, |past| past.output).bytes;
+                shown.bytes.resize(shown.bytes.len().max(at + 1), 0);
+                shown.bytes[at] = shown.bytes[at].max(bytes);
+            }
+            if machine.earlier.len() > shown.earlier.len() {
+                let earlier = machine.earlier.iter();
+                shown.earlier = earlier.map(|past| past.outcome.clone()).collect();
+            }
             if let Some(outcome) = machine.state.outcome() {
                 shown.outcome = Some(outcome.clone());
             }

@@ -34,6 +34,11 @@ impl Attempt {
         Self(self.0.saturating_add(1))
     }
 
+    /// Every attempt from the first to this one.
+    pub fn up_to(self) -> impl Iterator<Item = Self> + use<> {
+        (1..=self.0).map(Self)
+    }
+
     /// Whether none came before it.
     pub fn is_first(&self) -> bool {
         *self == Self::FIRST

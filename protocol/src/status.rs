@@ -4,6 +4,7 @@
 //! round, cannot be written down. The numbers that operators and log files see come from
 //! [`MachineOutcome::exit_code`].
 
+use crate::api::OutcomeKind;
 use crate::time::UnixMillis;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -231,18 +232,7 @@ pub enum RunOutcome {
 impl RunOutcome {
     /// The outcome's word, as shown next to its mark in every view.
     pub fn label(&self) -> &'static str {
-        match self {
-            Self::Succeeded => "succeeded",
-            Self::Failed => "failed",
-            Self::TimedOut => "timed out",
-            Self::Killed => "killed",
-            Self::Lost => "lost",
-            Self::NoTargets => "no targets matched",
-            Self::Maintenance => "under maintenance",
-            Self::SkippedOverlap => "skipped (overlap)",
-            Self::Missed { .. } => "missed",
-            Self::ResolveFailed { .. } => "targets not resolved",
-        }
+        OutcomeKind::from(self).label()
     }
 
     /// Whether this is what the operator hoped for.

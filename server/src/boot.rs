@@ -302,6 +302,11 @@ pub async fn boot(options: Options, clock: Arc<dyn Clock>) -> Result<Running> {
     );
     lifecycle.spawn("the configuration's watch", watch.run(hard.clone()));
     lifecycle.spawn("the dashboard's state", fanout.run(hard.clone()));
+    lifecycle.spawn("a run's actor", runs.clone().watch(hard.clone()));
+    lifecycle.spawn(
+        "the writing of what happens",
+        writing(store.clone(), output.clone(), hard.clone()),
+    );
     lifecycle.spawn("the audit trail", trail.run(watched, hard.clone()));
     lifecycle.spawn(
         "the deletion of old runs",
@@ -319,7 +324,7 @@ pub async fn boot(options: Options, clock: Arc<dyn Clock>) -> Result<Running> {
             listener,
             admission: Admission::new(ConnectionLimits::api()),
             gate: api_gate,
-            routes: http::router(&ops, live),
+            routes: http::router(&ops, live, lifecycle.clone()),
             refusal: http::refusal(),
         };
         lifecycle.spawn("the API", serve(port, hard.clone()));
@@ -355,6 +360,15 @@ pub(crate) fn executor(
     let described = format!("{}, because {reason}", executor.describe());
     tracing::info!("the executor is {described}");
     Ok((executor, described))
+}
+
+/// Until `stop`, or until a database has nobody left who writes to it.
+async fn writing(store: Store, output: OutputLog, stop: CancellationToken) -> Result<()> {
+    tokio::select! {
+        () = stop.cancelled() => Ok(()),
+        () = store.writer_ended() => bail!("nobody writes to saltpeter.db any more"),
+        () = output.writer_ended() => bail!("nobody writes to output.db any more"),
+    }
 }
 
 /// The writing of the jobs' logs. It outlives the other tasks: the last entries come when they end.

@@ -2,8 +2,8 @@
 
 use saltpeter_domain::config::{FileChange, MAX_FILE_BYTES, is_config_file};
 use std::collections::BTreeMap;
-use std::fs::Metadata;
-use std::io;
+use std::fs::{File, Metadata};
+use std::io::{self, Read as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
@@ -67,6 +67,11 @@ impl ConfigDir {
             // Follows symbolic links, which is what Kubernetes mounts consist of.
             match std::fs::metadata(self.path.join(&name)) {
                 Ok(metadata) if metadata.is_dir() => {}
+                // A pipe or a device would be read for ever.
+                Ok(metadata) if !metadata.is_file() => {
+                    let reason = "it is neither a file nor a link to one".to_owned();
+                    present.insert(name, Stamp::Unreadable(reason));
+                }
                 Ok(metadata) => {
                     present.insert(name, Stamp::of(&metadata));
                 }
@@ -94,12 +99,24 @@ impl ConfigDir {
         match stamp {
             Stamp::Unreadable(reason) => FileChange::Unreadable(reason.clone()),
             Stamp::File { len, .. } if *len > MAX_FILE_BYTES => FileChange::TooLarge(*len),
-            Stamp::File { .. } => match std::fs::read(self.path.join(name)) {
+            Stamp::File { .. } => match read(&self.path.join(name)) {
+                // It has grown meanwhile.
+                Ok(bytes) if bytes.len() as u64 > MAX_FILE_BYTES => {
+                    FileChange::TooLarge(bytes.len() as u64)
+                }
                 Ok(bytes) => FileChange::Content(bytes),
                 Err(error) => FileChange::Unreadable(error.to_string()),
             },
         }
     }
+}
+
+/// A file's content, one byte more than is allowed at most.
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let file = File::open(path)?;
+    file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 #[cfg(test)]
@@ -133,6 +150,19 @@ mod tests {
         assert!(
             matches!(&changes[1], (name, FileChange::Content(bytes)) if name == "a.yaml" && bytes == b"A")
         );
+    }
+
+    #[test]
+    fn what_never_ends_is_not_begun() {
+        let dir = tempfile::tempdir().unwrap();
+        symlink("/dev/zero", dir.path().join("a.yaml")).unwrap();
+        let mut config = ConfigDir::new(dir.path());
+        let changes = config.changes().unwrap();
+        assert!(
+            matches!(&changes[..], [(_, FileChange::Unreadable(why))] if why.contains("neither a file")),
+            "{changes:?}"
+        );
+        assert!(config.changes().unwrap().is_empty());
     }
 
     #[test]

@@ -35,17 +35,7 @@ pub struct Dispatcher {
 }
 
 struct Inner {
-    config: Config,
-    executor: Arc<dyn Executor>,
-    key: RunKey,
-    /// Port that wrappers report to.
-    machines_port: u16,
-    tls: MachinesTls,
-    clock: Arc<dyn Clock>,
-    journal: Journal,
-    output: OutputLog,
-    /// Cancelled when nothing new is to start.
-    stop: CancellationToken,
+    parts: DispatchParts,
     tasks: TaskTracker,
 }
 
@@ -75,28 +65,9 @@ pub struct DispatchParts {
 impl Dispatcher {
     /// Puts the parts together.
     pub fn new(parts: DispatchParts) -> Self {
-        let DispatchParts {
-            config,
-            executor,
-            key,
-            machines_port,
-            tls,
-            clock,
-            journal,
-            output,
-            stop,
-        } = parts;
         Self {
             inner: Arc::new(Inner {
-                config,
-                executor,
-                key,
-                machines_port,
-                tls,
-                clock,
-                journal,
-                output,
-                stop,
+                parts,
                 tasks: TaskTracker::new(),
             }),
         }
@@ -104,13 +75,13 @@ impl Dispatcher {
 
     /// Ends when a stop was asked for and no resolution or launch is under way any more.
     pub async fn quiet(&self) {
-        self.inner.stop.cancelled().await;
+        self.inner.parts.stop.cancelled().await;
         self.inner.tasks.close();
         self.inner.tasks.wait().await;
     }
 
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        if !self.inner.stop.is_cancelled() {
+        if !self.inner.parts.stop.is_cancelled() {
             self.inner.tasks.spawn(task);
         }
     }
@@ -123,7 +94,7 @@ impl Dispatch for Dispatcher {
             tokio::select! {
                 () = inner.resolve(&order, &reply) => {}
                 // It is asked for again at the next start.
-                () = inner.stop.cancelled() => {}
+                () = inner.parts.stop.cancelled() => {}
             }
         });
     }
@@ -132,7 +103,7 @@ impl Dispatch for Dispatcher {
         let inner = Arc::clone(&self.inner);
         self.spawn(async move {
             let stopped = async {
-                inner.stop.cancelled().await;
+                inner.parts.stop.cancelled().await;
                 tokio::time::sleep(STOP_GRACE).await;
             };
             tokio::select! {
@@ -143,7 +114,7 @@ impl Dispatch for Dispatcher {
     }
 
     fn log(&self, entry: LogEntry) {
-        (self.inner.journal)(entry);
+        (self.inner.parts.journal)(entry);
     }
 }
 

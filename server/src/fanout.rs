@@ -174,17 +174,8 @@ pub async fn histories(
 ) -> Result<HashMap<JobName, History>, StoreError> {
     let names: Vec<JobName> = config.current().jobs.keys().cloned().collect();
     let read = |name: JobName| async move {
-        let recent = store.recent(&name, RECENT as u32).await?;
-        let last = if recent.is_empty() {
-            None
-        } else {
-            store.last_ended(&name).await?
-        };
-        let history = History {
-            last,
-            recent,
-            active: runs.active(&name),
-        };
+        let over = store.newest_over(&name, RECENT as u32).await?;
+        let history = History::new(over, runs.active(&name));
         Ok((name, history))
     };
     futures::stream::iter(names)

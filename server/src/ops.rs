@@ -30,6 +30,7 @@ use crate::store::health::{Health, Trouble};
 use saltpeter_domain::Job;
 use saltpeter_domain::access::Deed;
 use saltpeter_domain::config::AuthProxy;
+use saltpeter_domain::run::Run;
 use saltpeter_protocol::api::{ApiError, ErrorCode};
 use saltpeter_protocol::{JobName, RunId};
 use std::sync::Arc;
@@ -137,10 +138,15 @@ impl Ops {
         if caller.may(Deed::OperateAll).is_ok() {
             return Ok(());
         }
-        let detail = self.parts.runs.detail(run).await;
-        let detail = detail.map_err(|e| self.store_failed(&e))?;
-        let job = detail.ok_or_else(|| unknown_run(run))?.summary.job;
-        self.permit_job(caller, &job).await
+        let stored = self.stored_run(run).await?;
+        self.permit_job(caller, stored.job()).await
+    }
+
+    /// A run with its machines.
+    async fn stored_run(&self, run: &RunId) -> Result<Run, ApiError> {
+        let stored = self.parts.runs.stored(run).await;
+        let stored = stored.map_err(|e| self.store_failed(&e))?;
+        stored.ok_or_else(|| unknown_run(run))
     }
 
     /// Puts down what `caller` did.

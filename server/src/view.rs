@@ -1,5 +1,9 @@
 //! What the pages show, made from what is in force. No IO.
 
+mod run;
+
+pub use run::run_detail;
+
 use chrono_tz::Tz;
 use saltpeter_domain::config::{self, FileState, JobSet, Settings};
 use saltpeter_domain::job::LaunchWay;

@@ -1,6 +1,8 @@
 //! The advisories that are checked in (`xtask/advisories`), as the database that cargo-deny reads.
 
+use crate::lock;
 use anyhow::{Context, Result, ensure};
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -18,12 +20,14 @@ pub(crate) struct Database {
     pub(crate) config: PathBuf,
     /// How old what is in it is, for people.
     pub(crate) age: String,
+    /// Crates of `Cargo.lock` that nobody has looked up: nothing in it would concern them.
+    pub(crate) not_looked_up: BTreeSet<String>,
     crates: PathBuf,
 }
 
 impl Database {
-    /// Makes the directory `place` anew of the advisories in `source` and of the text of `deny.toml`.
-    pub(crate) fn make(source: &Path, rules: &str, place: &Path) -> Result<Self> {
+    /// Makes the directory `place` anew of the advisories in `source` and of the texts of `deny.toml` and `Cargo.lock`.
+    pub(crate) fn make(source: &Path, rules: &str, lock: &str, place: &Path) -> Result<Self> {
         if place.exists() {
             fs::remove_dir_all(place)
                 .with_context(|| format!("cannot remove {}", place.display()))?;
@@ -45,12 +49,15 @@ impl Database {
         let ours = format!("{head}db-path = {:?}\n", place.display().to_string());
         let config = place.join("deny.toml");
         write(&config, &rules.replacen(head, &ours, 1))?;
-        let day = looked_up(source)?.day;
+        let LookedUp { day, crates: known } = looked_up(source)?;
+        let ours = lock::checksums(lock).into_keys().map(|(name, _)| name);
+        let not_looked_up = ours.filter(|name| !known.contains(name)).collect();
         Ok(Self {
             config,
             age: format!(
                 "what was known on {day} of the crates that were in Cargo.lock then; the newest entry is of {newest}"
             ),
+            not_looked_up,
             crates,
         })
     }
@@ -73,11 +80,7 @@ impl Database {
 struct LookedUp {
     /// As `2026-11-28`.
     day: String,
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "the tests compare it with Cargo.lock")
-    )]
-    crates: std::collections::BTreeSet<String>,
+    crates: BTreeSet<String>,
 }
 
 fn looked_up(source: &Path) -> Result<LookedUp> {
@@ -146,7 +149,8 @@ fn write(path: &Path, text: &str) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lock;
+
+    const RULES: &str = "[graph]\n\n[advisories]\nyanked = \"deny\"\n";
 
     fn source() -> PathBuf {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("advisories")
@@ -156,16 +160,23 @@ mod tests {
     fn every_crate_of_the_lock_file_was_looked_up() {
         let lock = Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.lock");
         let lock = fs::read_to_string(lock).unwrap();
-        let known = looked_up(&source()).unwrap().crates;
-        let missing: Vec<String> = lock::checksums(&lock)
-            .into_keys()
-            .map(|(name, _)| name)
-            .filter(|name| !known.contains(name))
-            .collect();
+        let missing = not_looked_up(&lock);
         assert!(
             missing.is_empty(),
             "xtask/advisories/README.md says how to look up {missing:?}"
         );
+        let new = "[[package]]\nname = \"brand-new\"\nversion = \"1.0.0\"\nchecksum = \"00\"\n";
+        assert_eq!(
+            not_looked_up(&(lock + new)),
+            ["brand-new".to_owned()].into()
+        );
+    }
+
+    fn not_looked_up(lock: &str) -> BTreeSet<String> {
+        let dir = tempfile::tempdir().unwrap();
+        let place = dir.path().join("advisories");
+        let database = Database::make(&source(), RULES, lock, &place);
+        database.unwrap().not_looked_up
     }
 
     #[test]
@@ -197,8 +208,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let place = dir.path().join("advisories");
         write(&place.join("old"), "").unwrap();
-        let rules = "[graph]\n\n[advisories]\nyanked = \"deny\"\n";
-        let database = Database::make(&source(), rules, &place).unwrap();
+        let database = Database::make(&source(), RULES, "", &place).unwrap();
         let text = fs::read_to_string(&database.config).unwrap();
         let line = format!("[advisories]\ndb-path = \"{}\"\nyanked", place.display());
         assert!(text.contains(&line), "{text}");
@@ -212,6 +222,6 @@ mod tests {
             .join(DATABASE)
             .join("crates/anyhow/RUSTSEC-9999-0001.md");
         assert!(made_up.exists());
-        assert!(Database::make(&source(), "[graph]\n", &place).is_err());
+        assert!(Database::make(&source(), "[graph]\n", "", &place).is_err());
     }
 }

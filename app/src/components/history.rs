@@ -62,7 +62,7 @@ pub(crate) fn History(
                         <tbody>
                             <Rows
                                 each=move || runs.get()
-                                key=history_key
+                                key=run_key
                                 children=|run| view! { <HistoryRow run /> }
                             />
                         </tbody>
@@ -74,8 +74,8 @@ pub(crate) fn History(
     .into_any()
 }
 
-/// Rows are drawn anew when anything in them has changed.
-fn history_key(run: &RunSummary) -> String {
+/// The key of a run's row, which is drawn anew when anything in it has changed.
+pub(crate) fn run_key(run: &RunSummary) -> String {
     format!(
         "{} {} {}",
         run.id,

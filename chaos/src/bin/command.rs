@@ -2,12 +2,14 @@
 //! a ledger of what it did.
 //!
 //! `saltpeter-chaos-command LEDGER main|child BYTES MILLIS END`: about so many bytes over so many milliseconds (0: for
-//! ever, so many at a time at most), then END, which is `exit:N`, `any` (a code that follows from the run) or `signal:N`. A child writes to standard
+//! ever, so many at a time at most), then END, which is `exit:N`, `any` (a code that follows from the run), `after:N` (0 when it
+//! has been started N times before, else 41) or `signal:N`. A child writes to standard
 //! error only, and its main process to standard output only (`main-out`).
 
 use rustix::process::{Pid, Signal, getpid, kill_process};
 use saltpeter_chaos::content::{Channel, Content, Dice, key};
-use saltpeter_chaos::ledger::{End, Part, Trace};
+use saltpeter_chaos::ledger::{self, End, Part, Trace};
+use saltpeter_chaos::processes::runs_command_of;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::Path;
@@ -16,6 +18,9 @@ use std::time::{Duration, Instant, SystemTime};
 
 /// Bytes that a command without an end writes at a time, at most, unless it is told to write more.
 const IDLE_WRITE: u64 = 64;
+
+/// How a command ends that is to be tried again.
+const NOT_YET: u8 = 41;
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -45,6 +50,7 @@ fn run(args: &[String]) -> io::Result<u8> {
     };
     let run = std::env::var("SP_JOB_INSTANCE_NAME").map_err(|_| misused())?;
     let machine = machine().unwrap_or_else(|| "?".to_owned());
+    let earlier = ledger::earlier(Path::new(ledger), &run, &machine)?;
     let name = Trace::file_name(&run, &machine, part, std::process::id());
     let path = Path::new(ledger).join(name);
     let ledger = OpenOptions::new().create(true).append(true).open(path)?;
@@ -56,6 +62,12 @@ fn run(args: &[String]) -> io::Result<u8> {
         dice,
     };
     command.note(&Trace::began_line(now()))?;
+    let mut lives = earlier.iter().filter(|pid| runs_command_of(**pid, &run));
+    if part == Part::Main
+        && let Some(pid) = lives.next()
+    {
+        command.note(&Trace::beside_line(*pid))?;
+    }
     let bytes: u64 = bytes.parse().map_err(|_| misused())?;
     let millis: u64 = millis.parse().map_err(|_| misused())?;
     let written = if millis == 0 {
@@ -75,8 +87,13 @@ fn run(args: &[String]) -> io::Result<u8> {
         std::thread::sleep(Duration::from_mins(1));
         return Err(misused());
     }
-    let code = match end.strip_prefix("exit:") {
-        Some(code) => code.parse().map_err(|_| misused())?,
+    let code = match end.split_once(':') {
+        Some(("exit", code)) => code.parse().map_err(|_| misused())?,
+        Some(("after", times)) => {
+            let times: usize = times.parse().map_err(|_| misused())?;
+            if earlier.len() < times { NOT_YET } else { 0 }
+        }
+        Some(_) => return Err(misused()),
         None if key(&[&run]).is_multiple_of(3) => (key(&[&run, &machine]) % 120) as u8,
         None => 0,
     };

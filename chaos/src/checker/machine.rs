@@ -1,6 +1,7 @@
-//! One machine of one run: its outcome is what its command did, and its output what the command wrote.
+//! One machine of one run: its attempts are those that its job asks for, the outcome of each is what its command did, and the
+//! output what that command wrote.
 
-use super::{Account, Findings, JobFacts, Place, Row, Rule, Told};
+use super::{Account, Findings, JobFacts, Output, Place, Row, Rule, Told};
 use crate::content::{Channel, Content};
 use crate::ledger::{End, Part, Trace};
 use saltpeter_protocol::MachineOutcome;
@@ -8,13 +9,13 @@ use saltpeter_protocol::MachineOutcome;
 /// How much earlier than its time limit a command may seem to have been ended, in milliseconds: its own clock begins later.
 const LIMIT_SLACK: i64 = 200;
 
-/// What is known of the machine besides what is told.
+/// What is known of an attempt besides what is told.
 struct Truth<'a> {
     job: &'a JobFacts,
     /// The processes; empty when the command never ran.
     traces: Vec<&'a Trace>,
     wrapper_killed: bool,
-    /// Somebody asked, or may have asked, for its end.
+    /// Somebody asked, or may have asked, for the machine's end.
     kill_asked: bool,
     /// The most that was shown.
     shown: u64,
@@ -35,26 +36,40 @@ pub(super) fn check(
         );
         return;
     };
-    let Some(outcome) = told.state.outcome() else {
+    let Some(last) = told.state.outcome() else {
         let detail = format!("{run} on {machine} is {}", told.state.label());
         findings.note(Rule::StillGoing, detail);
         return;
     };
+    findings.figures.retries += told.earlier.len();
     let shown = account.shown.get(place).cloned().unwrap_or_default();
-    let truth = Truth {
-        job,
-        traces: account
-            .traces
-            .iter()
-            .filter(|trace| trace.run == *run && trace.machine == *machine)
-            .collect(),
-        wrapper_killed: account.killed_wrappers.contains(place),
-        kill_asked: job.replaces || account.kills.iter().any(|kill| kill.run == *run),
-        shown: shown.bytes,
-    };
-    if let Err(problem) = truth.explains(outcome) {
-        let detail = format!("{run} on {machine} is told as {outcome}, but {problem}");
-        findings.note(Rule::Outcome, detail);
+    let kill_asked = job.replaces || account.kills.iter().any(|kill| kill.run == *run);
+    let of_machine = account
+        .traces
+        .iter()
+        .filter(|trace| trace.run == *run && trace.machine == *machine);
+    let attempts = by_attempt(&told.earlier, of_machine.collect());
+    one_after_the_other(place, &attempts, findings);
+    if let Err(problem) = as_often_as_asked(job, told, last, kill_asked) {
+        findings.note(Rule::Attempts, format!("{run} on {machine}: {problem}"));
+    }
+    let outcomes: Vec<&MachineOutcome> = told.earlier.iter().chain([last]).collect();
+    for (index, (outcome, traces)) in outcomes.iter().zip(attempts).enumerate() {
+        let truth = Truth {
+            job,
+            traces,
+            wrapper_killed: account.killed_wrappers.contains(place),
+            kill_asked,
+            shown: shown.bytes.get(index).copied().unwrap_or_default(),
+        };
+        let name = format!("{run} on {machine}, attempt {}", index + 1);
+        if let Err(problem) = truth.explains(outcome) {
+            let detail = format!("{name}, is told as {outcome}, but {problem}");
+            findings.note(Rule::Outcome, detail);
+        }
+        let nothing = Output::new();
+        let output = told.outputs.get(index).unwrap_or(&nothing);
+        truth.compare(place, &name, output, findings);
     }
     // The one correction that there is.
     let corrected = |was: &MachineOutcome| {
@@ -64,13 +79,111 @@ pub(super) fn check(
         )
     };
     if let Some(was) = shown.outcome
-        && was != *outcome
+        && was != *last
         && !corrected(&was)
     {
-        let detail = format!("{run} on {machine} was {was}, and is {outcome}");
+        let detail = format!("{run} on {machine} was {was}, and is {last}");
         findings.note(Rule::ShownThenGone, detail);
     }
-    truth.compare(place, told, findings);
+    // A kill makes the last of them the machine's outcome.
+    if !outcomes
+        .iter()
+        .copied()
+        .zip(&shown.earlier)
+        .all(|(is, was)| is == was)
+        || shown.earlier.len() > outcomes.len()
+    {
+        let detail = format!(
+            "{run} on {machine} had attempts that ended as {:?}, and has {outcomes:?}",
+            shown.earlier
+        );
+        findings.note(Rule::ShownThenGone, detail);
+    }
+}
+
+/// The processes of each attempt. One that failed or was too long ran its command, any other that was followed by the next did
+/// not; what is left is the last one's.
+fn by_attempt<'a>(earlier: &[MachineOutcome], mut traces: Vec<&'a Trace>) -> Vec<Vec<&'a Trace>> {
+    traces.sort_by_key(|trace| trace.began);
+    let mut attempts: Vec<Vec<&Trace>> = Vec::new();
+    for outcome in earlier {
+        let ran = matches!(
+            outcome,
+            MachineOutcome::Failed { .. } | MachineOutcome::TimedOut
+        );
+        let main = traces.iter().position(|trace| trace.part == Part::Main);
+        let main = main.filter(|_| ran).map(|index| traces.remove(index));
+        attempts.push(main.into_iter().collect());
+    }
+    attempts.push(traces);
+    attempts
+}
+
+/// The command was started once an attempt, and not before that of the attempt before was gone.
+fn one_after_the_other((run, machine): &Place, attempts: &[Vec<&Trace>], findings: &mut Findings) {
+    let mut before: Option<&Trace> = None;
+    for traces in attempts {
+        let mut mains = traces.iter().filter(|trace| trace.part == Part::Main);
+        let Some(main) = mains.next() else { continue };
+        let more = mains.count();
+        if more > 0 {
+            let times = more + 1;
+            let detail = format!("the command of {run} on {machine} was started {times} times");
+            findings.note(Rule::StartedTwice, detail);
+        }
+        let ended = before.and_then(|before| before.end);
+        if main.beside.is_some() || ended.is_some_and(|(_, at)| at > main.began) {
+            let detail = format!(
+                "the command of {run} on {machine} began as process {} while that of the attempt before was there",
+                main.pid
+            );
+            findings.note(Rule::AttemptsAtOnce, detail);
+        }
+        before = Some(main);
+    }
+}
+
+/// Whether the machine was tried again where its job asks for that, and nowhere else.
+fn as_often_as_asked(
+    job: &JobFacts,
+    told: &Told,
+    last: &MachineOutcome,
+    kill_asked: bool,
+) -> Result<(), String> {
+    let times = told.earlier.len();
+    if times > job.retries {
+        return Err(format!(
+            "it was tried again {times} times, and its job asks for {}",
+            job.retries
+        ));
+    }
+    if told.outputs.len() != times + 1 {
+        let outputs = told.outputs.len();
+        return Err(format!("{} attempts have {outputs} outputs", times + 1));
+    }
+    let is_final = |outcome: &&MachineOutcome| {
+        !matches!(
+            outcome,
+            MachineOutcome::Failed { .. }
+                | MachineOutcome::TimedOut
+                | MachineOutcome::StartFailed { .. }
+        )
+    };
+    if let Some(outcome) = told.earlier.iter().find(is_final) {
+        return Err(format!("it was tried again although it was {outcome}"));
+    }
+    let is_failure = matches!(
+        last,
+        MachineOutcome::Failed { .. } | MachineOutcome::TimedOut
+    );
+    // Where it counted as lost, or was to be killed, another attempt could run beside it, or nobody wants one.
+    if is_failure && times < job.retries && !kill_asked && !told.came_back {
+        return Err(format!(
+            "it is {last} after {times} of {} further attempts",
+            job.retries
+        ));
+    }
+    Ok(())
 }
 
 impl Truth<'_> {
@@ -125,10 +238,16 @@ impl Truth<'_> {
 
     /// Output is a beginning of what the command wrote, and has everything that reached the pipe; where the wrapper was
     /// killed, everything that was shown.
-    fn compare(&self, (run, machine): &Place, told: &Told, findings: &mut Findings) {
+    fn compare(
+        &self,
+        (run, machine): &Place,
+        name: &str,
+        output: &Output,
+        findings: &mut Findings,
+    ) {
         let mut total = 0;
         for channel in Channel::BOTH {
-            let bytes = told.output.get(&channel).map_or(&[][..], Vec::as_slice);
+            let bytes = output.get(&channel).map_or(&[][..], Vec::as_slice);
             let length = bytes.len() as u64;
             total += length;
             findings.figures.bytes += length;
@@ -145,21 +264,17 @@ impl Truth<'_> {
             let word = channel.word();
             if length < least || length > surely + perhaps {
                 let detail = format!(
-                    "{run} on {machine}: {length} bytes of {word} where the command wrote {surely} and perhaps {perhaps} more"
+                    "{name}: {length} bytes of {word} where the command wrote {surely} and perhaps {perhaps} more"
                 );
                 findings.note(Rule::Output, detail);
             }
             if let Some(at) = Content::new(run, machine, channel).first_wrong(bytes) {
-                let detail =
-                    format!("{run} on {machine}: byte {at} of {length} of {word} is wrong");
+                let detail = format!("{name}: byte {at} of {length} of {word} is wrong");
                 findings.note(Rule::Output, detail);
             }
         }
         if total < self.shown {
-            let detail = format!(
-                "{run} on {machine}: {total} bytes, and {} were shown",
-                self.shown
-            );
+            let detail = format!("{name}: {total} bytes, and {} were shown", self.shown);
             findings.note(Rule::ShownThenGone, detail);
         }
     }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::content::Content;
-use crate::ledger::{End, Written};
+use crate::ledger::{End, Part, Written};
 use saltpeter_protocol::UnixMillis;
 
 const RUN: &str = "j_1";
@@ -40,14 +40,13 @@ fn right() -> Account {
         )]
         .into(),
         end: Some((End::Exit(0), 11_000)),
+        beside: None,
     };
     let told = Told {
         state: machine(MachineOutcome::Succeeded),
-        output: [(
-            Channel::Out,
-            Content::new(RUN, "m1", Channel::Out).bytes(0, 100),
-        )]
-        .into(),
+        earlier: Vec::new(),
+        came_back: false,
+        outputs: vec![output(100)],
     };
     Account {
         jobs: [(
@@ -69,6 +68,26 @@ fn right() -> Account {
         told: [(place(), told)].into(),
         ..Account::default()
     }
+}
+
+fn output(bytes: usize) -> Output {
+    let content = Content::new(RUN, "m1", Channel::Out);
+    [(Channel::Out, content.bytes(0, bytes))].into()
+}
+
+/// The same with a first attempt that failed after ten bytes.
+fn tried_again() -> Account {
+    let mut account = right();
+    let mut first = account.traces[0].clone();
+    (first.pid, first.began, first.end) = (6, 5_000, Some((End::Exit(41), 6_000)));
+    first.written.get_mut(&Channel::Out).unwrap().surely = 10;
+    // In whichever order the directory has them.
+    account.traces.push(first);
+    account.jobs.get_mut("j").unwrap().retries = 1;
+    let told = told(&mut account);
+    told.earlier.push(MachineOutcome::Failed { code: 41 });
+    told.outputs.insert(0, output(10));
+    account
 }
 
 fn place() -> Place {
@@ -147,6 +166,102 @@ fn commands_that_run_twice_or_unasked_are_found() {
 }
 
 #[test]
+fn attempts_that_are_right_are_found_right_and_counted() {
+    let (figures, violations) = check(&tried_again());
+    assert_eq!(violations, []);
+    assert_eq!((figures.retries, figures.bytes), (1, 110));
+    // One that did not begin has no process.
+    let mut account = right();
+    account.killed_wrappers.insert(place());
+    account.jobs.get_mut("j").unwrap().retries = 2;
+    let kind_of = saltpeter_protocol::LaunchErrorKind::NoContact;
+    let message = String::new();
+    let told = told(&mut account);
+    told.earlier
+        .push(MachineOutcome::StartFailed { kind_of, message });
+    told.outputs.insert(0, Output::new());
+    assert_eq!(broken(&account), []);
+}
+
+#[test]
+fn attempts_too_many_or_too_few_are_found() {
+    let mut account = tried_again();
+    account.jobs.get_mut("j").unwrap().retries = 0;
+    assert_eq!(broken(&account), [Rule::Attempts]);
+
+    let mut account = tried_again();
+    account.traces[1].end = Some((End::Exit(0), 6_000));
+    told(&mut account).earlier[0] = MachineOutcome::Succeeded;
+    assert!(broken(&account).contains(&Rule::Attempts), "it was well");
+
+    let mut account = tried_again();
+    account.jobs.get_mut("j").unwrap().retries = 2;
+    assert_eq!(broken(&account), [], "it succeeded");
+    account.traces[0].end = Some((End::Exit(41), 11_000));
+    tell(
+        &mut account,
+        MachineOutcome::Failed { code: 41 },
+        RunOutcome::Failed,
+    );
+    assert_eq!(broken(&account), [Rule::Attempts], "one is left");
+    told(&mut account).came_back = true;
+    assert_eq!(broken(&account), []);
+    told(&mut account).came_back = false;
+    account.kills.push(KillAsked {
+        run: RUN.to_owned(),
+        accepted: false,
+    });
+    assert_eq!(broken(&account), []);
+}
+
+#[test]
+fn attempts_that_are_not_as_they_were_are_found() {
+    // It is told, and no command ran.
+    let mut account = tried_again();
+    account.traces.pop();
+    assert!(broken(&account).contains(&Rule::Outcome));
+
+    // A command ran, and no attempt tells of it.
+    let mut account = tried_again();
+    told(&mut account).earlier.clear();
+    told(&mut account).outputs.remove(0);
+    assert!(broken(&account).contains(&Rule::StartedTwice));
+
+    let mut account = tried_again();
+    told(&mut account).earlier[0] = MachineOutcome::Failed { code: 1 };
+    assert_eq!(broken(&account), [Rule::Outcome]);
+
+    let mut account = tried_again();
+    told(&mut account).outputs[0] = output(9);
+    assert_eq!(broken(&account), [Rule::Output]);
+
+    let mut account = tried_again();
+    account.traces[0].beside = Some(6);
+    assert_eq!(broken(&account), [Rule::AttemptsAtOnce]);
+    account.traces[0].beside = None;
+    account.traces[1].end = Some((End::Exit(41), 10_500));
+    assert_eq!(broken(&account), [Rule::AttemptsAtOnce]);
+}
+
+#[test]
+fn what_was_shown_of_an_attempt_stays() {
+    let shown = |bytes: &[u64], code| Shown {
+        bytes: bytes.to_vec(),
+        earlier: vec![MachineOutcome::Failed { code }],
+        outcome: None,
+    };
+    for (shown, rules) in [
+        (shown(&[10, 100], 41), &[][..]),
+        (shown(&[11, 100], 41), &[Rule::ShownThenGone]),
+        (shown(&[10, 100], 1), &[Rule::ShownThenGone]),
+    ] {
+        let mut account = tried_again();
+        account.shown.insert(place(), shown);
+        assert_eq!(broken(&account), rules);
+    }
+}
+
+#[test]
 fn runs_by_hand_that_are_gone_are_found() {
     let mut account = right();
     account.started.push("by-hand_1".to_owned());
@@ -166,7 +281,11 @@ fn output_that_is_lost_doubled_or_made_up_is_found() {
     ];
     for change in cases {
         let mut account = right();
-        change(told(&mut account).output.get_mut(&Channel::Out).unwrap());
+        change(
+            told(&mut account).outputs[0]
+                .get_mut(&Channel::Out)
+                .unwrap(),
+        );
         assert_eq!(broken(&account), [Rule::Output]);
     }
     // A write of which nobody knows how far it came.
@@ -244,7 +363,16 @@ fn what_is_not_over_is_found() {
 #[test]
 fn what_was_shown_and_is_gone_is_found() {
     let mut account = right();
-    let shown = |bytes, outcome| [(place(), Shown { bytes, outcome })].into();
+    let shown = |bytes, outcome| {
+        let bytes = vec![bytes];
+        let earlier = Vec::new();
+        let shown = Shown {
+            bytes,
+            earlier,
+            outcome,
+        };
+        [(place(), shown)].into()
+    };
     account.shown = shown(101, None);
     assert_eq!(broken(&account), [Rule::ShownThenGone]);
     account.shown = shown(100, Some(MachineOutcome::Killed));

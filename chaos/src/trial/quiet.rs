@@ -157,9 +157,10 @@ fn facts(job: &JobPlan, window: Window) -> Result<JobFacts> {
         timeout: (job.timeout > 0).then_some(job.timeout as i64 * 1000),
         signal: match job.shape.ends {
             Ends::Signal(signal) => Some(signal),
-            Ends::Any | Ends::Exit(_) => None,
+            Ends::Any | Ends::Exit(_) | Ends::After(_) => None,
         },
         replaces: job.overlap == "replace",
+        retries: job.retries as usize,
         ..JobFacts::default()
     };
     let Some(schedule) = &job.schedule else {

@@ -9,12 +9,13 @@ mod error;
 mod import;
 mod jobs;
 mod lines;
-mod list;
+mod machine_list;
 mod maintenance;
 mod output;
 mod params;
 mod past;
 mod preview;
+mod run_list;
 mod runs;
 mod timeline;
 
@@ -33,10 +34,7 @@ pub use lines::{
     LinesPage, LinesQuery, MergedLine, Reading, SameOutput, SearchHit, SearchQuery, SearchStep,
     read_position, write_position,
 };
-pub use list::{
-    CauseKind, KnownMachine, MachineList, MachineQuery, MachineShow, MachineSort, OutcomeKind,
-    RunList, RunQuery,
-};
+pub use machine_list::{KnownMachine, MachineList, MachineQuery, MachineShow, MachineSort};
 pub use maintenance::{
     DiffChange, DiffLine, Edited, FieldProblem, MaintenanceDiff, MaintenanceEdit, MaintenancePage,
     MaintenanceView,
@@ -45,6 +43,7 @@ pub use output::{ChunkMark, OutputFrom, OutputSlice, SliceError};
 pub(crate) use output::{decode_with_header, encode_with_header};
 pub use past::{ConfigChange, JobPast, LastSuccess, SinceSuccess, SlowMachine, SuccessRate};
 pub use preview::{JobPreview, MAX_PREVIEWED_JOBS, Preview, PreviewRequest};
+pub use run_list::{CauseKind, OutcomeKind, RunList, RunQuery};
 pub use runs::{
     Counts, KillRequest, KillView, MachineRow, OutputLength, PastAttempt, ReplacedOutcome,
     RunDetail, RunStarted, RunSummary, StopView,

@@ -10,6 +10,33 @@ const REPEATED: usize = 40;
 /// A parameter that `Q` has: its name, and what takes its value or says what is wrong with it.
 pub(super) type Param<Q> = (&'static str, fn(&mut Q, &str) -> Result<(), String>);
 
+/// Gives a query its `parse`: each parameter's name, with what its value does to the query. A value that it cannot have is an
+/// `Err` with what is wrong about it.
+macro_rules! query {
+    ($Query:ident, $what:literal, |$query:ident, $value:ident| { $($name:literal => $take:expr,)+ }) => {
+        impl $Query {
+            const PARAMS: &[$crate::api::params::Param<Self>] = &[$((
+                $name,
+                |$query: &mut Self, $value: &str| {
+                    $take;
+                    Ok(())
+                },
+            )),+];
+
+            /// Reads the parameters of a request. An empty one counts as absent, as a form sends it.
+            ///
+            /// # Errors
+            /// A name that there is none of, or a value that it cannot have; the message says which there are.
+            pub fn parse<'a>(
+                pairs: impl IntoIterator<Item = (&'a str, &'a str)>,
+            ) -> Result<Self, $crate::api::ApiError> {
+                $crate::api::params::read($what, Self::PARAMS, pairs)
+            }
+        }
+    };
+}
+pub(super) use query;
+
 /// Reads the parameters of a request. An empty one counts as absent, as a form sends it. `what` is asked for, for people.
 ///
 /// # Errors

@@ -125,7 +125,7 @@ pub struct MachineRow {
 impl MachineRow {
     /// Every attempt that has or had a wrapper, oldest first.
     pub fn attempts(&self) -> impl Iterator<Item = Attempt> + use<> {
-        (0..self.attempt.get()).map(|earlier| Attempt::after(earlier as usize))
+        self.attempt.up_to()
     }
 
     /// Notes how much output an attempt has.

@@ -1,7 +1,7 @@
 //! The timeline: what ran when, and what will.
 
-use super::params::{self, Param};
-use super::{ApiError, OutcomeKind};
+use super::OutcomeKind;
+use super::params::{self, query};
 use crate::ids::{MachineId, RunId};
 use crate::time::UnixMillis;
 use serde::{Deserialize, Serialize};
@@ -56,41 +56,20 @@ impl Default for TimelineQuery {
     }
 }
 
-impl TimelineQuery {
-    const PARAMS: &[Param<Self>] = &[
-        ("by", |query, value| {
-            query.by = match value {
-                "machine" => LaneBy::Machine,
-                "job" => LaneBy::Job,
-                _ => return Err("lanes are by job or by machine".to_owned()),
-            };
-            Ok(())
-        }),
-        ("q", |query, value| {
-            value.clone_into(&mut query.text);
-            Ok(())
-        }),
-        ("span", |query, value| {
-            let [shortest, longest] = SPANS;
-            query.span = Duration::from_secs(params::number(value)?).clamp(shortest, longest);
-            Ok(())
-        }),
-        ("at", |query, value| {
-            query.at = params::time(value)?;
-            Ok(())
-        }),
-    ];
-
-    /// Reads the parameters of a request: `by`, `q`, `span` in seconds, and `at`. An empty one counts as absent.
-    ///
-    /// # Errors
-    /// A name that there is none of, or a value that it cannot have; the message says which there are.
-    pub fn parse<'a>(
-        pairs: impl IntoIterator<Item = (&'a str, &'a str)>,
-    ) -> Result<Self, ApiError> {
-        params::read("timeline", Self::PARAMS, pairs)
-    }
-}
+query!(TimelineQuery, "timeline", |query, value| {
+    "by" => query.by = match value {
+        "machine" => LaneBy::Machine,
+        "job" => LaneBy::Job,
+        _ => return Err("lanes are by job or by machine".to_owned()),
+    },
+    "q" => value.clone_into(&mut query.text),
+    // Seconds.
+    "span" => query.span = {
+        let [shortest, longest] = SPANS;
+        Duration::from_secs(params::number(value)?).clamp(shortest, longest)
+    },
+    "at" => query.at = params::time(value)?,
+});
 
 /// Answer to `GET /api/v1/timeline`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

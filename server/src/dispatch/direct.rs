@@ -8,7 +8,7 @@ use crate::runs::{HelloAnswer, LaunchOrder, MachineInput, RunHandle, ToMachine};
 use crate::store::output::{Chunk, Part};
 use bytes::Bytes;
 use futures::StreamExt as _;
-use futures::stream::SelectAll;
+use futures::stream::{FuturesUnordered, SelectAll};
 use saltpeter_domain::run::{MachineExit, Speaker};
 use saltpeter_protocol::machine::Stream;
 use saltpeter_protocol::machine::v2::{Encoding, Progress, WrapperId};
@@ -74,16 +74,38 @@ impl Inner {
         let listening = async {
             let mut alive = tokio::time::interval(ALIVE_EVERY);
             let mut taken = false;
-            loop {
+            // What machines have come to: told when their output is written, which waits for the disk and holds up nobody else.
+            let mut ends = FuturesUnordered::new();
+            let mut is_open = true;
+            while is_open || !ends.is_empty() {
                 tokio::select! {
-                    news = heard.recv() => match news {
-                        None => break,
+                    news = heard.recv(), if is_open && ends.len() < NEWS => match news {
+                        None => is_open = false,
                         Some(DirectNews::Taken) => {
                             taken = true;
                             self.started(&going, reply).await;
                         }
-                        Some(news) => self.pass_on(news, &mut going, reply).await,
+                        Some(DirectNews::Ended { machine, exit, stdout, stderr }) => {
+                            let attempt = going.get(&machine).copied().unwrap_or_default();
+                            ends.push(async move {
+                                let part = (&machine, attempt).into();
+                                self.write(part, &stdout, &stderr, reply).await;
+                                let exit = MachineExit::V2(exit);
+                                (machine.clone(), MachineInput::Ended { machine, exit })
+                            });
+                        }
+                        Some(DirectNews::Failed(machine, message)) => {
+                            let input = MachineInput::CannotStart { machine: machine.clone(), message };
+                            pass_on(&machine, input, &mut going, reply).await;
+                        }
+                        Some(DirectNews::Unreachable(machine, message)) => {
+                            let input = MachineInput::WrapperError { machine: machine.clone(), message };
+                            pass_on(&machine, input, &mut going, reply).await;
+                        }
                     },
+                    Some((machine, input)) = ends.next() => {
+                        pass_on(&machine, input, &mut going, reply).await;
+                    }
                     Some((machine, ToMachine::Kill)) = orders.next() => {
                         // It is said again while nothing comes of it.
                         let _ = kill.try_send(machine);
@@ -96,7 +118,7 @@ impl Inner {
                 }
             }
         };
-        futures::join!(self.executor.run(direct, news), listening);
+        futures::join!(self.parts.executor.run(direct, news), listening);
     }
 
     /// Says hello for a machine. `None`: the run has no use for it.
@@ -113,7 +135,7 @@ impl Inner {
             // Salt does not tell the process.
             Before::Called => Progress::Started {
                 pid: 0,
-                at: self.clock.now(),
+                at: self.parts.clock.now(),
             },
         };
         let (outbox, mut orders) = mpsc::channel(ORDERS);
@@ -134,52 +156,9 @@ impl Inner {
             let started = MachineInput::Started {
                 machine: machine.clone(),
                 pid: None,
-                at: self.clock.now(),
+                at: self.parts.clock.now(),
             };
             reply.send(started).await;
-        }
-    }
-
-    async fn pass_on(
-        &self,
-        news: DirectNews,
-        going: &mut BTreeMap<MachineId, Attempt>,
-        reply: &RunHandle,
-    ) {
-        let (machine, input) = match news {
-            DirectNews::Taken => return,
-            DirectNews::Ended {
-                machine,
-                exit,
-                stdout,
-                stderr,
-            } => {
-                let attempt = going.get(&machine).copied().unwrap_or_default();
-                self.write((&machine, attempt).into(), &stdout, &stderr, reply)
-                    .await;
-                let input = MachineInput::Ended {
-                    machine: machine.clone(),
-                    exit: MachineExit::V2(exit),
-                };
-                (machine, input)
-            }
-            DirectNews::Failed(machine, message) => {
-                let input = MachineInput::CannotStart {
-                    machine: machine.clone(),
-                    message,
-                };
-                (machine, input)
-            }
-            DirectNews::Unreachable(machine, message) => {
-                let input = MachineInput::WrapperError {
-                    machine: machine.clone(),
-                    message,
-                };
-                (machine, input)
-            }
-        };
-        if going.remove(&machine).is_some() {
-            reply.send(input).await;
         }
     }
 
@@ -192,18 +171,30 @@ impl Inner {
                 let chunk = Chunk {
                     offset,
                     stream,
-                    at: self.clock.now(),
+                    at: self.parts.clock.now(),
                     encoding: Encoding::Raw,
                     payload: Bytes::copy_from_slice(piece),
                     raw_len: u32::try_from(piece.len()).unwrap_or(u32::MAX),
                 };
-                if let Err(error) = self.output.append(reply.run(), part, chunk).await {
+                if let Err(error) = self.parts.output.append(reply.run(), part, chunk).await {
                     tracing::error!(run = %reply.run(), ?part, "output could not be written: {error}");
                     return;
                 }
                 offset += piece.len() as u64;
             }
         }
+    }
+}
+
+/// Passes on what a machine has come to, once.
+async fn pass_on(
+    machine: &MachineId,
+    input: MachineInput,
+    going: &mut BTreeMap<MachineId, Attempt>,
+    reply: &RunHandle,
+) {
+    if going.remove(machine).is_some() {
+        reply.send(input).await;
     }
 }
 

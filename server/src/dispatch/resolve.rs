@@ -77,17 +77,17 @@ impl Inner {
     /// Asks the executor; one that is away again and again, for as long as the run may still begin. When it is back, the
     /// machines are given as long to be so too.
     async fn ask(&self, order: &ResolveOrder) -> Result<Matching, String> {
-        let window = self.config.current().settings.start_window;
+        let window = self.parts.config.current().settings.start_window;
         let until = order.created + window;
         let mut pause = RETRY_FIRST;
         let mut was_away = false;
         loop {
-            let away = match self.executor.resolve(&order.spec.targets).await {
+            let away = match self.parts.executor.resolve(&order.spec.targets).await {
                 Ok(matching) if was_away => {
                     let comeback = Comeback {
-                        executor: Arc::clone(&self.executor),
+                        executor: Arc::clone(&self.parts.executor),
                         targets: order.spec.targets.clone(),
-                        clock: Arc::clone(&self.clock),
+                        clock: Arc::clone(&self.parts.clock),
                         until,
                     };
                     return Ok(comeback.of(matching));
@@ -96,7 +96,7 @@ impl Inner {
                 Err(ExecutorError::Failed(message)) => return Err(message),
                 Err(ExecutorError::Away(message)) => message,
             };
-            if self.clock.now() + pause >= until {
+            if self.parts.clock.now() + pause >= until {
                 return Err(format!(
                     "{away} It was tried again until the start window of {} s (start_window) was over.",
                     window.as_secs()
@@ -111,12 +111,12 @@ impl Inner {
 
     /// Applies `pick` to what the run wants at this moment.
     fn choose<T>(&self, order: &ResolveOrder, pick: impl FnOnce(&Choice) -> T) -> T {
-        let maintenance = Arc::clone(&self.config.current().maintenance);
+        let maintenance = Arc::clone(&self.parts.config.current().maintenance);
         pick(&Choice {
             only: order.only.as_ref(),
             number: order.spec.number_of_targets,
             maintenance: &maintenance,
-            now: self.clock.now(),
+            now: self.parts.clock.now(),
         })
     }
 }

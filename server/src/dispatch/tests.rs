@@ -1,4 +1,6 @@
 mod attempts;
+mod bed;
+mod direct;
 
 use super::choice::{Choice, Matched};
 use crate::executor::Answer;

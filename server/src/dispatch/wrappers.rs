@@ -28,19 +28,24 @@ impl Inner {
     /// Starts the wrappers of `order.machines`. Returns when nothing more will be heard of their starts.
     pub(super) async fn start_wrappers(&self, order: LaunchOrder, reply: &RunHandle) {
         let spec = &order.spec;
-        let host = self.executor.server_host(spec.server_host.as_deref());
-        let advertised = self.config.current().settings.advertised_machines_port;
-        let port = advertised.unwrap_or(self.machines_port);
+        let host = self.parts.executor.server_host(spec.server_host.as_deref());
+        let advertised = self
+            .parts
+            .config
+            .current()
+            .settings
+            .advertised_machines_port;
+        let port = advertised.unwrap_or(self.parts.machines_port);
         let url = format!("wss://{host}:{port}");
-        let is_pinned = self.executor.is_this_host() || !self.tls.is_vouched();
-        let pin = is_pinned.then(|| self.tls.pin().to_owned());
-        let takes_old = self.tls.plaintext() == Plaintext::Allow;
+        let is_pinned = self.parts.executor.is_this_host() || !self.parts.tls.is_vouched();
+        let pin = is_pinned.then(|| self.parts.tls.pin().to_owned());
+        let takes_old = self.parts.tls.plaintext() == Plaintext::Allow;
         let launch = |machine| Launch {
             url: url.clone(),
             job: order.job.clone(),
             run: order.run.clone(),
             machine,
-            token: Some(self.key.token(&order.run)),
+            token: Some(self.parts.key.token(&order.run)),
             tls_pin: pin.clone(),
             log_level: spec.wrapper.loglevel,
             log_dir: Some(spec.wrapper.logdir.clone()),
@@ -72,7 +77,7 @@ impl Inner {
         let path = &spec.wrapper.path;
         let (news, mut heard) = mpsc::channel(NEWS);
         let mut launching = FuturesUnordered::new();
-        launching.push(self.executor.launch(first, path, news.clone()));
+        launching.push(self.parts.executor.launch(first, path, news.clone()));
         // Machines whose wrapper asks for the command; gathered, so that one call serves them all.
         let mut asking: Vec<Launch> = Vec::new();
         let mut gathered = Instant::now();
@@ -116,7 +121,7 @@ impl Inner {
                 },
                 () = tokio::time::sleep_until(gathered), if !asking.is_empty() => {
                     let again = std::mem::take(&mut asking);
-                    launching.push(self.executor.launch(again, path, news.clone()));
+                    launching.push(self.parts.executor.launch(again, path, news.clone()));
                 }
                 Some(()) = launching.next() => {}
             }

@@ -14,7 +14,8 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
-use tokio::process::Command;
+use tokio::io::AsyncReadExt as _;
+use tokio::process::{ChildStderr, Command};
 use tokio::sync::mpsc;
 
 /// Wrapper processes that are being started at a time.
@@ -22,6 +23,9 @@ const STARTS_AT_ONCE: usize = 16;
 
 /// How long a wrapper may take to detach.
 const START_LIMIT: Duration = Duration::from_secs(10);
+
+/// Bytes that are told of what a wrapper says when it cannot start.
+const MAX_COMPLAINT: u64 = 8 * 1024;
 
 /// What a wrapper, and with it the command, gets of this process's environment.
 const KEPT: [&str; 10] = [
@@ -196,28 +200,40 @@ async fn start(wrapper: &Path, launch: &Launch) -> Result<(), ExecutorError> {
         .envs(launch.to_env())
         .current_dir(dir.unwrap_or_else(|| PathBuf::from("/")))
         .stdin(Stdio::null())
-        .stdout(Stdio::piped())
+        .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .kill_on_drop(true);
     let error =
         |problem: String| ExecutorError::Failed(format!("{}: {problem}", wrapper.display()));
-    let child = command
+    let mut child = command
         .spawn()
         .map_err(|e| error(format!("cannot be started: {e}")))?;
-    let output = tokio::time::timeout(START_LIMIT, child.wait_with_output())
+    let complaint = complaint(child.stderr.take());
+    let ending = async { tokio::join!(child.wait(), complaint) };
+    let (status, said) = tokio::time::timeout(START_LIMIT, ending)
         .await
-        .map_err(|_| error(format!("did not detach within {START_LIMIT:?}")))?
-        .map_err(|e| error(format!("cannot be waited for: {e}")))?;
-    if output.status.success() {
+        .map_err(|_| error(format!("did not detach within {START_LIMIT:?}")))?;
+    let status = status.map_err(|e| error(format!("cannot be waited for: {e}")))?;
+    if status.success() {
         return Ok(());
     }
-    let said = String::from_utf8_lossy(&output.stderr);
+    let said = String::from_utf8_lossy(&said);
     let said = said.trim();
     Err(error(if said.is_empty() {
-        format!("ended with {}", output.status)
+        format!("ended with {status}")
     } else {
         said.to_owned()
     }))
+}
+
+/// What a wrapper says when it cannot start, or as much of it as is told. Whatever goes on after that writes to nobody.
+async fn complaint(stderr: Option<ChildStderr>) -> Vec<u8> {
+    let mut said = Vec::new();
+    if let Some(stderr) = stderr {
+        // What could not be read is not told.
+        let _ = stderr.take(MAX_COMPLAINT).read_to_end(&mut said).await;
+    }
+    said
 }
 
 #[cfg(test)]
@@ -285,5 +301,15 @@ mod tests {
         let path = script(dir.path(), "w", "echo 'no disk' >&2; exit 1");
         let error = start(&path, &launch("web1")).await.unwrap_err();
         assert!(error.to_string().ends_with("w: no disk"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn of_what_a_program_says_without_end_only_the_beginning_is_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = script(dir.path(), "w", "yes 'this is no wrapper' >&2; exit 1");
+        let error = start(&path, &launch("web1")).await.unwrap_err().to_string();
+        assert!(error.contains("this is no wrapper"), "{error}");
+        let bound = MAX_COMPLAINT as usize + path.as_os_str().len() + 10;
+        assert!(error.len() <= bound, "{} bytes", error.len());
     }
 }

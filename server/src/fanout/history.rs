@@ -6,6 +6,14 @@ use saltpeter_protocol::api::{JobRow, RecentRun, RunSummary};
 /// How many ended runs a row shows.
 pub const RECENT: usize = 30;
 
+fn bar(run: &RunSummary) -> RecentRun {
+    RecentRun {
+        run: run.id.clone(),
+        state: run.state.clone(),
+        started: run.created,
+    }
+}
+
 /// A job's runs.
 #[derive(Debug, Clone, Default)]
 pub struct History {
@@ -18,6 +26,19 @@ pub struct History {
 }
 
 impl History {
+    /// The newest [`RECENT`] of a job that are over, and all that are not, oldest first. As if each had been taken in when it
+    /// ended.
+    pub(super) fn new(mut over: Vec<RunSummary>, active: Vec<RunSummary>) -> Self {
+        over.reverse();
+        // Stable: of one moment the last that was written down is the newest.
+        over.sort_by_key(|run| run.created);
+        Self {
+            recent: over.iter().map(bar).collect(),
+            last: over.pop(),
+            active,
+        }
+    }
+
     pub(super) fn take(&mut self, run: &RunSummary) {
         let place = self.active.iter().position(|known| known.id == run.id);
         if !run.state.is_ended() {
@@ -37,11 +58,7 @@ impl History {
         if is_newest {
             self.last = Some(run.clone());
         }
-        let bar = RecentRun {
-            run: run.id.clone(),
-            state: run.state.clone(),
-            started: run.created,
-        };
+        let bar = bar(run);
         // A lost run may end a second time, otherwise.
         if let Some(known) = self.recent.iter_mut().find(|known| known.run == run.id) {
             *known = bar;

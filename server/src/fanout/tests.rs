@@ -140,6 +140,32 @@ fn the_newest_ended_runs_are_kept_and_a_lost_one_may_end_anew() {
 }
 
 #[test]
+fn a_server_that_starts_shows_what_the_one_before_showed() {
+    let fixture = Fixture::new(&job("a", "@daily"));
+    let mut runs: Vec<RunSummary> = (0..RECENT as i64 + 5)
+        .map(|ordinal| run("a", ordinal, Some(RunOutcome::Succeeded)))
+        .collect();
+    // One that was begun long before the others, and one in the middle of them, end last.
+    let mut ends = runs.clone();
+    for early in [20, 2] {
+        let summary = ends.remove(early);
+        ends.push(summary);
+    }
+    for summary in ends {
+        fixture.board.take_run(change(summary));
+    }
+    let before = fixture.board.row(&name("a")).unwrap();
+    // As the store has them: newest first.
+    runs.reverse();
+    runs.truncate(RECENT);
+    let history = History::new(runs, Vec::new());
+    fixture
+        .board
+        .replace_histories(HashMap::from([(name("a"), history)]));
+    assert_eq!(fixture.board.row(&name("a")).unwrap(), before);
+}
+
+#[test]
 fn the_next_time_moves_on_with_the_clock_and_back_with_it() {
     let fixture = Fixture::new(&job("a", "* * * * *"));
     let first = fixture.board.row(&name("a")).unwrap().next.unwrap();

@@ -2,10 +2,10 @@
 
 use super::error::{Answer, Refusal};
 use super::output;
-use super::request::Body;
+use super::request::{Body, Params};
 use crate::ops::{self, Ops};
 use crate::people::Caller;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
@@ -70,7 +70,7 @@ async fn run(State(ops): State<Ops>, Path(run): Path<String>) -> Answer<Json<Run
 
 async fn runs(
     State(ops): State<Ops>,
-    Query(pairs): Query<Vec<(String, String)>>,
+    Params(pairs): Params<Vec<(String, String)>>,
 ) -> Answer<Json<RunList>> {
     let query = RunQuery::parse(borrowed(&pairs))?;
     Ok(Json(ops.runs_by(&query).await?))
@@ -78,7 +78,7 @@ async fn runs(
 
 async fn machines(
     State(ops): State<Ops>,
-    Query(pairs): Query<Vec<(String, String)>>,
+    Params(pairs): Params<Vec<(String, String)>>,
 ) -> Answer<Json<MachineList>> {
     let query = MachineQuery::parse(borrowed(&pairs))?;
     Ok(Json(ops.machines(&query).await?))
@@ -86,7 +86,7 @@ async fn machines(
 
 async fn timeline(
     State(ops): State<Ops>,
-    Query(pairs): Query<Vec<(String, String)>>,
+    Params(pairs): Params<Vec<(String, String)>>,
 ) -> Answer<Json<Timeline>> {
     let query = TimelineQuery::parse(borrowed(&pairs))?;
     Ok(Json(ops.timeline(&query).await?))
@@ -178,5 +178,5 @@ async fn preview(
     caller: Caller,
     Body(request): Body<PreviewRequest>,
 ) -> Answer<Json<Preview>> {
-    Ok(Json(ops.preview(&caller, &request).await?))
+    Ok(Json(ops.preview(&caller, request).await?))
 }

@@ -1,11 +1,11 @@
 //! The routes of the job editor and of the import.
 
 use super::error::Answer;
-use super::request::Body;
+use super::request::{Body, Params};
 use crate::ops::Ops;
 use crate::ops::editor::Wanted;
 use crate::people::Caller;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use saltpeter_protocol::api::{
@@ -31,7 +31,7 @@ struct Begin {
 
 async fn editor(
     State(ops): State<Ops>,
-    Query(begin): Query<Begin>,
+    Params(begin): Params<Begin>,
     caller: Caller,
 ) -> Answer<Json<EditorPage>> {
     let wanted = match (begin.job, begin.file) {

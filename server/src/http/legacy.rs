@@ -13,7 +13,7 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use saltpeter_app::backend::Backend as _;
-use saltpeter_protocol::api::{ConfigEntry, JobRow, OutputFrom, RunSummary};
+use saltpeter_protocol::api::{ApiError, ConfigEntry, ErrorCode, JobRow, OutputFrom, RunSummary};
 use saltpeter_protocol::{JobName, MachineId, RunId, UnixMillis};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -120,7 +120,9 @@ async fn running(State(ops): State<Ops>) -> Answer<Json<BTreeMap<RunId, Running>
 async fn all_running(ops: &Ops, rows: &[JobRow]) -> Answer<BTreeMap<RunId, Running>> {
     let mut running = BTreeMap::new();
     for run in rows.iter().flat_map(|row| &row.active) {
-        let detail = ops.run(&run.id).await?;
+        let Some(detail) = unless_deleted(ops.run(&run.id).await)? else {
+            continue;
+        };
         let going = detail.machines.iter();
         let entry = Running {
             name: run.job.clone(),
@@ -194,23 +196,38 @@ async fn status(State(ops): State<Ops>) -> Answer<Json<Value>> {
 
 async fn results(ops: &Ops, run: &RunSummary) -> Answer<Map<String, Value>> {
     let mut results = Map::new();
-    for row in ops.run(&run.id).await?.machines {
+    let Some(detail) = unless_deleted(ops.run(&run.id).await)? else {
+        return Ok(results);
+    };
+    for row in detail.machines {
         let ended = match &row.state {
             saltpeter_protocol::MachineState::Ended { at, .. } => Some(iso(*at)),
             _ => None,
         };
         let from = OutputFrom::Tail(STATUS_OUTPUT as u64);
         let output = ops.output(&run.id, &row.machine, None, from, STATUS_OUTPUT);
+        let Some(output) = unless_deleted(output.await)? else {
+            continue;
+        };
         let outcome = row.state.outcome();
         let result = json!({
             "starttime": row.state.started_at().map(iso),
             "endtime": ended,
-            "ret": String::from_utf8_lossy(&output.await?.bytes),
+            "ret": String::from_utf8_lossy(&output.bytes),
             "retcode": outcome.and_then(saltpeter_protocol::MachineOutcome::exit_code),
         });
         results.insert(row.machine.to_string(), result);
     }
     Ok(results)
+}
+
+/// What is said of a run; nothing where it was deleted because it is old, after the board was read.
+fn unless_deleted<T>(answer: Result<T, ApiError>) -> Answer<Option<T>> {
+    match answer {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if error.code == ErrorCode::UnknownRun => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }
 
 async fn run_now(

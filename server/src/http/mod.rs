@@ -5,6 +5,7 @@ pub mod assets;
 mod cookie;
 mod editor;
 mod error;
+mod finish;
 mod gate;
 mod https;
 mod legacy;
@@ -16,6 +17,7 @@ mod security;
 
 pub use https::refusal;
 
+use crate::lifecycle::Lifecycle;
 use crate::ops::Ops;
 use crate::ws::live::{self, Live};
 use axum::Router;
@@ -29,7 +31,7 @@ use std::sync::Arc;
 use tower::ServiceExt as _;
 
 /// Every route of the API port. What is not named here as open is behind the gate.
-pub fn router(ops: &Ops, live: Live) -> Router {
+pub fn router(ops: &Ops, live: Live, life: Lifecycle) -> Router {
     let backend: SharedBackend = Arc::new(ops.clone());
     let gate = Gate::new(ops);
     let programs = middleware::from_fn_with_state(ops.clone(), legacy::negotiate);
@@ -51,7 +53,8 @@ pub fn router(ops: &Ops, live: Live) -> Router {
                 None => into_response(behind.oneshot(request).await),
             }
         })
-        .layer(DefaultBodyLimit::max(request::MAX_BODY));
+        .layer(DefaultBodyLimit::max(request::MAX_BODY))
+        .layer(middleware::from_fn_with_state(life, finish::finish));
     security::guard(open)
 }
 

@@ -1,10 +1,10 @@
 //! The routes for what commands have written.
 
 use super::error::Answer;
+use super::request::Params;
 use crate::ops::{self, Ops};
 use axum::body::Body;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::HeaderValue;
 use axum::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::{IntoResponse as _, Response};
@@ -50,7 +50,7 @@ struct OfAttempt {
 async fn output(
     State(ops): State<Ops>,
     Path((run, machine)): Path<(String, String)>,
-    Query(slice): Query<Slice>,
+    Params(slice): Params<Slice>,
 ) -> Answer<Response> {
     let (run, machine) = stream_of(&run, machine)?;
     let from = match (slice.offset, slice.line, slice.tail) {
@@ -79,7 +79,7 @@ async fn output(
 async fn raw_output(
     State(ops): State<Ops>,
     Path((run, machine)): Path<(String, String)>,
-    Query(of): Query<OfAttempt>,
+    Params(of): Params<OfAttempt>,
 ) -> Answer<Response> {
     let (run, machine) = stream_of(&run, machine)?;
     let reader = ops.output_reader(&run, &machine, of.attempt, 0).await?;
@@ -105,28 +105,22 @@ async fn archive(State(ops): State<Ops>, Path(run): Path<String>) -> Answer<Resp
 async fn search(
     State(ops): State<Ops>,
     Path((run, machine)): Path<(String, String)>,
-    query: Result<Query<SearchQuery>, QueryRejection>,
+    Params(query): Params<SearchQuery>,
 ) -> Answer<Json<SearchStep>> {
     let (run, machine) = stream_of(&run, machine)?;
-    let Query(query) = query.map_err(|error| unreadable(&error))?;
     Ok(Json(ops.search(&run, &machine, &query).await?))
 }
 
 async fn lines(
     State(ops): State<Ops>,
     Path(run): Path<String>,
-    query: Result<Query<LinesQuery>, QueryRejection>,
+    Params(query): Params<LinesQuery>,
 ) -> Answer<Json<LinesPage>> {
-    let Query(query) = query.map_err(|error| unreadable(&error))?;
     Ok(Json(ops.merged_lines(&ops::run_id(&run)?, &query).await?))
 }
 
 async fn same(State(ops): State<Ops>, Path(run): Path<String>) -> Answer<Json<Vec<SameOutput>>> {
     Ok(Json(ops.grouped_output(&ops::run_id(&run)?).await?))
-}
-
-fn unreadable(rejection: &QueryRejection) -> ApiError {
-    ApiError::new(ErrorCode::BadRequest, rejection.body_text())
 }
 
 /// A file that the browser saves: a job's output is never shown as a page.

@@ -2,7 +2,7 @@
 
 use super::error::Refusal;
 use crate::people::Caller;
-use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::extract::{FromRequest, FromRequestParts, Query, Request};
 use axum::http::request::Parts;
 use axum::response::{IntoResponse as _, Response};
 use saltpeter_protocol::api::{ApiError, ErrorCode};
@@ -21,6 +21,20 @@ impl<S: Sync> FromRequestParts<S> for Caller {
             let message = "this route lets in whoever comes, which is a mistake of the server";
             Refusal(ApiError::new(ErrorCode::Internal, message)).into_response()
         })
+    }
+}
+
+/// The parameters of the address, with their error in the form of all others.
+pub(super) struct Params<T>(pub(super) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Params<T> {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        let Query(params) = Query::from_request_parts(parts, state)
+            .await
+            .map_err(|error| Refusal(ApiError::new(ErrorCode::BadRequest, error.body_text())))?;
+        Ok(Self(params))
     }
 }
 

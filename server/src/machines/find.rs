@@ -13,7 +13,7 @@ pub(super) async fn find(runs: &Runs, run: &RunId) -> Result<Option<RunHandle>, 
         return Ok(Some(found));
     }
     // A wrapper that hears that its run is not known drops its output: so only when that is certain.
-    match runs.detail(run).await.map_err(unreadable)? {
+    match runs.stored(run).await.map_err(unreadable)? {
         Some(_) => Err(Gone),
         None => Ok(None),
     }

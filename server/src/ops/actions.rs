@@ -1,12 +1,12 @@
 //! Starting, killing and pausing.
 
-use super::{Ops, internal, shutting_down, unknown_run, unwritable};
+use super::{Ops, internal, shutting_down, unwritable};
 use crate::people::Caller;
 use crate::runs::{KillError, StartError, StartRun};
 use saltpeter_domain::Job;
 use saltpeter_domain::maintenance::Hold;
-use saltpeter_protocol::api::{ApiError, ErrorCode, JobRow, MachineRow, Pause};
-use saltpeter_protocol::{JobName, MachineId, MachineOutcome, RunCause, RunId};
+use saltpeter_protocol::api::{ApiError, ErrorCode, JobRow, Pause};
+use saltpeter_protocol::{JobName, MachineId, MachineOutcome, MachineState, RunCause, RunId};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,32 +29,20 @@ impl Ops {
     /// Runs a job again on the machines of `run` that did not succeed; on all of them when each did.
     pub async fn run_again(&self, caller: &Caller, run: &RunId) -> Result<RunId, ApiError> {
         self.permit_run(caller, run).await?;
-        let detail = self
-            .parts
-            .runs
-            .detail(run)
-            .await
-            .map_err(|e| self.store_failed(&e))?;
-        let detail = detail.ok_or_else(|| unknown_run(run))?;
-        if !detail.summary.state.is_ended() {
+        let ended = self.stored_run(run).await?;
+        if !ended.state().is_ended() {
             let message = format!("{run} is still going; wait for its end or kill it first");
             return Err(ApiError::new(ErrorCode::Conflict, message));
         }
-        let job = self.find_job(&detail.summary.job)?;
-        let failed: BTreeSet<MachineId> = detail
-            .machines
-            .iter()
-            .filter_map(|row| to_repeat(row))
+        let job = self.find_job(ended.job())?;
+        let machines = || ended.machines().iter();
+        let mut only: BTreeSet<MachineId> = machines()
+            .filter(|(_, machine)| is_to_repeat(&machine.state))
+            .map(|(id, _)| id.clone())
             .collect();
-        let only = if failed.is_empty() {
-            detail
-                .machines
-                .iter()
-                .map(|row| row.machine.clone())
-                .collect()
-        } else {
-            failed
-        };
+        if only.is_empty() {
+            only = machines().map(|(id, _)| id.clone()).collect();
+        }
         let cause = RunCause::Again {
             by: caller.to_string(),
             of: run.clone(),
@@ -136,10 +124,17 @@ impl Ops {
             Some(machine) => format!("killed {run} on {machine}"),
             None => format!("killed {run}"),
         };
-        let kill = self.parts.runs.kill(run, machine, caller.to_string());
-        let Ok(killed) = tokio::time::timeout(KILL_ANSWER, kill).await else {
+        let (ops, by, run) = (self.clone(), caller.clone(), run.clone());
+        // On its own: one that lands after the answer is put down too.
+        let killing = tokio::spawn(async move {
+            ops.parts.runs.kill(&run, machine, by.to_string()).await?;
+            ops.record(&by, did).await;
+            Ok(())
+        });
+        let Ok(killed) = tokio::time::timeout(KILL_ANSWER, killing).await else {
             return Err(self.kill_waits());
         };
+        let killed = killed.map_err(|error| internal(&error))?;
         killed.map_err(|error| match error {
             KillError::UnknownRun(_) => ApiError::new(ErrorCode::UnknownRun, error.to_string()),
             KillError::UnknownMachine(_) => {
@@ -148,9 +143,7 @@ impl Ops {
             KillError::NotRunning => ApiError::new(ErrorCode::NotRunning, error.to_string()),
             KillError::ShuttingDown => shutting_down(),
             KillError::Store(error) => self.store_failed(&error),
-        })?;
-        self.record(caller, did).await;
-        Ok(())
+        })
     }
 
     fn kill_waits(&self) -> ApiError {
@@ -218,12 +211,12 @@ impl Ops {
     }
 }
 
-/// The machine, when it is one that Run again takes.
-fn to_repeat(row: &MachineRow) -> Option<MachineId> {
-    let outcome = row.state.outcome()?;
-    let failed = !matches!(
-        outcome,
-        MachineOutcome::Succeeded | MachineOutcome::Maintenance
-    );
-    failed.then(|| row.machine.clone())
+/// Whether a machine that stands so is one that Run again takes.
+fn is_to_repeat(state: &MachineState) -> bool {
+    state.outcome().is_some_and(|outcome| {
+        !matches!(
+            outcome,
+            MachineOutcome::Succeeded | MachineOutcome::Maintenance
+        )
+    })
 }

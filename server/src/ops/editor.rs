@@ -9,15 +9,13 @@ use super::config_file::{Target, blocking, replace, version};
 use super::{Ops, job_name};
 use crate::people::Caller;
 use crate::settings::host_zone;
-use crate::view;
 use saltpeter_domain::Job;
 use saltpeter_domain::access::Deed;
 use saltpeter_domain::config::{
     ChangedFile, JobChange, JobEditError, JobSet, Trial, change_job, is_config_file, job_block,
 };
 use saltpeter_protocol::api::{
-    ApiError, EditCheck, EditSaved, EditorPage, ErrorCode, FileEdit, JobEdit, MAX_PREVIEWED_JOBS,
-    Preview,
+    ApiError, EditCheck, EditSaved, EditorPage, ErrorCode, FileEdit, JobEdit, Preview,
 };
 use saltpeter_protocol::{JobName, UnixMillis};
 use std::sync::Arc;
@@ -105,17 +103,9 @@ impl Ops {
             });
         };
         let now = self.parts.clock.now();
-        let set = &tried.before;
-        let mut jobs = Vec::new();
-        for job in tried.jobs().take(MAX_PREVIEWED_JOBS) {
-            let executor = &self.parts.executor;
-            let machines = executor.explain(&job.targets, &set.maintenance, now).await;
-            let machines = machines.map_err(|error| error.to_string());
-            jobs.push(view::job_preview(job, set.default_zone, now, machines));
-        }
         Ok(Preview {
             problems: Vec::new(),
-            jobs,
+            jobs: self.previews(tried.jobs(), &tried.before, now).await,
         })
     }
 

@@ -1,13 +1,12 @@
 //! Lines of output: searched for, merged, grouped, packed together.
 
-use super::{Ops, internal, unknown_run};
+use super::{Ops, internal};
 use crate::outputs::{ArchiveError, Entry, MAX_LINES, MAX_MACHINES, Merge, Until};
 use bytes::Bytes;
 use futures::Stream;
 use saltpeter_domain::search::{Pattern, Wanted};
 use saltpeter_protocol::api::{
-    ApiError, ErrorCode, LinesPage, LinesQuery, RunDetail, SameOutput, SearchQuery, SearchStep,
-    read_position,
+    ApiError, ErrorCode, LinesPage, LinesQuery, SameOutput, SearchQuery, SearchStep, read_position,
 };
 use saltpeter_protocol::{MachineId, RunId};
 use std::sync::Arc;
@@ -97,9 +96,9 @@ impl Ops {
 
     /// The machines of a run, grouped by what they have written.
     pub async fn grouped_output(&self, run: &RunId) -> Result<Vec<SameOutput>, ApiError> {
-        let detail = self.detail_of(run).await?;
-        let rows = detail.machines.iter();
-        let parts = rows.map(|row| (row.machine.clone(), row.attempt));
+        let stored = self.stored_run(run).await?;
+        let machines = stored.machines().iter();
+        let parts = machines.map(|(id, machine)| (id.clone(), machine.attempt()));
         let parts = parts.collect();
         let groups = self.parts.outputs.same(run, parts).await;
         groups.map_err(|e| internal(&e))
@@ -110,22 +109,17 @@ impl Ops {
         &self,
         run: &RunId,
     ) -> Result<impl Stream<Item = Result<Bytes, ArchiveError>> + Send + use<>, ApiError> {
-        let detail = self.detail_of(run).await?;
-        let at = detail.summary.created;
-        let entries = detail.machines.iter().flat_map(|row| {
-            row.attempts().map(|attempt| Entry {
-                machine: row.machine.clone(),
+        let stored = self.stored_run(run).await?;
+        let at = stored.head().created;
+        let entries = stored.machines().iter().flat_map(|(id, machine)| {
+            let newest = machine.attempt();
+            newest.up_to().map(move |attempt| Entry {
+                machine: id.clone(),
                 attempt,
-                newest: attempt == row.attempt,
+                newest: attempt == newest,
             })
         });
         let entries = entries.collect();
         Ok(self.parts.outputs.archive(run.clone(), at, entries))
-    }
-
-    async fn detail_of(&self, run: &RunId) -> Result<RunDetail, ApiError> {
-        let detail = self.parts.runs.detail(run).await;
-        let detail = detail.map_err(|e| self.store_failed(&e))?;
-        detail.ok_or_else(|| unknown_run(run))
     }
 }

@@ -10,7 +10,6 @@ use saltpeter_protocol::api::{
     Timeline, TimelineQuery,
 };
 use saltpeter_protocol::{Attempt, JobName, MachineId, RunId};
-use std::sync::Arc;
 
 /// How many runs a job's page lists.
 const HISTORY: u32 = 100;
@@ -54,23 +53,12 @@ impl Ops {
 
     /// A run with its machines and the lengths of their output.
     pub async fn run_detail(&self, run: &RunId) -> Result<RunDetail, ApiError> {
-        let detail = self
-            .parts
-            .runs
-            .detail(run)
-            .await
-            .map_err(|e| self.store_failed(&e))?;
-        let mut detail = detail.ok_or_else(|| unknown_run(run))?;
+        let stored = self.stored_run(run).await?;
         let lengths = self.parts.outputs.lengths(run).await;
         let lengths = lengths.map_err(|e| internal(&e))?;
-        for row in &mut detail.machines {
-            view::set_output(Arc::make_mut(row), &lengths);
-        }
         let jobs = self.parts.config.current();
-        if let Some(job) = jobs.jobs.get(&detail.summary.job) {
-            detail.group.clone_from(&job.group);
-        }
-        Ok(detail)
+        let group = jobs.jobs.get(stored.job()).map(|job| job.group.as_str());
+        Ok(view::run_detail(&stored, &lengths, group))
     }
 
     /// The attempt of a machine that is asked for, or the one that its state is about.

@@ -88,12 +88,18 @@ impl Hashing {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, HashingError> {
-        let _place = self.waiting.try_acquire().map_err(|_| HashingError::Busy)?;
+        let waiting = Arc::clone(&self.waiting);
+        let place = waiting.try_acquire_owned();
+        let place = place.map_err(|_| HashingError::Busy)?;
         let failed = |error: &dyn std::fmt::Display| HashingError::Failed(error.to_string());
-        let _turn = self.running.acquire().await.map_err(|e| failed(&e))?;
-        tokio::task::spawn_blocking(work)
-            .await
-            .map_err(|e| failed(&e))
+        let running = Arc::clone(&self.running);
+        let turn = running.acquire_owned().await.map_err(|e| failed(&e))?;
+        let working = tokio::task::spawn_blocking(move || {
+            // Held by the thread: it goes on also when nobody waits for it any more.
+            let _held = (place, turn);
+            work()
+        });
+        working.await.map_err(|e| failed(&e))
     }
 }
 
@@ -125,6 +131,34 @@ mod tests {
         ] {
             assert_eq!(hashing.verify(password, hash).await, Ok(same));
         }
+    }
+
+    #[tokio::test]
+    async fn one_that_nobody_waits_for_keeps_its_place_until_it_is_done() {
+        let hashing = Hashing::default();
+        let (begun, has_begun) = tokio::sync::oneshot::channel();
+        let (go, wait) = std::sync::mpsc::channel::<()>();
+        let mut working = Box::pin(hashing.compute(move || {
+            begun.send(()).unwrap();
+            wait.recv().unwrap();
+        }));
+        tokio::select! {
+            biased;
+            _ = &mut working => unreachable!("it waits"),
+            begun = has_begun => begun.unwrap(),
+        }
+        drop(working);
+        let left = || {
+            (
+                hashing.running.available_permits(),
+                hashing.waiting.available_permits(),
+            )
+        };
+        assert_eq!(left(), (AT_A_TIME - 1, WAITING - 1));
+        go.send(()).unwrap();
+        let all = hashing.running.acquire_many(AT_A_TIME as u32).await;
+        drop(all.unwrap());
+        assert_eq!(left().0, AT_A_TIME);
     }
 
     #[tokio::test]

@@ -207,7 +207,9 @@ impl Actor {
             }
             if self.runs.note(&self.run) {
                 let (runs, job) = (self.runs.clone(), self.run.job().clone());
-                self.runs.spawn(async move { runs.after_end(&job).await });
+                let whose = format!("what follows {}", self.run.id());
+                self.runs
+                    .spawn(whose, async move { runs.after_end(&job).await });
             }
             self.unpublished.merge(changed);
         }

@@ -15,7 +15,6 @@ mod recovery;
 mod registry;
 #[cfg(test)]
 mod tests;
-mod view;
 
 pub use handle::{Dispatched, Gone, HelloAnswer, MachineInput, RunHandle, ToMachine};
 pub use history::{History, Lasted, MachineResults, MachineWork, RunHistory};
@@ -24,7 +23,7 @@ pub use port::{
     CreateError, Dispatch, Earlier, LaunchOrder, NewRun, ResolveOrder, RunStore, RunWrite,
     StoreError,
 };
-pub use registry::Runs;
+pub use registry::{Broken, Runs};
 
 use saltpeter_domain::RunSpec;
 use saltpeter_protocol::api::{MachineRow, RunSummary};

@@ -6,16 +6,19 @@ use super::{
     Dispatch, KillError, NewRun, RunChange, RunHandle, RunStore, StartError, StartRun, StoreError,
 };
 use crate::clock::Clock;
+use crate::lifecycle::panic_text;
+use futures::FutureExt as _;
 use saltpeter_domain::RunSpec;
 use saltpeter_domain::run::{Input, LogEntry, LogEvent, Refused, Run};
-use saltpeter_protocol::api::{RunDetail, RunSummary};
+use saltpeter_protocol::api::RunSummary;
 use saltpeter_protocol::{
     JobName, MachineId, MissedReason, RunCause, RunId, RunOutcome, RunState, UnixMillis,
 };
 use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::sync::{RwLock, broadcast, mpsc};
+use tokio::sync::{RwLock, broadcast, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -41,7 +44,14 @@ pub(super) struct Inner {
     /// Cancelled when the actors are to end.
     pub(super) stop: CancellationToken,
     tasks: TaskTracker,
+    /// What broke off first, once something has.
+    broken: watch::Sender<Option<String>>,
 }
+
+/// A run is no longer looked after.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Broken(String);
 
 /// An actor.
 struct Entry {
@@ -81,6 +91,7 @@ impl Runs {
                 changes: broadcast::Sender::new(CHANGES),
                 stop: CancellationToken::new(),
                 tasks: TaskTracker::new(),
+                broken: watch::Sender::default(),
             }),
         }
     }
@@ -186,16 +197,9 @@ impl Runs {
             .collect()
     }
 
-    /// A run with its machines, as it stands in the store. The machines' `output` is left at zero: the output
-    /// log knows it.
-    pub async fn detail(&self, run: &RunId) -> Result<Option<RunDetail>, StoreError> {
-        Ok(self
-            .inner
-            .store
-            .run(run)
-            .await?
-            .as_ref()
-            .map(super::view::detail))
+    /// A run with its machines, as it stands in the store.
+    pub async fn stored(&self, run: &RunId) -> Result<Option<Run>, StoreError> {
+        self.inner.store.run(run).await
     }
 
     /// Every change of a run from now on.
@@ -259,7 +263,7 @@ impl Runs {
         let mailbox = self.register(&id);
         self.note(&run);
         let actor = Actor::new(self.clone(), run, mailbox.1);
-        self.inner.tasks.spawn(actor.live(origin));
+        self.spawn(id.to_string(), actor.live(origin));
         RunHandle {
             run: id,
             runs: self.clone(),
@@ -335,8 +339,33 @@ impl Runs {
         let _ = self.inner.changes.send(Arc::new(change));
     }
 
-    pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        self.inner.tasks.spawn(task);
+    /// Has `task` done. If it breaks off, `whose` stands still, and [`Runs::watch`] says so.
+    pub(super) fn spawn(&self, whose: String, task: impl Future<Output = ()> + Send + 'static) {
+        let runs = self.clone();
+        self.inner.tasks.spawn(async move {
+            if let Err(panic) = AssertUnwindSafe(task).catch_unwind().await {
+                let why = format!("that of {whose} panicked: {}", panic_text(&*panic));
+                runs.inner.broken.send_if_modified(|known| {
+                    let is_first = known.is_none();
+                    known.get_or_insert(why);
+                    is_first
+                });
+            }
+        });
+    }
+
+    /// Until `stop`, or until something breaks off that looks after a run: nobody else would notice.
+    ///
+    /// # Errors
+    /// What broke off.
+    pub async fn watch(self, stop: CancellationToken) -> Result<(), Broken> {
+        let mut broken = self.inner.broken.subscribe();
+        tokio::select! {
+            () = stop.cancelled() => Ok(()),
+            Ok(why) = broken.wait_for(Option::is_some) => {
+                Err(Broken(why.clone().unwrap_or_default()))
+            }
+        }
     }
 
     pub(super) fn log(&self, job: JobName, group: String, event: LogEvent) {

@@ -2,7 +2,7 @@
 
 use super::bulk::Fate;
 use super::cluster::{Cluster, Target, Trouble};
-use super::spool::Spool;
+use super::spool::{self, Spool};
 use super::state::SinkState;
 use crate::clock::Clock;
 use bytes::Bytes;
@@ -51,6 +51,8 @@ pub(super) struct Courier {
     has_template: bool,
     /// Documents in a request; less than [`MAX_DOCUMENTS`] after one that was too large.
     at_once: usize,
+    /// How often in a row the documents could not be read back from disk.
+    unread: u32,
 }
 
 impl Courier {
@@ -70,6 +72,7 @@ impl Courier {
             clock,
             cluster: None,
             at_once: MAX_DOCUMENTS,
+            unread: 0,
         }
     }
 
@@ -101,14 +104,20 @@ impl Courier {
         let records = match self.spool.next(MAX_DOCUMENTS, MAX_BYTES).await {
             Ok(records) => records,
             Err(error) => {
-                let lost = self.spool.give_up_oldest().await;
-                self.state.dropped(
-                    lost,
-                    &format!("they cannot be read back from disk: {error}"),
-                );
+                let why = format!("they cannot be read back from disk: {error}");
+                if spool::is_lost(&error) {
+                    let lost = self.spool.give_up_oldest().await;
+                    self.state.dropped(lost, &why);
+                } else {
+                    // They are there, and what is in the way may pass.
+                    let mut failures = self.unread;
+                    self.pause(&mut failures, &why).await;
+                    self.unread = failures;
+                }
                 return;
             }
         };
+        self.unread = 0;
         let count = records.len();
         let mut left = records;
         let mut failures = 0;

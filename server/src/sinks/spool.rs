@@ -27,6 +27,15 @@ struct Shared {
     appended: Notify,
 }
 
+/// Whether an error of [`Spool::next`] says that the records are not there any more. Any other may pass: there are no file
+/// descriptors left, say.
+pub(super) fn is_lost(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::UnexpectedEof
+    )
+}
+
 /// How much waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Waiting {
@@ -382,7 +391,8 @@ mod tests {
         let spool = Spool::open(dir.path(), u64::MAX).unwrap();
         spool.append((0..3).map(record).collect()).await.unwrap();
         fs::remove_file(dir.path().join("000000000001.ndjson")).unwrap();
-        assert!(spool.next(10, 1000).await.is_err());
+        let error = spool.next(10, 1000).await.unwrap_err();
+        assert!(is_lost(&error), "{error}");
         assert_eq!(spool.give_up_oldest().await, 3);
         spool.append(vec![record(4)]).await.unwrap();
         assert_eq!(all(&spool).await, [record(4)]);

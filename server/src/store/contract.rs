@@ -241,7 +241,12 @@ async fn runs_of_one_second_get_different_names() {
 #[tokio::test]
 async fn the_history_is_in_order() {
     let bed = Bed::new().await;
-    assert_eq!(bed.store.last_ended(&job("tick")).await.unwrap(), None);
+    assert_eq!(bed.store.newest_over(&job("tick"), 30).await.unwrap(), []);
+    let mut slow = bed
+        .store
+        .create_run(new_run("tick", by_hand()))
+        .await
+        .unwrap();
     for at in 1..=40 {
         let mut new = new_run("tick", scheduled(at * 1000));
         new.state = over(
@@ -257,36 +262,20 @@ async fn the_history_is_in_order() {
         .create_run(new_run("tick", by_hand()))
         .await
         .unwrap();
-    let last = bed.store.last_ended(&job("tick")).await.unwrap().unwrap();
-    assert_eq!(
-        last.state,
-        over(
-            RunOutcome::Missed {
-                reason: MissedReason::Late
-            },
-            40_000
-        )
-    );
-    let recent = bed.store.recent(&job("tick"), 30).await.unwrap();
-    assert_eq!(recent.len(), 30);
-    assert_eq!(
-        recent[0].state,
-        over(
-            RunOutcome::Missed {
-                reason: MissedReason::Late
-            },
-            11_000
-        )
-    );
-    assert_eq!(
-        recent[29].state,
-        over(
-            RunOutcome::Missed {
-                reason: MissedReason::Late
-            },
-            40_000
-        )
-    );
+    // It was begun first and ends last.
+    apply(
+        &bed.store,
+        &mut slow,
+        Input::ResolveFailed {
+            message: "no".to_owned(),
+        },
+    )
+    .await;
+    let over = bed.store.newest_over(&job("tick"), 41).await.unwrap();
+    let instants: Vec<RunCause> = over.into_iter().map(|run| run.cause).collect();
+    let newest_first = (1..=40).rev().map(|at| scheduled(at * 1000));
+    let expected: Vec<RunCause> = newest_first.chain([by_hand()]).collect();
+    assert_eq!(instants, expected);
     let history = bed.store.history(&job("tick"), 3).await.unwrap();
     assert_eq!(history.len(), 3);
     assert_eq!(history[0].id, *going.id());

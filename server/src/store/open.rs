@@ -1,18 +1,55 @@
-//! Opening database files: which of them can be used, and what to do about those that cannot.
+//! Opening database files: how, which of them can be used, and what to do about those that cannot.
 
 use super::health::{Problem, problem};
 use sqlx::migrate::MigrateError;
-use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::sqlite::{
+    SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
+    SqliteSynchronous,
+};
 use sqlx::{ConnectOptions as _, Connection as _};
 use std::path::Path;
 use std::time::Duration;
 
-/// How long it is waited for another process that holds the file.
-const BUSY: Duration = Duration::from_secs(5);
+/// Connections that read a file. They take turns; whoever writes has one of its own.
+const READERS: u32 = 4;
+
+/// How long it is waited for another connection, or another process, that holds the file.
+pub(super) const BUSY: Duration = Duration::from_secs(5);
 
 /// Files up to this many bytes are checked from end to end when they are opened; it takes a fraction of a second.
 /// In larger ones damage shows when it is met.
 const CHECKED_UP_TO: u64 = 64 * 1024 * 1024;
+
+/// How the file `path` is written: what is committed is on disk, and what is deleted can be given back. It is made if there is
+/// none.
+pub(super) fn to_write(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(true)
+        .auto_vacuum(SqliteAutoVacuum::Incremental)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .busy_timeout(BUSY)
+        .disable_statement_logging()
+}
+
+fn to_read(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .read_only(true)
+        .busy_timeout(BUSY)
+        .disable_statement_logging()
+}
+
+/// Connections that read the file `path`.
+pub(super) async fn readers(path: &Path) -> Result<SqlitePool, sqlx::Error> {
+    SqlitePoolOptions::new()
+        .max_connections(READERS)
+        // They are connections to a file: asking whether one is still there costs as much as reading.
+        .test_before_acquire(false)
+        .connect_with(to_read(path))
+        .await
+}
 
 /// What is wrong with the file `path`, and what to do; `None` when the error is about something else.
 pub(super) fn advice(error: &sqlx::Error, path: &Path) -> Option<String> {
@@ -53,13 +90,7 @@ pub(super) async fn check(path: &Path) -> Result<Option<String>, sqlx::Error> {
     if bytes == 0 || bytes > CHECKED_UP_TO {
         return Ok(None);
     }
-    let mut connection = SqliteConnectOptions::new()
-        .filename(path)
-        .read_only(true)
-        .busy_timeout(BUSY)
-        .disable_statement_logging()
-        .connect()
-        .await?;
+    let mut connection = to_read(path).connect().await?;
     let found: String = sqlx::query_scalar("PRAGMA quick_check(1)")
         .fetch_one(&mut connection)
         .await?;

@@ -44,24 +44,14 @@ use row::StreamRows;
 use saltpeter_protocol::api::{OutputFrom, OutputLength, OutputSlice};
 use saltpeter_protocol::{Attempt, MachineId, RunId};
 use sqlx::ConnectOptions as _;
-use sqlx::sqlite::{
-    SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
-    SqliteSynchronous,
-};
+use sqlx::sqlite::SqlitePool;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 use stream::Streams;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use writer::{Order, PAGE, Writer};
-
-/// Connections that read. They take turns; the writer has its own.
-const READERS: u32 = 4;
-
-/// How long a connection waits for another one's lock on the file.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./migrations/output");
 
@@ -91,16 +81,10 @@ impl OutputLog {
         health: Health,
         faults: Faults,
     ) -> Result<Self, OutputError> {
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .auto_vacuum(SqliteAutoVacuum::Incremental)
+        let options = open::to_write(path)
             .page_size(PAGE)
-            .pragma("wal_autocheckpoint", RESTART_PAGES)
-            .busy_timeout(BUSY_TIMEOUT);
-        let open = |source| OutputError::Open {
+            .pragma("wal_autocheckpoint", RESTART_PAGES);
+        let unopened = |source| OutputError::Open {
             path: path.to_owned(),
             source,
         };
@@ -108,15 +92,15 @@ impl OutputLog {
             path: path.to_owned(),
             reason,
         };
-        let open = |source| match open::advice(&source, path) {
+        let refused = |source| match open::advice(&source, path) {
             Some(reason) => unusable(reason),
-            None => open(source),
+            None => unopened(source),
         };
-        let damage = open::check(path).await.map_err(open)?;
+        let damage = open::check(path).await.map_err(refused)?;
         if let Some(damage) = damage {
             return Err(unusable(open::damaged(path, &damage)));
         }
-        let mut connection = options.connect().await.map_err(open)?;
+        let mut connection = options.connect().await.map_err(refused)?;
         MIGRATIONS.run(&mut connection).await.map_err(|source| {
             let advice = open::of_migration(&source).and_then(|error| open::advice(error, path));
             match advice {
@@ -127,27 +111,16 @@ impl OutputLog {
                 },
             }
         })?;
-        let places = Places::load(&mut connection).await.map_err(open)?;
-        let rows = StreamRows::load(&mut connection).await.map_err(open)?;
-        let unknowns = Unknowns::load(&mut connection).await.map_err(open)?;
-        let readers = SqlitePoolOptions::new()
-            .max_connections(READERS)
-            // They are connections to a file: asking whether one is still there costs as much as reading.
-            .test_before_acquire(false)
-            .connect_with(
-                SqliteConnectOptions::new()
-                    .filename(path)
-                    .read_only(true)
-                    .busy_timeout(BUSY_TIMEOUT),
-            )
-            .await
-            .map_err(open)?;
+        let places = Places::load(&mut connection).await.map_err(refused)?;
+        let rows = StreamRows::load(&mut connection).await.map_err(refused)?;
+        let unknowns = Unknowns::load(&mut connection).await.map_err(refused)?;
+        let readers = open::readers(path).await.map_err(refused)?;
 
         let (intake, inbox, enough) = Intake::new();
         let (end, ended) = watch::channel(false);
         let closing = CancellationToken::new();
         let fold = Arc::new(Notify::new());
-        let folder = options.connect().await.map_err(open)?;
+        let folder = options.connect().await.map_err(refused)?;
         let folding = tokio::spawn(fold::fold(folder, fold.clone(), closing.clone()));
         let commits = Commits::new(Kept::Output, path, health, faults);
         let writer = Writer::new(
@@ -159,7 +132,7 @@ impl OutputLog {
             commits,
         );
         let no_more = closing.clone();
-        let written = writer.on_its_own_thread().map_err(|e| open(e.into()))?;
+        let written = writer.on_its_own_thread().map_err(|e| refused(e.into()))?;
         tokio::spawn(async move {
             if written.await.is_err() {
                 tracing::error!("the writer of the output log has failed; restart the server");
@@ -253,13 +226,19 @@ impl OutputLog {
         ))
     }
 
+    /// Waits until the writer has ended. Before [`OutputLog::close`] it does so only by a fault.
+    pub async fn writer_ended(&self) {
+        let mut ended = self.inner.ended.clone();
+        // Whoever would tell is gone, which is the same.
+        let _ = ended.wait_for(|ended| *ended).await;
+    }
+
     /// Writes what has been submitted, and ends the writer. Later submissions are refused. Returns when the file is closed.
     pub async fn close(&self) {
         // A writer that has already ended has nothing left to write.
         let _ = self.inner.intake.send(Order::Close);
         self.inner.closing.cancel();
-        let mut ended = self.inner.ended.clone();
-        let _ = ended.wait_for(|ended| *ended).await;
+        self.writer_ended().await;
         self.inner.readers.close().await;
     }
 }

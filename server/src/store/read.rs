@@ -3,7 +3,7 @@
 use super::row::{self, HEAD, MACHINE, SUMMARY};
 use super::{Store, StoreError};
 use saltpeter_domain::run::{MachineRun, Run, RunHead};
-use saltpeter_protocol::api::{Pause, RecentRun, RunSummary};
+use saltpeter_protocol::api::{Pause, RunSummary};
 use saltpeter_protocol::{Attempt, JobName, MachineId, RunId, UnixMillis};
 use sqlx::{AssertSqlSafe, Row};
 use std::collections::{BTreeMap, HashMap};
@@ -26,9 +26,10 @@ pub(super) mod query {
             "SELECT {MACHINE} FROM run_machines WHERE run_seq IN (SELECT seq FROM runs WHERE ended IS NULL)"
         )
     }
-    pub(in super::super) fn last_ended() -> String {
+    /// The `+` keeps the database from going by the index of the times at which runs ended.
+    pub(in super::super) fn newest_over() -> String {
         format!(
-            "SELECT {SUMMARY} FROM runs WHERE job = ? AND ended IS NOT NULL ORDER BY ended DESC, seq DESC LIMIT ?"
+            "SELECT {SUMMARY} FROM runs WHERE job = ? AND +ended IS NOT NULL ORDER BY seq DESC LIMIT ?"
         )
     }
     pub(in super::super) fn history() -> String {
@@ -97,27 +98,13 @@ impl Store {
             .collect())
     }
 
-    /// The job's run that ended last.
-    pub async fn last_ended(&self, job: &JobName) -> Result<Option<RunSummary>, StoreError> {
-        Ok(self.newest_ended(job, 1).await?.pop())
-    }
-
-    /// The job's `limit` newest ended runs, oldest first.
-    pub async fn recent(&self, job: &JobName, limit: u32) -> Result<Vec<RecentRun>, StoreError> {
-        let newest = self.newest_ended(job, limit).await?;
-        Ok(newest
-            .into_iter()
-            .rev()
-            .map(|run| RecentRun {
-                run: run.id,
-                state: run.state,
-                started: run.created,
-            })
-            .collect())
-    }
-
-    async fn newest_ended(&self, job: &JobName, limit: u32) -> Result<Vec<RunSummary>, StoreError> {
-        sqlx::query(AssertSqlSafe(query::last_ended()))
+    /// The `limit` newest of the job's runs that are over, newest first.
+    pub async fn newest_over(
+        &self,
+        job: &JobName,
+        limit: u32,
+    ) -> Result<Vec<RunSummary>, StoreError> {
+        sqlx::query(AssertSqlSafe(query::newest_over()))
             .bind(job.as_str())
             .bind(i64::from(limit))
             .fetch_all(&self.readers)

@@ -11,22 +11,14 @@ use futures::future::BoxFuture;
 use saltpeter_domain::run::Run;
 use saltpeter_protocol::api::{JobPast, LaneBy, Pause, RunList, RunQuery, RunSummary};
 use saltpeter_protocol::{Attempt, JobName, MachineId, RunId, UnixMillis};
-use sqlx::sqlite::{
-    SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
-    SqliteSynchronous,
-};
+use sqlx::sqlite::SqlitePool;
 use sqlx::{ConnectOptions, SqliteConnection};
 use std::path::Path;
-use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::task::TaskTracker;
 
-/// Connections that read.
-const READERS: u32 = 4;
 /// Writes that may wait for the writer.
 const MAX_QUEUED: usize = 1024;
-/// How long a connection waits for another process that holds the database.
-const BUSY: Duration = Duration::from_secs(5);
 
 /// The store. Clones share it.
 #[derive(Clone)]
@@ -55,17 +47,10 @@ impl Store {
         let refused = |error: &sqlx::Error| {
             failed(open::advice(error, path).unwrap_or_else(|| error.to_string()))
         };
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .create_if_missing(true)
-            .auto_vacuum(SqliteAutoVacuum::Incremental)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
+        let options = open::to_write(path)
             .foreign_keys(true)
             // What is overwritten or deleted is gone from its page, and not merely out of use.
-            .pragma("secure_delete", "fast")
-            .busy_timeout(BUSY)
-            .disable_statement_logging();
+            .pragma("secure_delete", "fast");
         let damage = open::check(path).await.map_err(|error| refused(&error))?;
         if let Some(damage) = damage {
             return Err(failed(open::damaged(path, &damage)));
@@ -79,19 +64,8 @@ impl Store {
                 None => failed(error.to_string()),
             })?;
         make_shrinkable(&mut connection, path).await;
-        let readers = SqlitePoolOptions::new()
-            .max_connections(READERS)
-            // They are connections to a file: asking whether one is still there costs as much as reading.
-            .test_before_acquire(false)
-            .connect_with(
-                SqliteConnectOptions::new()
-                    .filename(path)
-                    .read_only(true)
-                    .busy_timeout(BUSY)
-                    .disable_statement_logging(),
-            )
-            .await
-            .map_err(|error| refused(&error))?;
+        let readers = open::readers(path).await;
+        let readers = readers.map_err(|error| refused(&error))?;
         let (orders, queue) = mpsc::channel(MAX_QUEUED);
         let writer = TaskTracker::new();
         let commits = Commits::new(Kept::State, path, health, faults);
@@ -114,6 +88,11 @@ impl Store {
         writer.close();
         writer.wait().await;
         readers.close().await;
+    }
+
+    /// Waits until the writer has ended. While somebody has the store it does so only by a fault.
+    pub async fn writer_ended(&self) {
+        self.orders.closed().await;
     }
 
     /// Pauses a job. One that is paused already stays as it is.

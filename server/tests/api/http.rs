@@ -49,6 +49,13 @@ pub(crate) async fn request(
     request_over(stream, addr, method, path, headers, body).await
 }
 
+/// Asks for something, and is gone before there is an answer.
+pub(crate) async fn ask_and_leave(addr: SocketAddr, method: &str, path: &str) {
+    let mut stream = TcpStream::connect(addr).await.unwrap();
+    let head = format!("{method} {path} HTTP/1.1\r\nHost: {addr}\r\nContent-Length: 0\r\n\r\n");
+    stream.write_all(head.as_bytes()).await.unwrap();
+}
+
 /// The same over a connection that is there.
 pub(crate) async fn request_over(
     mut stream: impl AsyncRead + AsyncWrite + Unpin,

@@ -5,6 +5,8 @@ use saltpeter_protocol::MachineOutcome;
 use saltpeter_protocol::api::OutputSlice;
 use saltpeter_protocol::live::ClientMessage;
 use serde_json::json;
+use sqlx::ConnectOptions as _;
+use sqlx::sqlite::SqliteConnectOptions;
 
 const JOBS: &str = "
 hello~:
@@ -157,6 +159,21 @@ async fn what_is_not_there_or_not_understood_says_so() {
             404,
             "unknown_run",
         ),
+        (
+            "GET",
+            "/api/v1/runs/nope_1/machines/web1/output?offset=x",
+            "",
+            400,
+            "bad_request",
+        ),
+        (
+            "GET",
+            "/api/v1/runs/nope_1/machines/web1/output/raw?attempt=x",
+            "",
+            400,
+            "bad_request",
+        ),
+        ("GET", "/api/v1/audit?before=x", "", 400, "bad_request"),
         ("GET", "/api/v1/nope", "", 404, "not_found"),
         ("GET", "/api/v2/overview", "", 404, "not_found"),
         ("DELETE", "/api/v1/overview", "", 405, "bad_request"),
@@ -179,6 +196,24 @@ async fn what_is_not_there_or_not_understood_says_so() {
     let long = "x".repeat(2 * 1024 * 1024);
     let answer = world.post("/kill", &long).await;
     assert_eq!(answer.status, 400);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_is_deleted_under_it_does_not_end_the_status() {
+    let world = World::new(&[("jobs.yaml", JOBS)]).await;
+    let run = world.run("hello~").await;
+    world.ended(&run).await;
+    // As the deletion of old runs does, just before it tells the board.
+    let options = SqliteConnectOptions::new().filename(world.path().join("data/saltpeter.db"));
+    let mut database = options.connect().await.unwrap();
+    for rows in ["DELETE FROM run_machines", "DELETE FROM runs"] {
+        let gone = sqlx::query(rows).execute(&mut database).await;
+        assert!(gone.unwrap().rows_affected() > 0, "{rows}");
+    }
+    let answer = world.get("/status").await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let job = &answer.json()["state"][world.own("hello~")];
+    assert_eq!(job["results"], json!({}));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,5 +1,6 @@
 //! A disk that is full, fails or is slow: what is told, what waits, and that all goes on when it is well again.
 
+use crate::http;
 use crate::world::{Socket, World, within};
 use saltpeter_protocol::api::{ErrorBody, ErrorCode, OutputSlice, StorageTrouble};
 use saltpeter_protocol::live::{Event, ServerMessage};
@@ -120,6 +121,23 @@ async fn a_start_that_could_not_be_written_down_is_a_row_with_its_reason() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_start_goes_on_when_its_client_leaves_before_it_is_written_down() {
+    let jobs = "a~: {schedule: '@yearly', targets: web1, command: 'true'}\n";
+    let world = World::new(&[("jobs.yaml", jobs)]).await;
+    let mut socket = world.socket().await;
+    world.faults.set_commit_delay(Duration::from_millis(200));
+    http::ask_and_leave(world.addr(), "POST", &world.own("/api/v1/jobs/a~/run")).await;
+    let is_over = |message: &ServerMessage| match message {
+        ServerMessage::Event {
+            event: Event::Job { job },
+            ..
+        } => job.last.is_some(),
+        _ => false,
+    };
+    socket.until(is_over).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_kill_while_nothing_can_be_written_lands_when_it_can() {
     let jobs = "long~: {schedule: '@yearly', targets: web1, command: 'echo on; sleep 600'}\n";
     let world = World::new(&[("jobs.yaml", jobs)]).await;
@@ -142,6 +160,13 @@ async fn a_kill_while_nothing_can_be_written_lands_when_it_can() {
     world.faults.set_failure(None);
     let outcome = world.outcome(&run).await;
     assert_eq!(outcome[0].1, MachineOutcome::Killed);
+    let put_down = format!("\"killed {run}\"");
+    let in_the_trail = async {
+        while !world.get("/api/v1/audit").await.text().contains(&put_down) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    within(in_the_trail).await;
 }
 
 /// A small disk in a file system of its own.

@@ -8,6 +8,7 @@ use saltpeter_domain::job::{
 };
 use saltpeter_domain::run::{LogEntry, Resolution};
 use saltpeter_domain::targeting::TargetType;
+use saltpeter_protocol::api::RunDetail;
 use saltpeter_protocol::machine::SUBPROTOCOL_V2;
 use saltpeter_protocol::machine::v2::{FromServer, FromWrapper, Progress, WrapperId};
 use saltpeter_protocol::{
@@ -24,6 +25,7 @@ use saltpeter_server::store::Store;
 use saltpeter_server::store::faults::Faults;
 use saltpeter_server::store::health::Health;
 use saltpeter_server::store::output::{OutputLog, Part};
+use saltpeter_server::view::run_detail;
 use saltpeter_server::ws::machines::router;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -184,15 +186,15 @@ impl World {
         id
     }
 
-    pub(crate) async fn until(
-        &self,
-        what: &str,
-        run: &RunId,
-        is_so: impl Fn(&saltpeter_protocol::api::RunDetail) -> bool,
-    ) {
+    async fn detail(&self, run: &RunId) -> RunDetail {
+        let stored = self.up.runs.stored(run).await.unwrap().unwrap();
+        run_detail(&stored, &BTreeMap::new(), None)
+    }
+
+    pub(crate) async fn until(&self, what: &str, run: &RunId, is_so: impl Fn(&RunDetail) -> bool) {
         let mut changes = self.up.runs.subscribe();
         soon(what, async {
-            while !is_so(&self.up.runs.detail(run).await.unwrap().unwrap()) {
+            while !is_so(&self.detail(run).await) {
                 changes.recv().await.unwrap();
             }
         })
@@ -201,7 +203,7 @@ impl World {
 
     /// The outcome of web1, waited for.
     pub(crate) async fn outcome(&self, run: &RunId) -> MachineOutcome {
-        let web1 = |detail: &saltpeter_protocol::api::RunDetail| {
+        let web1 = |detail: &RunDetail| {
             let row = detail
                 .machines
                 .iter()
@@ -213,7 +215,7 @@ impl World {
         };
         self.until("web1's end", run, |detail| web1(detail).is_some())
             .await;
-        web1(&self.up.runs.detail(run).await.unwrap().unwrap()).unwrap()
+        web1(&self.detail(run).await).unwrap()
     }
 
     /// Asks for the end of the run.

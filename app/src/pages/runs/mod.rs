@@ -6,6 +6,7 @@ mod row;
 use super::Loaded;
 use crate::chunk::Part;
 use crate::client;
+use crate::components::history::run_key;
 use crate::components::rows::Rows;
 use crate::components::shown::Shown;
 use crate::format;
@@ -15,7 +16,7 @@ use filter::Filter;
 use leptos::prelude::*;
 use leptos::wasm_split::wasm_split;
 use leptos_meta::Title;
-use row::{Row, key};
+use row::Row;
 use saltpeter_protocol::api::RunList;
 
 /// Where the page is.
@@ -100,7 +101,7 @@ fn Content(asked: Memo<Asked>, first: Answered<RunList>) -> impl IntoView {
                         <tbody>
                             <Rows
                                 each=move || runs()
-                                key=key
+                                key=run_key
                                 children=move |run| view! { <Row run asked /> }
                             />
                         </tbody>

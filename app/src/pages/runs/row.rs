@@ -9,16 +9,6 @@ use leptos::prelude::*;
 use saltpeter_protocol::MachineId;
 use saltpeter_protocol::api::RunSummary;
 
-/// Rows are drawn anew when anything in them has changed.
-pub(super) fn key(run: &RunSummary) -> String {
-    format!(
-        "{} {} {}",
-        run.id,
-        run_word(&run.state),
-        counts_text(&run.counts)
-    )
-}
-
 /// The row. The run's link leads to the machine that the list is narrowed to.
 #[component]
 pub(super) fn Row(run: RunSummary, asked: Memo<Asked>) -> impl IntoView {

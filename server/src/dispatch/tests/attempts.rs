@@ -1,31 +1,17 @@
 //! What an executor is asked for when machines are tried again.
 
-use crate::clock::{Clock, SystemClock};
-use crate::config_watch::{Config, ConfigWatch};
-use crate::dispatch::{DispatchParts, Dispatcher};
+use super::bed::Bed;
 use crate::executor::{Answer, Direct, DirectNews, Executor, ExecutorError, LaunchNews, Matching};
-use crate::machines::RunKey;
-use crate::runs::{Runs, StartRun};
-use crate::store::Store;
-use crate::store::output::OutputLog;
-use crate::tls::MachinesTls;
 use futures::StreamExt as _;
 use futures::future::BoxFuture;
-use saltpeter_domain::retry::{Backoff, Retry};
-use saltpeter_domain::{Maintenance, Plaintext, RunSpec, TargetExpr};
-use saltpeter_protocol::api::{RunDetail, TargetRow};
+use saltpeter_domain::{Maintenance, Plaintext, TargetExpr};
+use saltpeter_protocol::api::TargetRow;
 use saltpeter_protocol::launch::Launch;
 use saltpeter_protocol::machine::v2::Exit;
-use saltpeter_protocol::{
-    Attempt, JobName, MachineId, MachineOutcome, RunCause, RunId, RunOutcome, UnixMillis,
-};
-use std::num::NonZeroU32;
+use saltpeter_protocol::{Attempt, MachineId, MachineOutcome, RunOutcome, UnixMillis};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
-use tempfile::TempDir;
 use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
 
 /// Can start no wrapper; commands that it runs itself fail the first time.
 #[derive(Default)]
@@ -108,88 +94,12 @@ impl Executor for Reluctant {
     }
 }
 
-/// The inner parts of a server with a job that is tried twice.
-struct Bed {
-    executor: Arc<Reluctant>,
-    output: OutputLog,
-    config: Config,
-    runs: Runs,
-    _dir: TempDir,
-}
-
-async fn bed(more: &str) -> Bed {
+async fn bed(more: &str) -> Bed<Reluctant> {
     bed_with(more, Plaintext::Allow).await
 }
 
-async fn bed_with(more: &str, plaintext: Plaintext) -> Bed {
-    let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("config");
-    std::fs::create_dir(&path).unwrap();
-    let job = format!("twice: {{schedule: '@yearly', targets: '*', command: 'true'{more}}}\n");
-    std::fs::write(path.join("jobs.yaml"), job).unwrap();
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let config = ConfigWatch::load(path, chrono_tz::Tz::UTC, Arc::clone(&clock))
-        .unwrap()
-        .config();
-    let executor = Arc::new(Reluctant::default());
-    let output = OutputLog::open(&dir.path().join("output")).await.unwrap();
-    let dispatcher = Dispatcher::new(DispatchParts {
-        config: config.clone(),
-        executor: executor.clone(),
-        key: RunKey::from_bytes([7; 32]),
-        machines_port: 1,
-        tls: MachinesTls::load(dir.path(), None, plaintext).unwrap(),
-        clock: Arc::clone(&clock),
-        journal: Arc::new(|_| {}),
-        output: output.clone(),
-        stop: CancellationToken::new(),
-    });
-    let store = Store::open(&dir.path().join("db")).await.unwrap();
-    Bed {
-        executor,
-        output,
-        config,
-        runs: Runs::new(Arc::new(store), Arc::new(dispatcher), clock),
-        _dir: dir,
-    }
-}
-
-impl Bed {
-    /// Runs the job to its end, with a pause that is shorter than people may ask for.
-    async fn run(&self) -> (RunId, RunDetail) {
-        let jobs = self.config.current();
-        let job = &jobs.jobs[&JobName::new("twice").unwrap()];
-        let spec = RunSpec {
-            retry: Some(Retry {
-                more: NonZeroU32::MIN,
-                delay: Duration::from_millis(10),
-                backoff: Backoff::Fixed,
-            }),
-            ..job.freeze(&jobs.settings)
-        };
-        let start = StartRun {
-            job: job.name.clone(),
-            spec: Arc::new(spec),
-            cause: RunCause::Manual {
-                by: "test".to_owned(),
-            },
-            only: None,
-            reconnect_grace: Duration::from_secs(1),
-        };
-        let mut changes = self.runs.subscribe();
-        let run = self.runs.start(start).await.unwrap();
-        let over = async {
-            loop {
-                let detail = self.runs.detail(&run).await.unwrap().unwrap();
-                if detail.summary.state.is_ended() {
-                    return detail;
-                }
-                changes.recv().await.unwrap();
-            }
-        };
-        let detail = tokio::time::timeout(Duration::from_secs(20), over).await;
-        (run.clone(), detail.unwrap())
-    }
+async fn bed_with(more: &str, plaintext: Plaintext) -> Bed<Reluctant> {
+    Bed::new(Reluctant::default(), more, plaintext).await
 }
 
 #[tokio::test]
@@ -250,7 +160,7 @@ async fn a_wrapper_that_speaks_no_tls_is_started_where_it_may_come_and_nowhere_e
 }
 
 /// What the first attempt came to, and with how many launches of which some had the command.
-async fn of_the_first(bed: &Bed) -> (String, usize, bool) {
+async fn of_the_first(bed: &Bed<Reluctant>) -> (String, usize, bool) {
     let (_, detail) = bed.run().await;
     let outcome = detail.machines[0].earlier[0].outcome.clone();
     let MachineOutcome::StartFailed { message, .. } = outcome else {

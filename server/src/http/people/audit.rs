@@ -1,6 +1,7 @@
 //! Who did what: the page, and the whole of it as a file.
 
 use super::super::error::Refusal;
+use super::super::request::Params;
 use super::failure;
 use super::page::Page;
 use crate::audit::{Place, Wanted};
@@ -8,7 +9,7 @@ use crate::ops::Ops;
 use crate::people::Caller;
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
@@ -103,7 +104,7 @@ impl Asked {
     }
 }
 
-async fn page(State(ops): State<Ops>, caller: Caller, Query(asked): Query<Asked>) -> Response {
+async fn page(State(ops): State<Ops>, caller: Caller, Params(asked): Params<Asked>) -> Response {
     match shown(&ops, &caller, &asked).await {
         Ok(page) => page,
         Err(error) => failure(&caller, error),
@@ -205,7 +206,7 @@ struct Line<'e> {
 async fn export(
     State(ops): State<Ops>,
     caller: Caller,
-    Query(asked): Query<Asked>,
+    Params(asked): Params<Asked>,
 ) -> Result<Response, Refusal> {
     let wanted = asked.wanted()?;
     // The first piece now, so that what cannot be read is an error and not the end of a file.

@@ -239,6 +239,11 @@ impl Bed {
         self.store.create(new).unwrap().id().clone()
     }
 
+    /// Whoever asks the dispatcher for something from now on panics.
+    pub(super) fn break_dispatch(&mut self) {
+        self.asked.close();
+    }
+
     pub(super) fn clock_now(&self) -> UnixMillis {
         self.clock.now()
     }

@@ -7,6 +7,7 @@ use saltpeter_protocol::machine::v2::{Exit, LeaveReason};
 use saltpeter_protocol::{Attempt, MachineOutcome, RunOutcome, RunState};
 use std::collections::BTreeMap;
 use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 
 async fn until_no_actor(bed: &Bed) {
     let none = async {
@@ -201,4 +202,21 @@ async fn a_machine_whose_wrapper_died_with_the_server_is_lost_within_its_bound()
         bed.store.get(&run).state(),
         RunState::Ended { .. }
     ));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_actor_that_breaks_off_is_noticed() {
+    let mut bed = Bed::new();
+    let stop = CancellationToken::new();
+    let watching = tokio::spawn(bed.runs.clone().watch(stop.clone()));
+    bed.break_dispatch();
+    let run = bed.start_now(Overlap::Skip).await;
+    let broken = watching.await.unwrap().unwrap_err().to_string();
+    assert!(
+        broken.starts_with(&format!("that of {run} panicked: ")),
+        "{broken}"
+    );
+    stop.cancel();
+    let ended = Bed::new().runs.watch(stop).await;
+    assert!(ended.is_ok(), "a stop that was asked for is no failure");
 }

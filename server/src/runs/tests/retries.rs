@@ -61,10 +61,14 @@ async fn the_next_attempt_is_launched_in_its_time_for_another_wrapper() {
     second.finish().await;
     let over = bed.until_over(&run).await;
     assert_eq!(over.summary.state.outcome(), Some(&RunOutcome::Succeeded));
-    let detail = bed.runs.detail(&run).await.unwrap().unwrap();
-    let row = &detail.machines[0];
-    assert_eq!((row.attempt.get(), detail.attempts.get()), (2, 2));
-    assert_eq!(row.earlier[0].outcome, MachineOutcome::Failed { code: 3 });
+    let stored = bed.runs.stored(&run).await.unwrap().unwrap();
+    let machine = &stored.machines()["a"];
+    assert_eq!(machine.attempt(), stored.spec().last_attempt());
+    assert_eq!(machine.attempt().get(), 2);
+    assert_eq!(
+        machine.earlier[0].outcome,
+        MachineOutcome::Failed { code: 3 }
+    );
 }
 
 #[tokio::test(start_paused = true)]

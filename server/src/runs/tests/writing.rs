@@ -35,9 +35,9 @@ async fn a_run_goes_from_its_start_to_its_end() {
     let change = bed.until_over(&run).await;
     assert_eq!(change.summary.state.outcome(), Some(&RunOutcome::Failed));
     assert!(bed.runs.active(&job()).is_empty());
-    let detail = bed.runs.detail(&run).await.unwrap().unwrap();
-    assert_eq!(detail.machines.len(), 2);
-    assert_eq!(detail.summary, change.summary);
+    let stored = bed.runs.stored(&run).await.unwrap().unwrap();
+    assert_eq!(stored.machines().len(), 2);
+    assert_eq!(stored.summary(), change.summary);
 }
 
 #[tokio::test(start_paused = true)]

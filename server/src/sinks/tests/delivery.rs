@@ -71,6 +71,36 @@ async fn a_dead_cluster_costs_nobody_any_time_and_gets_all_of_it_later() {
 }
 
 #[tokio::test]
+async fn what_cannot_be_read_for_a_moment_is_not_given_up() {
+    let es = BulkServer::start().await.unwrap();
+    let bed = Bed::new(&es.url("")).await;
+    es.fail_with(Some(503));
+    bed.start(0);
+    bed.row_until(|row| row.health != SinkHealth::Working).await;
+    // The first is under way; these are on disk alone.
+    for n in 1..10 {
+        bed.start(n);
+    }
+    bed.row_until(|row| row.waiting == 10).await;
+    let file = bed.spool().remove(0);
+    let aside = bed.dir.path().join("aside");
+    fs::rename(&file, &aside).unwrap();
+    fs::create_dir(&file).unwrap();
+    es.fail_with(None);
+    let says_so = |row: &SinkRow| match &row.health {
+        SinkHealth::Failing { reason, .. } => reason.contains("cannot be read back"),
+        SinkHealth::Working => false,
+    };
+    bed.row_until(says_so).await;
+    fs::remove_dir(&file).unwrap();
+    fs::rename(&aside, &file).unwrap();
+    es.until("all", |es| es.stored().len() == 10).await.unwrap();
+    let row = bed.row_until(|row| row.waiting == 0).await;
+    assert_eq!((row.health, row.dropped), (SinkHealth::Working, 0));
+    bed.tasks.close().await;
+}
+
+#[tokio::test]
 async fn what_is_sent_twice_is_there_once_and_nothing_stays_on_disk() {
     let es = BulkServer::start().await.unwrap();
     es.delay(PATIENCE);

@@ -10,7 +10,7 @@ async fn every_question_is_answered_by_an_index() {
         query::machines(),
         query::unfinished(),
         query::unfinished_machines(),
-        query::last_ended(),
+        query::newest_over(),
         query::history(),
         query::active(),
         query::newest_attempt(),

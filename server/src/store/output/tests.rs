@@ -12,8 +12,10 @@ use bytes::Bytes;
 use saltpeter_protocol::machine::Stream;
 use saltpeter_protocol::machine::v2::Encoding;
 use saltpeter_protocol::time::UnixMillis;
+use sqlx::sqlite::SqliteConnectOptions;
 use std::fmt::Write as _;
 use std::path::PathBuf;
+use std::time::Duration;
 use tempfile::TempDir;
 
 struct Fixture {
@@ -351,4 +353,13 @@ async fn a_deleted_run_is_gone_and_others_are_not() {
     assert_eq!(f.all(&new, &web1).await, b"new\n");
     let left = f.after_death().await;
     assert!(left.log.lengths(&old).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn the_end_of_the_writer_is_told() {
+    let fixture = Fixture::new().await;
+    let mut ended = Box::pin(fixture.log.writer_ended());
+    assert!(futures::poll!(&mut ended).is_pending());
+    fixture.log.close().await;
+    ended.await;
 }

@@ -10,6 +10,7 @@ use crate::salt::{Call, Called, Heard, Jid, Return, Salt, SaltError};
 use crate::store::Store;
 use crate::store::output::OutputLog;
 use crate::tls::MachinesTls;
+use crate::view::run_detail;
 use futures::future::BoxFuture;
 use saltpeter_domain::Plaintext;
 use saltpeter_domain::run::{MachineExit, Speaker};
@@ -17,6 +18,7 @@ use saltpeter_protocol::api::RunDetail;
 use saltpeter_protocol::machine::v2::{Exit, Progress, WrapperId};
 use saltpeter_protocol::{MachineId, MachineState, RunCause, RunId, UnixMillis};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tempfile::TempDir;
@@ -162,7 +164,8 @@ impl Bed {
         let mut changes = self.runs.subscribe();
         let looking = async {
             loop {
-                let detail = self.runs.detail(run).await.unwrap().unwrap();
+                let stored = self.runs.stored(run).await.unwrap().unwrap();
+                let detail = run_detail(&stored, &BTreeMap::new(), None);
                 if wanted(&detail) {
                     return detail;
                 }

@@ -9,7 +9,7 @@ async fn what_cannot_be_written_is_held_and_written_later() {
     let stream = f.log.stream(&run, &web1).await.unwrap();
     let mut saboteur = SqliteConnectOptions::new()
         .filename(f.dir.path().join("output.db"))
-        .busy_timeout(BUSY_TIMEOUT)
+        .busy_timeout(open::BUSY)
         .connect()
         .await
         .unwrap();

@@ -1,9 +1,9 @@
-//! Lists of runs and of machines, and what they are asked by.
+//! Lists of runs, and what they are asked by.
 
-use super::params::{self, Param};
-use super::{ApiError, RunSummary};
-use crate::ids::{JobName, MachineId, RunId};
-use crate::status::{RunCause, RunState};
+use super::RunSummary;
+use super::params::{self, query};
+use crate::ids::{JobName, MachineId};
+use crate::status::{RunCause, RunOutcome, RunState};
 use crate::time::UnixMillis;
 use serde::{Deserialize, Serialize};
 
@@ -121,21 +121,23 @@ impl OutcomeKind {
 
     /// That of a run.
     pub fn of(state: &RunState) -> Self {
-        use crate::status::RunOutcome as Outcome;
-        let Some(outcome) = state.outcome() else {
-            return Self::Running;
-        };
+        state.outcome().map_or(Self::Running, Self::from)
+    }
+}
+
+impl From<&RunOutcome> for OutcomeKind {
+    fn from(outcome: &RunOutcome) -> Self {
         match outcome {
-            Outcome::Succeeded => Self::Succeeded,
-            Outcome::Failed => Self::Failed,
-            Outcome::TimedOut => Self::TimedOut,
-            Outcome::Killed => Self::Killed,
-            Outcome::Lost => Self::Lost,
-            Outcome::NoTargets => Self::NoTargets,
-            Outcome::Maintenance => Self::Maintenance,
-            Outcome::SkippedOverlap => Self::SkippedOverlap,
-            Outcome::Missed { .. } => Self::Missed,
-            Outcome::ResolveFailed { .. } => Self::ResolveFailed,
+            RunOutcome::Succeeded => Self::Succeeded,
+            RunOutcome::Failed => Self::Failed,
+            RunOutcome::TimedOut => Self::TimedOut,
+            RunOutcome::Killed => Self::Killed,
+            RunOutcome::Lost => Self::Lost,
+            RunOutcome::NoTargets => Self::NoTargets,
+            RunOutcome::Maintenance => Self::Maintenance,
+            RunOutcome::SkippedOverlap => Self::SkippedOverlap,
+            RunOutcome::Missed { .. } => Self::Missed,
+            RunOutcome::ResolveFailed { .. } => Self::ResolveFailed,
         }
     }
 }
@@ -175,54 +177,16 @@ impl CauseKind {
     }
 }
 
-impl RunQuery {
-    const PARAMS: &[Param<Self>] = &[
-        ("job", |query, value| {
-            query.job = params::name(value)?;
-            Ok(())
-        }),
-        ("machine", |query, value| {
-            query.machine = params::name(value)?;
-            Ok(())
-        }),
-        ("outcome", |query, value| {
-            let outcome = params::word(value, &OutcomeKind::ALL, OutcomeKind::as_str)?;
-            query.outcome = Some(outcome);
-            Ok(())
-        }),
-        ("cause", |query, value| {
-            let cause = params::word(value, &CauseKind::ALL, CauseKind::as_str)?;
-            query.cause = Some(cause);
-            Ok(())
-        }),
-        ("from", |query, value| {
-            query.from = params::time(value)?;
-            Ok(())
-        }),
-        ("to", |query, value| {
-            query.to = params::time(value)?;
-            Ok(())
-        }),
-        ("before", |query, value| {
-            query.before = Some(params::number(value)?);
-            Ok(())
-        }),
-        ("limit", |query, value| {
-            query.limit = Some(params::number(value)?);
-            Ok(())
-        }),
-    ];
-
-    /// Reads the parameters of a request. An empty one counts as absent, as a form sends it.
-    ///
-    /// # Errors
-    /// A name that there is none of, or a value that it cannot have; the message says which there are.
-    pub fn parse<'a>(
-        pairs: impl IntoIterator<Item = (&'a str, &'a str)>,
-    ) -> Result<Self, ApiError> {
-        params::read("runs", Self::PARAMS, pairs)
-    }
-}
+query!(RunQuery, "runs", |query, value| {
+    "job" => query.job = params::name(value)?,
+    "machine" => query.machine = params::name(value)?,
+    "outcome" => query.outcome = Some(params::word(value, &OutcomeKind::ALL, OutcomeKind::as_str)?),
+    "cause" => query.cause = Some(params::word(value, &CauseKind::ALL, CauseKind::as_str)?),
+    "from" => query.from = params::time(value)?,
+    "to" => query.to = params::time(value)?,
+    "before" => query.before = Some(params::number(value)?),
+    "limit" => query.limit = Some(params::number(value)?),
+});
 
 /// Answer to `GET /api/v1/runs`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -234,159 +198,10 @@ pub struct RunList {
     pub older: Option<u64>,
 }
 
-/// Which machines a list is of, and in which order.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct MachineQuery {
-    /// Whose name has this in it.
-    pub text: String,
-    /// All, or only some.
-    pub show: MachineShow,
-    /// Which come first.
-    pub sort: MachineSort,
-    /// How many at most; the server has a bound of its own.
-    pub limit: Option<u32>,
-}
-
-/// Which machines are listed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum MachineShow {
-    /// All.
-    #[default]
-    All,
-    /// Where something goes on.
-    Running,
-    /// Where a result of late was no success.
-    Failing,
-    /// Those under maintenance.
-    Maintenance,
-}
-
-/// Which machines come first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum MachineSort {
-    /// By name.
-    #[default]
-    Name,
-    /// Those that fail most, by their share of the results.
-    Failures,
-    /// Those that have not been heard of for longest.
-    Silent,
-}
-
-impl MachineShow {
-    /// All of them, in the order of a menu.
-    pub const ALL: [Self; 4] = [Self::All, Self::Running, Self::Failing, Self::Maintenance];
-
-    /// The word in requests; none for all.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::All => "",
-            Self::Running => "running",
-            Self::Failing => "failing",
-            Self::Maintenance => "maintenance",
-        }
-    }
-
-    /// The words that people read.
-    pub const fn label(self) -> &'static str {
-        match self {
-            Self::All => "all machines",
-            Self::Running => "with running jobs",
-            Self::Failing => "with failures",
-            Self::Maintenance => "under maintenance",
-        }
-    }
-}
-
-impl MachineSort {
-    /// All of them, in the order of a menu.
-    pub const ALL: [Self; 3] = [Self::Name, Self::Failures, Self::Silent];
-
-    /// The word in requests; none for the usual order.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Name => "",
-            Self::Failures => "failures",
-            Self::Silent => "silent",
-        }
-    }
-
-    /// The words that people read.
-    pub const fn label(self) -> &'static str {
-        match self {
-            Self::Name => "by name",
-            Self::Failures => "most failures first",
-            Self::Silent => "longest silent first",
-        }
-    }
-}
-
-impl MachineQuery {
-    const PARAMS: &[Param<Self>] = &[
-        ("q", |query, value| {
-            value.clone_into(&mut query.text);
-            Ok(())
-        }),
-        ("show", |query, value| {
-            query.show = params::word(value, &MachineShow::ALL, MachineShow::as_str)?;
-            Ok(())
-        }),
-        ("sort", |query, value| {
-            query.sort = params::word(value, &MachineSort::ALL, MachineSort::as_str)?;
-            Ok(())
-        }),
-        ("limit", |query, value| {
-            query.limit = Some(params::number(value)?);
-            Ok(())
-        }),
-    ];
-
-    /// Reads the parameters of a request. An empty one counts as absent, as a form sends it.
-    ///
-    /// # Errors
-    /// A name that there is none of, or a value that it cannot have; the message says which there are.
-    pub fn parse<'a>(
-        pairs: impl IntoIterator<Item = (&'a str, &'a str)>,
-    ) -> Result<Self, ApiError> {
-        params::read("machines", Self::PARAMS, pairs)
-    }
-}
-
-/// Answer to `GET /api/v1/machines`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct MachineList {
-    /// The first of those that were asked for, in the order that was asked for.
-    pub machines: Vec<KnownMachine>,
-    /// How many there are of those that were asked for.
-    pub found: u32,
-    /// How many machines are known.
-    pub known: u32,
-    /// Over how many days each one's failures are counted.
-    pub days: u32,
-}
-
-/// What is known of a machine.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct KnownMachine {
-    /// Its name.
-    pub machine: MachineId,
-    /// When a wrapper on it was last heard of, as far as its runs tell.
-    pub seen: Option<UnixMillis>,
-    /// The version of the wrapper that was last heard of, since the server's start.
-    pub wrapper: Option<String>,
-    /// Runs that are going on there, oldest first; a few at most.
-    pub running: Vec<RunId>,
-    /// Its results within [`MachineList::days`].
-    pub results: u32,
-    /// And how many of those were no success.
-    pub failed: u32,
-    /// Whether it is taken out of every job's targets.
-    pub maintenance: bool,
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ids::RunId;
 
     #[test]
     fn what_a_form_sends_is_read() {
@@ -423,20 +238,11 @@ mod tests {
             message("who", "x"),
             "runs: there is no parameter \"who\"; there are job, machine, outcome, cause, from, to, before, limit"
         );
-        let message = |name, value| MachineQuery::parse([(name, value)]).unwrap_err().message;
-        assert_eq!(
-            message("show", "moon"),
-            "show: \"moon\" is none of running, failing, maintenance"
-        );
-        assert_eq!(
-            message("who", "x"),
-            "machines: there is no parameter \"who\"; there are q, show, sort, limit"
-        );
     }
 
     #[test]
     fn the_words_are_those_of_the_json() {
-        use crate::status::{MissedReason, RunOutcome};
+        use crate::status::MissedReason;
         let outcomes = [
             RunOutcome::Succeeded,
             RunOutcome::Failed,
@@ -458,11 +264,9 @@ mod tests {
         }
         for outcome in outcomes {
             let json = serde_json::to_value(&outcome).unwrap();
-            let label = outcome.label();
             let at = UnixMillis(0);
             let kind = OutcomeKind::of(&RunState::Ended { at, outcome });
             assert_eq!(json["kind"], kind.as_str());
-            assert_eq!(label, kind.label());
         }
         let by = String::new();
         for cause in [

@@ -1,25 +1,32 @@
 //! A run as its page shows it.
 
+use super::set_output;
 use saltpeter_domain::run::Run;
 use saltpeter_domain::secret::MASK;
 use saltpeter_protocol::api::{ConfigEntry, OutputLength, RunDetail};
+use saltpeter_protocol::{Attempt, MachineId};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// The run with its machines and the settings it was begun with.
-pub(super) fn detail(run: &Run) -> RunDetail {
+/// The run with its machines and the settings it was begun with. `lengths` are those of its machines' output, and `group` is
+/// the one that its job is of now, if a file still has the job.
+pub fn run_detail(
+    run: &Run,
+    lengths: &BTreeMap<(MachineId, Attempt), OutputLength>,
+    group: Option<&str>,
+) -> RunDetail {
+    let machines = run.machines().keys().filter_map(|machine| {
+        let mut row = run.machine_row(machine, OutputLength::default())?;
+        set_output(&mut row, lengths);
+        Some(Arc::new(row))
+    });
     RunDetail {
         summary: run.summary(),
-        machines: run
-            .machines()
-            .keys()
-            .filter_map(|machine| run.machine_row(machine, OutputLength::default()))
-            .map(Arc::new)
-            .collect(),
+        machines: machines.collect(),
         config: config(run),
         command: run.spec().command.clone(),
         attempts: run.spec().last_attempt(),
-        // Of the job as it is now, which is not known here.
-        group: String::new(),
+        group: group.unwrap_or_default().to_owned(),
     }
 }
 
