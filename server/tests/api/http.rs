@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 use std::net::SocketAddr;
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -49,11 +50,12 @@ pub(crate) async fn request(
     request_over(stream, addr, method, path, headers, body).await
 }
 
-/// Asks for something, and is gone before there is an answer.
-pub(crate) async fn ask_and_leave(addr: SocketAddr, method: &str, path: &str) {
+/// Asks for something, and leaves after `staying` without waiting for an answer.
+pub(crate) async fn ask_and_leave(addr: SocketAddr, method: &str, path: &str, staying: Duration) {
     let mut stream = TcpStream::connect(addr).await.unwrap();
     let head = format!("{method} {path} HTTP/1.1\r\nHost: {addr}\r\nContent-Length: 0\r\n\r\n");
     stream.write_all(head.as_bytes()).await.unwrap();
+    tokio::time::sleep(staying).await;
 }
 
 /// The same over a connection that is there.
