@@ -218,5 +218,6 @@ pub fn maintenance(
         until: maintenance.until.filter(|until| *until > now),
         machines: in_force.machines.into_iter().collect(),
         reason: maintenance.reason.clone(),
+        by: maintenance.by.clone(),
     }
 }

@@ -9,6 +9,7 @@ use crate::format;
 use crate::live::{Link, Zone, use_live};
 use leptos::prelude::*;
 use leptos_router::hooks::use_location;
+use saltpeter_protocol::api::MaintenanceView;
 
 /// Under which key the browser keeps the choice of zone.
 const ZONE_KEY: &str = "saltpeter.zone";
@@ -247,6 +248,14 @@ fn ThemeToggle() -> impl IntoView {
 /// Groups that the banner names.
 const MOST_GROUPS: usize = 5;
 
+/// Who has turned it on, and why: `marin: kernel rollout`.
+fn said(maintenance: &MaintenanceView) -> Option<String> {
+    match (&maintenance.by, &maintenance.reason) {
+        (Some(by), Some(reason)) => Some(format!("{by}: {reason}")),
+        (by, reason) => by.clone().or_else(|| reason.clone()),
+    }
+}
+
 /// Says on every page that nothing new starts, or nothing of some groups.
 #[component]
 pub(crate) fn MaintenanceBanner() -> impl IntoView {
@@ -277,7 +286,7 @@ pub(crate) fn MaintenanceBanner() -> impl IntoView {
                     <Shown when=move || since.get().is_some()>
                         ", turned on " <When at=since />
                     </Shown>
-                    {move || live.maintenance().reason.map(|reason| format!(" ({reason})"))}
+                    {move || said(&live.maintenance()).map(|said| format!(" ({said})"))}
                     ": no new job starts."
                 </p>
                 <button
@@ -332,4 +341,26 @@ pub(crate) fn StorageBanner() -> impl IntoView {
         </Shown>
     }
     .into_any()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_banner_says_who_and_why_as_far_as_it_is_known() {
+        let text = |by: &str, reason: &str| {
+            let given = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+            said(&MaintenanceView {
+                by: given(by),
+                reason: given(reason),
+                ..MaintenanceView::default()
+            })
+        };
+        let both = text("marin", "kernel rollout");
+        assert_eq!(both.as_deref(), Some("marin: kernel rollout"));
+        assert_eq!(text("marin", "").as_deref(), Some("marin"));
+        assert_eq!(text("", "disks").as_deref(), Some("disks"));
+        assert_eq!(text("", ""), None);
+    }
 }

@@ -18,6 +18,9 @@ pub struct MaintenanceView {
     pub machines: Vec<MachineId>,
     /// Why, for people.
     pub reason: Option<String>,
+    /// Who has set it last, as far as the files say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
     /// When all of it ends by itself.
     #[serde(default)]
     pub until: Option<UnixMillis>,
