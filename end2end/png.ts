@@ -6,16 +6,21 @@ const SIGNATURE = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
 const COLOURS = 256;
 /** The most common ones stay as they are: backgrounds differ by little, and letters are of few. */
 const KEPT = 96;
+/** Bits of a channel that may be lost; with more, somebody might see it, and so does whoever compares. */
+const LOST = 4;
 
 /**
  * The same picture with at most 256 colours, which is a third of the size: of screenshots, which have 8 bits a channel
- * and are not interlaced. Where a page has more of them, those that can hardly be told apart become one.
+ * and are not interlaced. Where a page has more of them, those that can hardly be told apart become one; where that is not enough, it
+ * stays as it is.
  */
 export function small(picture: Buffer): Buffer {
   const decoded = decode(picture);
   if (!decoded) return picture;
   const { width, height, pixels } = decoded;
-  const [palette, places] = few(pixels);
+  const found = few(pixels);
+  if (!found) return picture;
+  const [palette, places] = found;
   const rows = Buffer.alloc((width + 1) * height);
   for (let y = 0; y < height; y++) {
     for (let x = 0; x < width; x++) rows[y * (width + 1) + 1 + x] = places.get(pixels[y * width + x] ?? 0) ?? 0;
@@ -34,15 +39,15 @@ export function small(picture: Buffer): Buffer {
   ]);
 }
 
-/** The colours of a palette, and where in it each colour of the picture has its place. */
-function few(pixels: Uint32Array): [palette: number[], places: Map<number, number>] {
+/** The colours of a palette, and where in it each colour of the picture has its place; nothing when there are too many. */
+function few(pixels: Uint32Array): [palette: number[], places: Map<number, number>] | undefined {
   const counts = new Map<number, number>();
   for (const pixel of pixels) counts.set(pixel, (counts.get(pixel) ?? 0) + 1);
   // By count, and among equals by the colour, so that the same picture is always the same file.
   const byCount = [...counts].sort(([a, many], [b, more]) => more - many || a - b).map(([colour]) => colour);
   const kept = byCount.slice(0, KEPT);
   const rest = byCount.slice(KEPT);
-  for (let bits = 0; ; bits++) {
+  for (let bits = 0; bits <= LOST; bits++) {
     // Colours that are the same without their last bits are one: the most common of them.
     const rough = ((0xff << bits) & 0xff) * 0x010101;
     const palette = [...kept];
@@ -55,6 +60,7 @@ function few(pixels: Uint32Array): [palette: number[], places: Map<number, numbe
     }
     if (palette.length <= COLOURS) return [palette, places];
   }
+  return undefined;
 }
 
 /** The pixels, each 0xRRGGBB; none of a picture that is small already. */
