@@ -17,11 +17,13 @@ pub(crate) fn rows(top: f64, height: f64, row: f64, count: usize) -> (usize, usi
     (from.saturating_sub(OVERSCAN), (to + OVERSCAN).min(count))
 }
 
-/// Rows that are drawn anew in a frame while one scrolls, where those that are seen are there already.
-const STEP: usize = 2;
+/// Steps of [`toward`] in a frame.
+pub(crate) const STEPS: u32 = 2;
 
 /// The rows to draw next, on the way from those that are `drawn` to those that are `wanted`; those that are `seen` are among
-/// these. Drawing a row takes time, so that not all are drawn in the frame that is scrolled in.
+/// these. Drawing a row takes time, so that not all are drawn in the frame that is scrolled in. Where those that are seen are
+/// there already, a step is one row at either end: when more than one comes before the others, Leptos (0.8) takes all of these
+/// out of the page and puts them in again.
 pub(crate) fn toward(
     drawn: (usize, usize),
     wanted: (usize, usize),
@@ -32,7 +34,7 @@ pub(crate) fn toward(
     if !is_seen || is_shorter {
         return wanted;
     }
-    let step = |from: usize, to: usize| to.clamp(from.saturating_sub(STEP), from + STEP);
+    let step = |from: usize, to: usize| to.clamp(from.saturating_sub(1), from + 1);
     (step(drawn.0, wanted.0), step(drawn.1, wanted.1))
 }
 
@@ -43,9 +45,9 @@ mod tests {
     #[test]
     fn a_few_rows_are_drawn_in_a_frame_unless_some_are_missing() {
         let seen = |from| (from, from + 20);
-        assert_eq!(toward((10, 54), (13, 57), seen(25)), (12, 56));
+        assert_eq!(toward((10, 54), (13, 57), seen(25)), (11, 55));
         assert_eq!(toward((12, 56), (13, 57), seen(25)), (13, 57));
-        assert_eq!(toward((13, 57), (10, 54), seen(22)), (11, 55));
+        assert_eq!(toward((13, 57), (10, 54), seen(22)), (12, 56));
         assert_eq!(toward((0, 44), (500, 544), seen(512)), (500, 544));
         assert_eq!(toward((0, 44), (0, 3), (0, 3)), (0, 3), "a filter");
         assert_eq!(toward((0, 3), (0, 44), (0, 32)), (0, 44));

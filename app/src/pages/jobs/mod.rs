@@ -10,7 +10,7 @@ use super::Loaded;
 use crate::components::problems::ProblemList;
 use crate::components::rows::Rows;
 use crate::components::shown::Shown;
-use crate::components::window::{rows, seen, toward};
+use crate::components::window::{STEPS, rows, seen, toward};
 use crate::first::{FIRST_ROWS, use_first};
 use crate::format;
 use crate::live::{Frame, Live, use_live};
@@ -181,7 +181,7 @@ fn JobTable(query: Memo<JobQuery>, go: Callback<JobQuery>) -> impl IntoView {
         None => (0, count().min(FIRST_ROWS)),
         Some((top, height, row)) => rows(top, height, row, count()),
     });
-    let steps = RwSignal::new(());
+    let steps = RwSignal::new(0_u32);
     let drawn = Memo::new(move |before: Option<&(usize, usize)>| {
         steps.track();
         match (before, window.get()) {
@@ -192,12 +192,17 @@ fn JobTable(query: Memo<JobQuery>, go: Callback<JobQuery>) -> impl IntoView {
         }
     });
     Effect::new(move || {
-        steps.track();
+        let taken = steps.get();
         if drawn.get() != wanted.get() {
-            request_animation_frame(move || {
+            let step = move || {
                 // The page may be gone by then.
-                let _ = steps.try_set(());
-            });
+                let _ = steps.try_set(taken.wrapping_add(1));
+            };
+            if taken.is_multiple_of(STEPS) {
+                request_animation_frame(step);
+            } else {
+                queue_microtask(step);
+            }
         }
     });
     let shown = move || {
