@@ -88,7 +88,7 @@ pub struct Timeline {
     /// Whether there is so much in this span that not all of it was looked at.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub cut: bool,
-    /// What was under maintenance when, as far as it concerns one of the lanes; by its beginning.
+    /// What was under maintenance when, as far as that is everything or concerns one of the lanes; by its beginning.
     #[serde(default)]
     pub maintenance: Vec<Band>,
 }

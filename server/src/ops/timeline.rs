@@ -88,7 +88,11 @@ impl Ops {
         };
         let more = lanes.len() > MAX_LANES;
         lanes.truncate(MAX_LANES);
-        bands.retain(|band| lanes.iter().any(|lane| lane.is_under(&band.held, query.by)));
+        // Of everything it is told even where nothing has a lane, perhaps because of it.
+        bands.retain(|band| {
+            let mut lanes = lanes.iter();
+            band.held == Held::Everything || lanes.any(|lane| lane.is_under(&band.held, query.by))
+        });
         if let Some(beyond) = bands.len().checked_sub(MAX_BANDS).filter(|&n| n > 0) {
             bands.drain(..beyond);
             cut = true;
