@@ -34,7 +34,7 @@ pub struct RunQuery {
 pub enum OutcomeKind {
     /// It is not over.
     Running,
-    /// See [`RunOutcome`](crate::RunOutcome) for this and the others.
+    /// See [`RunOutcome`] for this and the others.
     Succeeded,
     /// The same.
     Failed,
