@@ -51,11 +51,13 @@ impl Changed {
 impl Jobs {
     /// These jobs, all of them new.
     pub fn new(rows: Vec<JobRow>) -> Self {
-        let mut jobs = Self::default();
+        let mut jobs = Self {
+            changed: Changed::All,
+            ..Self::default()
+        };
         for row in rows {
             jobs.put(Arc::new(row));
         }
-        jobs.changed = Changed::All;
         jobs
     }
 

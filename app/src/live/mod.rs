@@ -11,7 +11,7 @@ mod store;
 pub(crate) use feed::{Delivery, Subscription};
 pub use jobs::{Changed, Jobs};
 pub use reducer::{Change, State};
-pub(crate) use store::{Frame, Link, Live, Zone, use_live};
+pub(crate) use store::{Link, Live, Picture, Zone, use_live};
 
 /// Opens the tab's one socket, and keeps it open.
 #[cfg(target_arch = "wasm32")]

@@ -13,7 +13,7 @@ use crate::components::shown::Shown;
 use crate::components::window::{STEPS, rows, seen, toward};
 use crate::first::{FIRST_ROWS, use_first};
 use crate::format;
-use crate::live::{Frame, Live, use_live};
+use crate::live::{Live, Picture, use_live};
 use crate::typing::Changes;
 use columns::{default_columns, stored_columns};
 use filter::Filter;
@@ -117,25 +117,25 @@ fn Empty() -> impl IntoView {
     .into_any()
 }
 
-/// The jobs that are shown, as of a frame.
+/// The jobs that are shown, as of a picture.
 #[derive(Default)]
 struct Selected {
     selection: Selection,
-    frame: Option<Frame>,
+    picture: Option<Picture>,
 }
 
 /// Brings `kept` up to date. The second is whether anything is to be drawn for it.
 fn select(live: Live, query: JobQuery, kept: Option<Selected>) -> (Selected, bool) {
     let kept = kept.filter(|kept| *kept.selection.query() == query);
-    let seen = kept.as_ref().and_then(|kept| kept.frame);
-    let followed = live.follow_jobs(seen, |jobs, frame, changed| {
+    let seen = kept.as_ref().and_then(|kept| kept.picture);
+    let followed = live.follow_jobs(seen, |jobs, picture, changed| {
         if let (Some(mut kept), Some(changed)) = (kept, changed) {
-            kept.frame = frame;
+            kept.picture = picture;
             let moved = kept.selection.follow(jobs, changed);
             return (kept, moved);
         }
         let selection = Selection::new(query, jobs);
-        (Selected { selection, frame }, true)
+        (Selected { selection, picture }, true)
     });
     followed.unwrap_or_default()
 }
