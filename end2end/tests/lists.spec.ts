@@ -34,12 +34,15 @@ test('the Runs page lists the runs of all jobs and narrows them by what the addr
   await expect(rows).toHaveCount(1);
   await expect(rows.first()).toHaveAttribute('data-run', good);
 
+  await page.evaluate(() => Object.assign(window, { stays: true }));
   await page.getByTestId('filter-machine').fill('beta');
   await page.getByTestId('filter-machine').press('Enter');
   await expect(page).toHaveURL(/machine=beta/);
   await expect(page.getByTestId('no-runs')).toContainText('None of the runs that are kept matches the filter.');
   await page.getByTestId('filter-outcome').selectOption('');
   await expect(rows).toHaveCount(1);
+  // Enter has not loaded the page anew.
+  expect(await page.evaluate(() => 'stays' in window)).toBe(true);
   await rows.first().getByRole('link').first().click();
   await expect(page).toHaveURL(new RegExp(`/runs/${bad}\\?machine=beta$`));
 

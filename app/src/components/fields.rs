@@ -1,8 +1,34 @@
-//! Fields of the form that narrows a list. What is in them stands in the address, and the server reads the form as well, so
+//! The form that narrows a list, and its fields. What is in them stands in the address, and the server reads the form as well, so
 //! that it works without JavaScript.
 
 use crate::query::Asked;
 use leptos::prelude::*;
+
+/// The form. A field that is left, or in which Enter is pressed, goes to its address by itself: sent too, the form would load
+/// the page anew, and what is changed until that has come to life would be lost.
+#[component]
+pub(crate) fn Form(
+    /// Of the page.
+    path: &'static str,
+    /// For tests.
+    testid: &'static str,
+    /// Its fields, and what else stands there.
+    children: Children,
+) -> impl IntoView {
+    view! {
+        <form
+            class="list-filter"
+            method="get"
+            action=path
+            role="search"
+            data-testid=testid
+            on:submit=|event| event.prevent_default()
+        >
+            {children()}
+        </form>
+    }
+    .into_any()
+}
 
 /// A field of text, or of time.
 #[component]

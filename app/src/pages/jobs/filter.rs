@@ -40,7 +40,14 @@ pub(super) fn Filter(
         )
     };
     view! {
-        <form class="filter" method="get" action="/" role="search">
+        <form
+            class="filter"
+            method="get"
+            action="/"
+            role="search"
+            // What is typed counts at once; sent too, it would load the page anew.
+            on:submit=|event| event.prevent_default()
+        >
             <input
                 type="search"
                 name="q"

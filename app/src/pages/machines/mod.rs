@@ -5,7 +5,7 @@ mod row;
 use super::Loaded;
 use crate::chunk::Part;
 use crate::client;
-use crate::components::fields::{Choice, Text};
+use crate::components::fields::{Choice, Form, Text};
 use crate::components::rows::Rows;
 use crate::components::shown::Shown;
 use crate::format;
@@ -75,13 +75,7 @@ fn Content(asked: Memo<Asked>, first: Answered<MachineList>) -> impl IntoView {
     let shows = MachineShow::ALL.map(|show| (show.as_str(), show.label()));
     let sorts = MachineSort::ALL.map(|sort| (sort.as_str(), sort.label()));
     view! {
-        <form
-            class="list-filter"
-            method="get"
-            action=PATH
-            role="search"
-            data-testid="machines-filter"
-        >
+        <Form path=PATH testid="machines-filter">
             <Text asked go name="q" label="Name" kind="search" />
             <Choice asked go name="show" label="Show" any=shows[0].1 options=shows[1..].to_vec() />
             <Choice asked go name="sort" label="Order" any=sorts[0].1 options=sorts[1..].to_vec() />
@@ -91,7 +85,7 @@ fn Content(asked: Memo<Asked>, first: Answered<MachineList>) -> impl IntoView {
             <span class="counters" data-testid="machines-counters">
                 {move || counters()}
             </span>
-        </form>
+        </Form>
         <Refused problem=refused(list) testid="machines-problem" />
         <Shown when=move || none()>
             <section class="empty-state" data-testid="no-machines">

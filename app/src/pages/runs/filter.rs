@@ -1,7 +1,7 @@
 //! What narrows the list: a form that the server reads as well, so that it works without JavaScript.
 
 use super::PATH;
-use crate::components::fields::{Choice, Text};
+use crate::components::fields::{Choice, Form, Text};
 use crate::format;
 use crate::live::use_live;
 use crate::query::Asked;
@@ -40,7 +40,7 @@ pub(super) fn Filter(
         asked.with("from", &from).address(PATH)
     };
     view! {
-        <form class="list-filter" method="get" action=PATH role="search" data-testid="runs-filter">
+        <Form path=PATH testid="runs-filter">
             <Text asked go name="job" label="Job" kind="text" />
             <Text asked go name="machine" label="Machine" kind="text" />
             <Choice asked go name="outcome" label="State" any="any state" options=outcomes.to_vec() />
@@ -65,7 +65,7 @@ pub(super) fn Filter(
             <button type="submit" class="without-script">
                 "Filter"
             </button>
-        </form>
+        </Form>
     }
     .into_any()
 }

@@ -7,7 +7,7 @@ mod lane;
 use super::Loaded;
 use crate::chunk::Part;
 use crate::client;
-use crate::components::fields::{Choice, Text};
+use crate::components::fields::{Choice, Form, Text};
 use crate::components::keys::is_typing;
 use crate::components::rows::Rows;
 use crate::components::shown::Shown;
@@ -161,7 +161,7 @@ fn Content(asked: Memo<Asked>, first: Answered<Timeline>) -> impl IntoView {
         })
     };
     view! {
-        <form class="list-filter" method="get" action=PATH role="search" data-testid="timeline-filter">
+        <Form path=PATH testid="timeline-filter">
             <Choice
                 asked
                 go
@@ -198,7 +198,7 @@ fn Content(asked: Memo<Asked>, first: Answered<Timeline>) -> impl IntoView {
             <button type="submit" class="without-script">
                 "Show"
             </button>
-        </form>
+        </Form>
         <Refused problem=refused(data) testid="timeline-problem" />
         <section class="card timeline" style=move || layer() on:wheel=wheel data-testid="timeline">
             <div class="lane head">
