@@ -219,7 +219,7 @@ async fn a_changed_file_is_in_force_and_shown_within_a_second() {
     };
     let error = problems
         .iter()
-        .find(|problem| problem.message.contains("61"))
+        .find(|problem| problem.message.contains("61 is out of range"))
         .unwrap();
     assert_eq!(
         (error.file.as_str(), error.line, error.last_good_in_force),
