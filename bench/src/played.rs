@@ -2,13 +2,14 @@
 
 use crate::server::Server;
 use crate::wire::{self, From, To};
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 use saltpeter_protocol::machine::SUBPROTOCOL_V2;
 use saltpeter_protocol::machine::v2::{FromServer, FromWrapper, Progress, WrapperId};
 use saltpeter_protocol::{JobName, MachineId, RunId, UnixMillis};
 use saltpeter_server::machines::RunKey;
+use std::net::Ipv4Addr;
 use std::sync::Arc;
-use tokio_tungstenite::MaybeTlsStream;
+use tokio::net::TcpSocket;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::http::{HeaderValue, Request};
 
@@ -65,7 +66,7 @@ impl Part {
     pub(crate) async fn connect_v1(&self) -> Result<(To, From)> {
         let target = &self.target;
         let url = format!("ws://127.0.0.1:{}/?token={}", target.port, target.token);
-        connect(url.into_client_request()?).await
+        self.connect(url.into_client_request()?).await
     }
 
     /// A connection of version 2 whose command has started.
@@ -77,7 +78,7 @@ impl Part {
         headers.insert("Sec-WebSocket-Protocol", v2);
         let bearer = HeaderValue::from_str(&format!("Bearer {}", target.token))?;
         headers.insert("Authorization", bearer);
-        let (mut to, mut from) = connect(request).await?;
+        let (mut to, mut from) = self.connect(request).await?;
         let hello = FromWrapper::Hello {
             job: target.job.clone(),
             run: target.run.clone(),
@@ -102,14 +103,27 @@ impl Part {
         to.say(&FromWrapper::Started { pid: 1, at }).await?;
         Ok((to, from))
     }
-}
 
-/// Shakes hands. The server says nothing before it is spoken to, so nothing is lost with the library's buffers.
-async fn connect(request: Request<()>) -> Result<(To, From)> {
-    let connected = tokio_tungstenite::connect_async_with_config(request, None, true).await;
-    let (socket, _) = connected.context("a wrapper cannot connect")?;
-    match socket.into_inner() {
-        MaybeTlsStream::Plain(stream) => Ok(wire::split(stream)),
-        _ => bail!("a connection by TLS"),
+    /// Shakes hands. The server says nothing before it is spoken to, so nothing is lost with the library's buffers.
+    async fn connect(&self, request: Request<()>) -> Result<(To, From)> {
+        let socket = TcpSocket::new_v4()?;
+        // Its port may be the next server's, while this connection lingers.
+        socket.set_reuseaddr(true)?;
+        socket.bind((self.address(), 0).into())?;
+        let server = (Ipv4Addr::LOCALHOST, self.target.port).into();
+        let stream = socket
+            .connect(server)
+            .await
+            .context("a wrapper cannot connect")?;
+        stream.set_nodelay(true)?;
+        let shaken = tokio_tungstenite::client_async(request, stream).await;
+        let (socket, _) = shaken.context("a wrapper is not let in")?;
+        Ok(wire::split(socket.into_inner()))
+    }
+
+    /// An address of its machine's own, as machines have: the server lets one have half of its places at most.
+    fn address(&self) -> Ipv4Addr {
+        let [_, _, high, low] = (self.number as u32).to_be_bytes();
+        Ipv4Addr::new(127, 1, high, low)
     }
 }
