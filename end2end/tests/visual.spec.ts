@@ -153,11 +153,15 @@ test.describe('of a new server', () => {
 test.describe('with a login', () => {
   test.use({ auth: true });
 
-  test('the pages about people look as they did', async ({ page, saltpeter, guard }) => {
+  test('the pages about people look as they did', async ({ page, newPage, saltpeter, guard }) => {
     guard.allow(/401/);
     await page.goto('/login');
-    await compare(page, 'login');
+    await compare(page, 'login-first');
     await welcome(page, saltpeter);
+    const stranger = await newPage();
+    await stranger.goto('/login');
+    await expect(stranger.getByLabel('Password')).toBeVisible();
+    await compare(stranger, 'login');
     for (const name of ['account', 'users', 'tokens']) {
       await page.goto(`/${name}`);
       await compare(page, name);

@@ -24,6 +24,12 @@ pub(crate) fn Header(
     /// Opens the palette.
     palette: Callback<()>,
 ) -> impl IntoView {
+    let key = RwSignal::new("Ctrl K");
+    Effect::new(move || {
+        if browser::has_command_key() {
+            key.set("⌘K");
+        }
+    });
     view! {
         <header class="bar">
             <a class="brand" href="/">
@@ -57,7 +63,7 @@ pub(crate) fn Header(
                     on:click=move |_| palette.run(())
                 >
                     <span aria-hidden="true">"⌕"</span>
-                    <kbd aria-hidden="true">"⌘K"</kbd>
+                    <kbd aria-hidden="true">{move || key.get()}</kbd>
                 </button>
                 <ConnectionBadge />
                 <ClockToggle />

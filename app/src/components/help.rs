@@ -5,7 +5,7 @@ use leptos::html;
 use leptos::prelude::*;
 
 const KEYS: [(&str, &str); 17] = [
-    ("⌘K", "go to, or do (Ctrl+K)"),
+    ("Ctrl K", "go to, or do (⌘K on a Mac)"),
     ("/", "filter"),
     ("↓ ↑", "next, previous row"),
     ("g j", "Jobs"),

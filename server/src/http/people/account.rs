@@ -144,13 +144,13 @@ fn page(caller: &Caller, sessions: &[Session], has_password: bool) -> Response {
                 h2 { "Change your password" }
                 p class="weak" { "Your other sessions end with it." }
                 input type="hidden" name="username" value=(caller) autocomplete="username";
-                label { "Present password" input type="password" name="present" autocomplete="current-password" required; }
+                label { "Current password" input type="password" name="present" autocomplete="current-password" required; }
                 label {
                     "New password, " (SHORTEST) " characters or more"
                     input type="password" name="new" autocomplete="new-password" minlength=(SHORTEST) required;
                 }
                 label { "The same once more" input type="password" name="again" autocomplete="new-password" minlength=(SHORTEST) required; }
-                button { "Change it" }
+                button { "Change password" }
             }
         }
     };

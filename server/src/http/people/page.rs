@@ -121,7 +121,7 @@ pub(super) fn access_fields(role: Role, groups: &Groups) -> Markup {
             }
         }
         label {
-            "Groups of an operator"
+            "Groups, for an operator"
             input name="groups" value=(groups) placeholder="all groups, or db, web …" autocomplete="off";
         }
     }

@@ -100,7 +100,7 @@ fn page(caller: &Caller, tokens: &[Token]) -> Response {
             label { "Name: what uses it" input name="name" autocomplete="off" autocapitalize="none" spellcheck="false" required; }
             (access_fields(Role::Viewer, &Groups::All))
             label {
-                "Good for how many days"
+                "Days until it expires"
                 input type="number" name="days" min="1" max=(LONGEST_DAYS) value=(DEFAULT_DAYS) required;
             }
             button class="primary" { "Add" }

@@ -97,7 +97,7 @@ async fn who_logs_in_at_the_provider_has_a_session_and_the_role_of_their_groups(
         account.contains("<h1>mia</h1>") && account.contains("operator of db"),
         "{account}"
     );
-    assert!(!account.contains("Present password"), "{account}");
+    assert!(!account.contains("Current password"), "{account}");
     for (path, status) in [
         ("/api/v1/jobs/hello~/run", 201),
         ("/api/v1/jobs/web~/run", 403),
