@@ -13,6 +13,7 @@ mod retention;
 mod row;
 mod sqlite;
 mod timeline;
+mod transaction;
 mod write;
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use super::audit::Added;
 use super::health::Commits;
 use super::read::query;
 use super::row::{to_json, to_json_if};
-use super::{StoreError, audit, past, people, retention};
+use super::{StoreError, audit, past, people, retention, transaction};
 use crate::people::PeopleWrite;
 use crate::runs::{CreateError, NewRun, RunWrite};
 use saltpeter_domain::run::{MachineRun, Run, RunHead};
@@ -142,16 +142,9 @@ impl Writer {
         // Orders may find nothing to change, and then say nothing of the storage.
         let probing = self.commits.failing();
         let commit = async {
-            let mut transaction = self.connection.begin_with("BEGIN IMMEDIATE").await?;
-            let mut outcomes = Vec::with_capacity(orders.len());
-            for order in orders {
-                outcomes.push(carry_out(&mut transaction, order).await?);
-            }
-            if probing {
-                probe(&mut transaction).await?;
-            }
-            transaction.commit().await?;
-            Ok(outcomes)
+            transaction::begin(&mut self.connection).await?;
+            let done = carry_out_all(&mut self.connection, orders, probing).await;
+            transaction::end(&mut self.connection, done).await
         };
         self.commits.watch(commit).await
     }
@@ -207,6 +200,21 @@ async fn probe(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     .execute(connection)
     .await?;
     Ok(())
+}
+
+async fn carry_out_all(
+    connection: &mut SqliteConnection,
+    orders: &[Order],
+    probing: bool,
+) -> Result<Vec<Outcome>, StoreError> {
+    let mut outcomes = Vec::with_capacity(orders.len());
+    for order in orders {
+        outcomes.push(carry_out(connection, order).await?);
+    }
+    if probing {
+        probe(connection).await?;
+    }
+    Ok(outcomes)
 }
 
 async fn carry_out(

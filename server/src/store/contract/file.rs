@@ -161,3 +161,31 @@ async fn a_disk_that_is_read_only_at_the_start_is_named() {
         "{error}"
     );
 }
+
+#[tokio::test]
+async fn what_the_database_takes_back_by_itself_does_not_end_the_writing() {
+    let bed = Bed::new().await;
+    let mut saboteur = sqlx::sqlite::SqliteConnectOptions::new()
+        .filename(bed.directory.path().join("saltpeter.db"))
+        .connect()
+        .await
+        .unwrap();
+    // As on a full disk, where the database rolls the transaction back by itself.
+    sqlx::query(
+        "CREATE TRIGGER sabotage BEFORE INSERT ON meta BEGIN SELECT RAISE(ROLLBACK, 'full'); END",
+    )
+    .execute(&mut saboteur)
+    .await
+    .unwrap();
+    for _ in 0..3 {
+        let error = bed.store.set_meta("room", "no").await.unwrap_err();
+        assert!(error.to_string().contains("full"), "{error}");
+    }
+    sqlx::query("DROP TRIGGER sabotage")
+        .execute(&mut saboteur)
+        .await
+        .unwrap();
+    bed.store.set_meta("room", "yes").await.unwrap();
+    let room = bed.store.meta("room").await.unwrap();
+    assert_eq!(room.as_deref(), Some("yes"));
+}

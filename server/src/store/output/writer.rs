@@ -15,6 +15,7 @@ use super::recent::RecentBlock;
 use super::row::StreamRows;
 use super::stream::{Cell, Durable};
 use crate::store::health::Commits;
+use crate::store::transaction;
 use saltpeter_protocol::RunId;
 use saltpeter_protocol::api::OutputLength;
 use sqlx::{Connection as _, SqliteConnection};
@@ -285,7 +286,6 @@ impl Writer {
     }
 
     async fn commit(&mut self, shares: Vec<Share>) -> Result<(), sqlx::Error> {
-        let mut transaction = self.connection.begin().await?;
         let mut written = Vec::with_capacity(shares.len());
         let mut rows_of_streams = self.streams.change();
         let mut rows = Vec::new();
@@ -300,15 +300,18 @@ impl Writer {
             rows.extend(share.blocks.into_iter().map(|block| (stream, block)));
             written.push((share.cell, stream, share.durable, starts, recent));
         }
-        let streams = self
-            .streams
-            .write(&mut transaction, rows_of_streams)
-            .await?;
         let bytes: usize = rows.iter().map(|(_, block)| block.payload.len()).sum();
         let rows = (self.places.next()..).zip(rows).collect();
-        self.insert.rows(&mut transaction, rows, bind_block).await?;
-        let entered = self.places.enter(&mut transaction, Which::Due).await?;
-        transaction.commit().await?;
+        transaction::begin(&mut self.connection).await?;
+        let done = async {
+            let connection = &mut self.connection;
+            let streams = self.streams.write(connection, rows_of_streams).await?;
+            self.insert.rows(connection, rows, bind_block).await?;
+            let entered = self.places.enter(connection, Which::Due).await?;
+            Ok::<_, sqlx::Error>((streams, entered))
+        }
+        .await;
+        let (streams, entered) = transaction::end(&mut self.connection, done).await?;
         self.places.entered(&entered);
         self.streams.written(streams);
         for (cell, stream, durable, starts, recent) in written {

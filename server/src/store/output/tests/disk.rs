@@ -41,6 +41,44 @@ async fn what_cannot_be_written_is_held_and_written_later() {
 }
 
 #[tokio::test]
+async fn what_the_database_takes_back_by_itself_is_written_later_and_committed() {
+    let f = Fixture::new().await;
+    let (run, web1) = (run("a_1"), machine("web1"));
+    let stream = f.log.stream(&run, &web1).await.unwrap();
+    let mut saboteur = SqliteConnectOptions::new()
+        .filename(f.dir.path().join("output.db"))
+        .busy_timeout(open::BUSY)
+        .connect()
+        .await
+        .unwrap();
+    let mut text = Vec::new();
+    // A full disk has the database roll the transaction back by itself; other errors end the statement alone.
+    for how in ["ROLLBACK", "ABORT", "ROLLBACK"] {
+        let sabotage = format!(
+            "CREATE TRIGGER sabotage BEFORE INSERT ON output_block BEGIN SELECT RAISE({how}, 'full'); END"
+        );
+        sqlx::query(sqlx::AssertSqlSafe(sabotage))
+            .execute(&mut saboteur)
+            .await
+            .unwrap();
+        let line = format!("{how}\n");
+        let piece = chunk(text.len() as u64, line.as_bytes());
+        stream.submit(piece).await.unwrap();
+        text.extend(line.into_bytes());
+        let durable = stream.wait_durable(text.len() as u64);
+        let held = tokio::time::timeout(Duration::from_millis(300), durable).await;
+        assert!(held.is_err(), "{how}: {held:?}");
+        sqlx::query("DROP TRIGGER sabotage")
+            .execute(&mut saboteur)
+            .await
+            .unwrap();
+        stream.wait_durable(text.len() as u64).await.unwrap();
+        // By other connections than the writer's: committed, and not merely written.
+        assert_eq!(f.all(&run, &web1).await, text, "{how}");
+    }
+}
+
+#[tokio::test]
 async fn closing_does_not_wait_for_a_disk_that_is_full() {
     let f = Fixture::new().await;
     let stream = f.log.stream(&run("a_1"), &machine("web1")).await.unwrap();

@@ -2,8 +2,9 @@
 
 use super::super::place::Which;
 use super::{PAGE, Writer};
+use crate::store::transaction;
 use saltpeter_protocol::RunId;
-use sqlx::{AssertSqlSafe, Connection as _};
+use sqlx::AssertSqlSafe;
 use tokio::time::Instant;
 
 /// Free pages (1 MiB) that stay in the file, for what comes next.
@@ -30,9 +31,9 @@ impl Writer {
     }
 
     async fn enter(&mut self) -> Result<(), sqlx::Error> {
-        let mut transaction = self.connection.begin().await?;
-        let entered = self.places.enter(&mut transaction, Which::All).await?;
-        transaction.commit().await?;
+        transaction::begin(&mut self.connection).await?;
+        let done = self.places.enter(&mut self.connection, Which::All).await;
+        let entered = transaction::end(&mut self.connection, done).await?;
         self.places.entered(&entered);
         Ok(())
     }
@@ -46,28 +47,33 @@ impl Writer {
 
     async fn delete_some(&mut self, run: &RunId) -> Result<bool, sqlx::Error> {
         let (begun, some) = (Instant::now(), self.deleting.size());
-        let mut transaction = self.connection.begin().await?;
-        // Blocks are found by their places.
-        let entered = self.places.enter(&mut transaction, Which::All).await?;
-        let gone = sqlx::query(DELETE_BLOCKS)
-            .bind(run.as_str())
-            .bind(some)
-            .execute(&mut *transaction)
-            .await?
-            .rows_affected();
-        sqlx::query(DELETE_PLACES)
-            .bind(run.as_str())
-            .bind(some)
-            .execute(&mut *transaction)
-            .await?;
-        let more = gone == some as u64;
-        if !more {
-            sqlx::query("DELETE FROM output_stream WHERE run = $1")
+        transaction::begin(&mut self.connection).await?;
+        let done = async {
+            let connection = &mut self.connection;
+            // Blocks are found by their places.
+            let entered = self.places.enter(connection, Which::All).await?;
+            let gone = sqlx::query(DELETE_BLOCKS)
                 .bind(run.as_str())
-                .execute(&mut *transaction)
+                .bind(some)
+                .execute(&mut *connection)
+                .await?
+                .rows_affected();
+            sqlx::query(DELETE_PLACES)
+                .bind(run.as_str())
+                .bind(some)
+                .execute(&mut *connection)
                 .await?;
+            let more = gone == some as u64;
+            if !more {
+                sqlx::query("DELETE FROM output_stream WHERE run = $1")
+                    .bind(run.as_str())
+                    .execute(&mut *connection)
+                    .await?;
+            }
+            Ok::<_, sqlx::Error>((more, entered))
         }
-        transaction.commit().await?;
+        .await;
+        let (more, entered) = transaction::end(&mut self.connection, done).await?;
         self.places.entered(&entered);
         self.deleting.took(begun.elapsed());
         self.committed(some as usize * PAGE as usize);
