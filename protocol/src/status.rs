@@ -206,7 +206,7 @@ pub enum RunOutcome {
     Failed,
     /// The worst that happened on any machine was its timeout.
     TimedOut,
-    /// It was killed.
+    /// It was killed, or a machine of it before its turn.
     Killed,
     /// At least one machine was lost and none failed otherwise.
     Lost,

@@ -94,13 +94,13 @@ impl Run {
             RunOutcome::TimedOut
         } else if lost {
             RunOutcome::Lost
+        } else if killed {
+            // Machines that a person took out one by one before their turn: on those nothing has succeeded.
+            RunOutcome::Killed
         } else if succeeded {
             RunOutcome::Succeeded
         } else if self.machines.is_empty() {
             RunOutcome::NoTargets
-        } else if killed {
-            // Machines that a person took out one by one before their turn.
-            RunOutcome::Killed
         } else {
             RunOutcome::Maintenance
         })

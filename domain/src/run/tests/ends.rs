@@ -70,6 +70,17 @@ fn one_machine_killed_makes_the_run_a_failure() {
 }
 
 #[test]
+fn a_machine_taken_out_before_its_turn_makes_the_run_no_success() {
+    let mut run = resolved(&["a", "b"], 1);
+    run.apply(hello("a", v2(1), Progress::New), at(1)).unwrap();
+    run.apply(started("a"), at(2)).unwrap();
+    run.apply(kill(Some("b")), at(3)).unwrap();
+    assert_eq!(machine_outcome(&run, "b"), MachineOutcome::NotAttempted);
+    run.apply(exited("a", 0), at(4)).unwrap();
+    assert_eq!(outcome(&run), RunOutcome::Killed);
+}
+
+#[test]
 fn a_run_is_killed_before_it_has_machines() {
     for state in [RunState::Queued, RunState::Resolving] {
         let mut run = Run::new(head(state, 0), BTreeMap::new());
