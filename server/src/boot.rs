@@ -15,7 +15,7 @@ use crate::fanout::{self, Board, Fanout};
 use crate::http;
 use crate::joblog::{JobLog, JobLogWriter, LogFiles};
 use crate::lifecycle::Lifecycle;
-use crate::listen::listen;
+use crate::listen::{self, listen};
 use crate::machines::{Hub, Limits, RunKey};
 use crate::ops::{self, Ops};
 use crate::outputs::Outputs;
@@ -172,7 +172,10 @@ pub async fn boot(options: Options, clock: Arc<dyn Clock>) -> Result<Running> {
     let machines_listener = listen(
         SocketAddr::new(settings.machines_ws_bind_addr, settings.machines_ws_port),
         "wrappers",
-        "--websocket-port",
+        &listen::Flags {
+            port: "--websocket-port",
+            address: "--websocket-host",
+        },
     )?;
     let machines_addr = machines_listener.local_addr()?;
     let (executor, described) = executor(&config, &settings, machines_addr.ip(), &clock)?;
@@ -243,7 +246,11 @@ pub async fn boot(options: Options, clock: Arc<dyn Clock>) -> Result<Running> {
     );
     let api_listener = if settings.api_ws {
         let addr = api_address(&people, &settings).await?;
-        Some(listen(addr, "the dashboard and the API", "--port")?)
+        let flags = listen::Flags {
+            port: "--port",
+            address: "--bindaddr",
+        };
+        Some(listen(addr, "the dashboard and the API", &flags)?)
     } else {
         None
     };

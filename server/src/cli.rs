@@ -78,13 +78,13 @@ struct Serve {
     #[arg(short = 'p', long, value_name = "PORT")]
     port: Option<u16>,
     /// Address that the dashboard and the API listen on
-    #[arg(short = 'b', long, value_name = "ADDRESS")]
+    #[arg(short = 'b', long, value_name = "ADDRESS", value_parser = address)]
     bindaddr: Option<IpAddr>,
     /// Port that wrappers connect to
     #[arg(short = 'w', long, value_name = "PORT")]
     websocket_port: Option<u16>,
     /// Address that the wrappers' port listens on
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = address)]
     websocket_host: Option<IpAddr>,
     /// Let everybody who reaches the dashboard and the API do everything, without a login
     #[arg(long)]
@@ -259,6 +259,14 @@ pub fn main() -> ExitCode {
             json,
         }),
     }
+}
+
+/// An address to listen on.
+fn address(text: &str) -> Result<IpAddr, String> {
+    text.parse().map_err(|_| {
+        "an IP address of this host is wanted, such as 127.0.0.1, or 0.0.0.0 for all of them"
+            .to_owned()
+    })
 }
 
 fn serve(mut options: Options, faults: Option<&Path>) -> ExitCode {

@@ -28,6 +28,13 @@ pub(super) fn next(ask: &Next) -> ExitCode {
         Ok(times) if ask.json => print_json(&times),
         Ok(times) => {
             print!("{}", times.lines());
+            if times.next.is_empty() {
+                // Not on standard output, where each line is a time.
+                eprintln!(
+                    "saltpeter next: {:?} never fires after that time",
+                    ask.expression
+                );
+            }
             ExitCode::SUCCESS
         }
         Err(message) => {

@@ -142,7 +142,11 @@ impl Place {
 }
 
 pub(super) fn user(place: &Place, command: UserCommand) -> ExitCode {
-    finish(with_people(place, async |people| {
+    let database = match command {
+        UserCommand::Add { .. } => Database::MadeIfAbsent,
+        _ => Database::There,
+    };
+    finish(with_people(place, database, async |people| {
         let console = Caller::console();
         match command {
             UserCommand::Add {
@@ -187,7 +191,11 @@ pub(super) fn user(place: &Place, command: UserCommand) -> ExitCode {
 }
 
 pub(super) fn token(place: &Place, command: TokenCommand) -> ExitCode {
-    finish(with_people(place, async |people| {
+    let database = match command {
+        TokenCommand::Add { .. } => Database::MadeIfAbsent,
+        _ => Database::There,
+    };
+    finish(with_people(place, database, async |people| {
         let console = Caller::console();
         match command {
             TokenCommand::Add { name, rights, days } => {
@@ -209,14 +217,42 @@ pub(super) fn token(place: &Place, command: TokenCommand) -> ExitCode {
     }))
 }
 
-fn with_people(place: &Place, work: impl AsyncFnOnce(People) -> Result<()>) -> Result<()> {
+/// Whether a command needs the database to be there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Database {
+    /// It works on what is in it.
+    There,
+    /// It may come before the server's first start.
+    MadeIfAbsent,
+}
+
+fn with_people(
+    place: &Place,
+    database: Database,
+    work: impl AsyncFnOnce(People) -> Result<()>,
+) -> Result<()> {
     let data_dir = place.data_dir()?;
+    let file = data_dir.join("saltpeter.db");
+    let shown = data_dir.display();
+    if !file
+        .try_exists()
+        .with_context(|| format!("cannot look into the data directory {shown}"))?
+    {
+        if database == Database::There {
+            bail!(
+                "there is no database in {shown}; name the data directory of the server with --data-dir, or its configuration with --configdir"
+            );
+        }
+        eprintln!(
+            "{shown} has no database yet: it is made, for a server that is started with this data directory"
+        );
+    }
     make_data_dir(&data_dir)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
     runtime.block_on(async {
-        let store = Store::open(&data_dir.join("saltpeter.db")).await?;
+        let store = Store::open(&file).await?;
         let done = work(people(&store)).await;
         store.close().await;
         done

@@ -140,6 +140,23 @@ fn next_prints_fire_times_or_one_clear_line() {
 }
 
 #[test]
+fn a_schedule_that_never_fires_is_no_silence() {
+    let output = saltpeter(&["next", "0 0 30 2 *"]);
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(text(&output.stdout), "");
+    let said = text(&output.stderr);
+    assert!(said.contains("\"0 0 30 2 *\" never fires"), "{said}");
+}
+
+#[test]
+fn an_address_to_listen_on_is_one_of_numbers() {
+    let output = saltpeter(&["-b", "localhost"]);
+    assert_eq!(output.status.code(), Some(2));
+    let said = text(&output.stderr);
+    assert!(said.contains("such as 127.0.0.1"), "{said}");
+}
+
+#[test]
 fn every_command_explains_itself_with_an_example() {
     for arguments in [
         &["--help"][..],

@@ -113,3 +113,29 @@ fn the_first_user_is_an_admin_and_may_be_made_before_the_first_start() {
     let wrong = saltpeter(&data, &["user", "add", "bor", "--group", "db"], &line);
     assert!(bad(&wrong).contains("--role operator"));
 }
+
+#[test]
+fn a_data_directory_that_is_mistyped_is_not_made_but_for_the_first_user() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("typo");
+    for arguments in [
+        &["user", "list"][..],
+        &["user", "remove", "bor"],
+        &["user", "role", "bor"],
+        &["token", "list"],
+        &["token", "remove", "deploy"],
+    ] {
+        let output = saltpeter(&data, arguments, "");
+        let said = bad(&output);
+        assert!(said.contains("there is no database in"), "{said}");
+        assert!(!data.exists(), "{arguments:?}");
+    }
+    let line = [PASSWORD, "\n"].concat();
+    let first = saltpeter(&data, &["user", "add", "ana", "--role", "admin"], &line);
+    good(&first);
+    let said = text(&first.stderr);
+    assert!(said.contains("has no database yet"), "{said}");
+    let list = saltpeter(&data, &["user", "list"], "");
+    assert!(good(&list).starts_with("ana: admin"));
+    assert_eq!(text(&list.stderr), "");
+}
