@@ -1,10 +1,11 @@
 //! What no key says alone: settings that need each other, and jobs that need a setting.
 
 use super::migrating::has_extension;
+use super::nearest::nearest;
 use super::{Executor, Plaintext, Problem, Settings, Severity};
 use crate::job::{Job, LaunchWay, SourceRef, WrapperProtocol};
 use saltpeter_protocol::JobName;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Where each setting is written that a file gives.
@@ -21,7 +22,49 @@ pub(super) fn problems(
     found.extend(certificates(settings, sources));
     found.extend(default_wrapper(settings, sources));
     found.extend(jobs.values().filter_map(|job| own_wrapper(settings, job)));
+    found.extend(jobs.values().filter_map(|job| without_salt(settings, job)));
     found
+}
+
+/// Groups under maintenance, and those that there are.
+pub(super) struct Held<'a> {
+    /// Those under maintenance.
+    pub(super) groups: &'a BTreeSet<String>,
+    /// Where that is written, if it is.
+    pub(super) source: Option<SourceRef>,
+    /// The group of every file, whether there are jobs in it or not.
+    pub(super) known: Vec<&'a str>,
+}
+
+/// A group whose name was mistyped would be under maintenance, and the one that was meant go on.
+pub(super) fn unknown_groups(held: &Held) -> Vec<Problem> {
+    let Some(source) = &held.source else {
+        return Vec::new();
+    };
+    let unknown = held.groups.iter();
+    unknown
+        .filter(|group| !held.known.contains(&group.as_str()))
+        .map(|group| {
+            let meant = nearest(group, held.known.iter().copied())
+                .map(|near| format!("; did you mean {near:?}?"))
+                .unwrap_or_default();
+            let message = format!(
+                "groups: there is no group {group:?}, so nothing is held back by it: a group is the name of a file without its ending{meant}"
+            );
+            at(source, Severity::Warning, message)
+        })
+        .collect()
+}
+
+/// A job that only Salt could run, where there is none.
+fn without_salt(settings: &Settings, job: &Job) -> Option<Problem> {
+    if settings.executor != Executor::Local || job.launch == LaunchWay::Wrapper {
+        return None;
+    }
+    let message = "use_wrapper: false lets Salt run the command, and executor: local works without Salt: each run ends with 254; take the line out to run it by a wrapper";
+    let mut problem = at(&job.source, Severity::Warning, message.to_owned());
+    problem.job = Some(job.name.to_string());
+    Some(problem)
 }
 
 fn at(source: &SourceRef, severity: Severity, message: String) -> Problem {

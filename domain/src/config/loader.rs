@@ -132,10 +132,7 @@ impl Loader {
         let file = self.file(name);
         let context = FileContext {
             file: Arc::clone(&file.name),
-            group: name
-                .rsplit_once('.')
-                .map_or(name, |(stem, _)| stem)
-                .to_owned(),
+            group: group_of(name).to_owned(),
             now,
             server_zone: self.server_zone,
         };
@@ -240,7 +237,13 @@ impl Loader {
             problems.extend(found);
         }
         let settings_sources = self.settings_sources();
+        let held = across::Held {
+            groups: &maintenance.groups,
+            source: self.groups_source(),
+            known: self.files.keys().map(|name| group_of(name)).collect(),
+        };
         problems.extend(across::problems(&settings, &settings_sources, &jobs));
+        problems.extend(across::unknown_groups(&held));
         JobSet {
             settings_sources,
             default_zone: settings.timezone.unwrap_or(self.server_zone),
@@ -251,6 +254,22 @@ impl Loader {
             problems,
             files,
         }
+    }
+
+    /// Where the groups under maintenance are written; the last file wins.
+    fn groups_source(&self) -> Option<SourceRef> {
+        let mut files = self.files.values().rev();
+        files.find_map(|file| {
+            let written = &file.in_force.as_ref()?.content.maintenance;
+            let mut keys = written.iter();
+            let (_, node) =
+                keys.find(|(index, _)| MAINTENANCE_KEYS[*index].info.name == "groups")?;
+            Some(SourceRef {
+                file: Arc::clone(&file.name),
+                line: node.place.line,
+                column: node.place.column,
+            })
+        })
     }
 
     /// Where each setting that a file gives is written; the last file wins.
@@ -316,6 +335,11 @@ impl LoadedFile {
             });
         }
     }
+}
+
+/// The group of a file's jobs.
+fn group_of(file: &str) -> &str {
+    file.rsplit_once('.').map_or(file, |(stem, _)| stem)
 }
 
 fn too_large(size: u64) -> (Place, String) {

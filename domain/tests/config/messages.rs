@@ -171,6 +171,14 @@ fn messages_say_where_what_and_how_to_mend_it() {
             "maintenance",
             "saltpeter_maintenance:\n  global: maybe\n  machines: web1\n  until: tomorrow\n  machine: [x]\n",
         ),
+        (
+            "maintenance of no group",
+            "saltpeter_maintenance:\n  groups: [x, z, database]\n",
+        ),
+        (
+            "without Salt",
+            "saltpeter_config: {executor: local, local_machines: [web1]}\na: {schedule: '@daily', command: x, targets: '*', use_wrapper: false}\n",
+        ),
     ];
     let mut report = String::new();
     for (title, text) in cases {
