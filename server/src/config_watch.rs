@@ -5,7 +5,7 @@ use crate::config_dir::ConfigDir;
 use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
 use saltpeter_domain::config::keys::Effect;
 use saltpeter_domain::config::{FileChange, JobSetDiff, Loader};
-use saltpeter_domain::{JobSet, Severity};
+use saltpeter_domain::{JobSet, Problem, Severity};
 use std::fmt::Write as _;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -151,17 +151,14 @@ impl ConfigWatch {
             let (loaded, changes) = looked.await?;
             self.loaded = loaded;
             match changes {
-                Ok(changes) if changes.is_empty() => missing = false,
+                Ok(changes) if changes.is_empty() && !missing => {}
                 Ok(changes) => {
                     missing = false;
                     self = self.apply(changes).await?;
                 }
                 Err(error) if !missing => {
                     missing = true;
-                    tracing::error!(
-                        "{}: cannot be read: {error}; what was loaded stays in force",
-                        self.loaded.dir.path().display()
-                    );
+                    self.tell_unreadable(&error);
                 }
                 Err(_) => {}
             }
@@ -170,6 +167,25 @@ impl ConfigWatch {
                 let _ = done.send(());
             }
         }
+    }
+
+    /// The directory itself cannot be read. It is told where problems are looked for, until it can be again.
+    fn tell_unreadable(&self, error: &io::Error) {
+        let directory = self.loaded.dir.path().display().to_string();
+        let problem = Problem {
+            file: Arc::from(directory.as_str()),
+            line: 1,
+            column: 1,
+            severity: Severity::Error,
+            message: format!(
+                "the configuration directory cannot be read: {error}; what was loaded from it stays in force"
+            ),
+            job: None,
+        };
+        tracing::error!("{problem}");
+        let mut jobs = JobSet::clone(&self.sender.borrow());
+        jobs.problems.push(problem);
+        self.sender.send_replace(Arc::new(jobs));
     }
 
     async fn apply(

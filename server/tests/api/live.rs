@@ -233,3 +233,30 @@ async fn a_changed_file_is_in_force_and_shown_within_a_second() {
         .await;
     assert_eq!(world.get("/api/v1/jobs/added~").await.status, 404);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_directory_that_cannot_be_read_is_a_problem_until_it_can_be() {
+    let world = World::new(&[("jobs.yaml", JOBS)]).await;
+    let mut socket = world.socket().await;
+    let problems = |message: &ServerMessage| match message {
+        ServerMessage::Event {
+            event: Event::Problems { problems },
+            ..
+        } => Some(problems.clone()),
+        _ => None,
+    };
+    let (there, away) = (world.path().join("config"), world.path().join("away"));
+    std::fs::rename(&there, &away).unwrap();
+    let told = socket.until(|message| problems(message).is_some()).await;
+    let told = problems(&told).unwrap();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(
+        told[0].message.contains("directory cannot be read")
+            && told[0].message.contains("stays in force"),
+        "{told:?}"
+    );
+    assert_eq!(world.get("/api/v1/jobs/talk~").await.status, 200);
+    std::fs::rename(&away, &there).unwrap();
+    let told = socket.until(|message| problems(message).is_some()).await;
+    assert_eq!(problems(&told), Some(Vec::new()));
+}
