@@ -47,6 +47,7 @@ mod tests {
             results,
             failed,
             maintenance: false,
+            heard: false,
         }
     }
 

@@ -117,8 +117,12 @@ pub struct MachineList {
 pub struct KnownMachine {
     /// Its name.
     pub machine: MachineId,
-    /// When a wrapper on it was last heard of, as far as its runs tell.
+    /// When a wrapper on it was last heard of, as far as its runs tell; this moment while a command runs there and
+    /// contact is not lost.
     pub seen: Option<UnixMillis>,
+    /// Whether a command runs there and contact with its wrapper is not lost.
+    #[serde(default)]
+    pub heard: bool,
     /// The version of the wrapper that was last heard of, since the server's start.
     pub wrapper: Option<String>,
     /// Runs that are going on there, oldest first; a few at most.

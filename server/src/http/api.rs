@@ -2,10 +2,10 @@
 
 use super::error::{Answer, Refusal};
 use super::output;
-use super::request::{Body, Params};
+use super::request::{Body, Params, Path};
 use crate::ops::{self, Ops};
 use crate::people::Caller;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
@@ -49,7 +49,7 @@ pub(super) async fn no_route() -> Refusal {
     ))
 }
 
-async fn wrong_method() -> Response {
+pub(super) async fn wrong_method() -> Response {
     let error = ApiError::new(ErrorCode::BadRequest, "this route has no such method");
     let mut response = Refusal(error).into_response();
     *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;

@@ -1,11 +1,12 @@
 //! The routes that users of the earlier implementation have scripts for.
 
+use super::api::wrong_method;
 use super::error::Answer;
-use super::request::Body;
+use super::request::{Body, Path};
 use crate::VERSION;
 use crate::ops::{self, Ops, Storage};
 use crate::people::Caller;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::http::header::ACCEPT;
 use axum::http::{Method, StatusCode};
 use axum::middleware::Next;
@@ -13,7 +14,9 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use saltpeter_app::backend::Backend as _;
-use saltpeter_protocol::api::{ApiError, ConfigEntry, ErrorCode, JobRow, OutputFrom, RunSummary};
+use saltpeter_protocol::api::{
+    ApiError, ConfigEntry, ErrorCode, OutputFrom, RecentRun, RunSummary,
+};
 use saltpeter_protocol::{JobName, MachineId, RunId, UnixMillis};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -36,6 +39,7 @@ pub(super) fn router(ops: Ops) -> Router {
         .route("/status", get(status))
         .route("/runnow/{job}", post(run_now))
         .route("/kill", post(kill))
+        .method_not_allowed_fallback(wrong_method)
         .with_state(ops)
 }
 
@@ -114,12 +118,13 @@ struct Running {
 }
 
 async fn running(State(ops): State<Ops>) -> Answer<Json<BTreeMap<RunId, Running>>> {
-    Ok(Json(all_running(&ops, &ops.overview().await?.jobs).await?))
+    Ok(Json(all_running(&ops).await?))
 }
 
-async fn all_running(ops: &Ops, rows: &[JobRow]) -> Answer<BTreeMap<RunId, Running>> {
+/// By the runs themselves, and not by the jobs' rows: a job that has gone from the files may still run.
+async fn all_running(ops: &Ops) -> Answer<BTreeMap<RunId, Running>> {
     let mut running = BTreeMap::new();
-    for run in rows.iter().flat_map(|row| &row.active) {
+    for run in ops.going() {
         let Some(detail) = unless_deleted(ops.run(&run.id).await)? else {
             continue;
         };
@@ -171,14 +176,14 @@ async fn timeline(State(ops): State<Ops>) -> Answer<Json<Value>> {
 
 async fn status(State(ops): State<Ops>) -> Answer<Json<Value>> {
     let overview = ops.overview().await?;
-    let running = all_running(&ops, &overview.jobs).await?;
+    let running = all_running(&ops).await?;
     let mut state = Map::new();
     for row in overview.jobs {
-        let last_success = row.recent.iter().rev().find(|run| {
-            run.state
-                .outcome()
-                .is_some_and(saltpeter_protocol::RunOutcome::is_success)
-        });
+        let last_success = match row.recent.iter().rev().find(|run| is_success(run)) {
+            Some(run) => Some(run.started),
+            // The row shows a few runs only; all of those may have failed.
+            None => ops.last_succeeded(&row.name).await?,
+        };
         let results = match &row.last {
             Some(last) => results(&ops, last).await?,
             None => Map::new(),
@@ -186,12 +191,18 @@ async fn status(State(ops): State<Ops>) -> Answer<Json<Value>> {
         let job = json!({
             "next_run": row.next.map(iso),
             "last_run": row.last.as_ref().map(|run| iso(run.created)),
-            "last_success": last_success.map(|run| iso(run.started)),
+            "last_success": last_success.map(iso),
             "results": results,
         });
         state.insert(row.name.into(), job);
     }
     Ok(Json(json!({ "running": running, "state": state })))
+}
+
+fn is_success(run: &RecentRun) -> bool {
+    run.state
+        .outcome()
+        .is_some_and(saltpeter_protocol::RunOutcome::is_success)
 }
 
 async fn results(ops: &Ops, run: &RunSummary) -> Answer<Map<String, Value>> {

@@ -1,10 +1,10 @@
 //! The routes for what commands have written.
 
 use super::error::Answer;
-use super::request::Params;
+use super::request::{Params, Path};
 use crate::ops::{self, Ops};
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::HeaderValue;
 use axum::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::{IntoResponse as _, Response};

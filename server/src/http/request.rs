@@ -38,6 +38,20 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Params<T> {
     }
 }
 
+/// The variable parts of the path, with their error in the form of all others.
+pub(super) struct Path<T>(pub(super) T);
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T> {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        let axum::extract::Path(path) = axum::extract::Path::from_request_parts(parts, state)
+            .await
+            .map_err(|error| Refusal(ApiError::new(ErrorCode::BadRequest, error.body_text())))?;
+        Ok(Self(path))
+    }
+}
+
 /// A JSON body, with its error in the form of all others. An empty body stands for the default.
 pub(super) struct Body<T>(pub(super) T);
 

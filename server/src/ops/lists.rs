@@ -3,10 +3,10 @@
 use super::Ops;
 use saltpeter_domain::machines;
 use saltpeter_protocol::api::{
-    ApiError, KnownMachine, MachineList, MachineQuery, RunList, RunQuery,
+    ApiError, KnownMachine, MachineList, MachineQuery, RunList, RunQuery, RunSummary,
 };
-use saltpeter_protocol::{MachineId, RunId};
-use std::collections::BTreeMap;
+use saltpeter_protocol::{JobName, MachineId, RunId, UnixMillis};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Runs in an answer unless the request says otherwise.
 const RUNS: u32 = 50;
@@ -32,6 +32,17 @@ impl Ops {
         list.map_err(|e| self.store_failed(&e))
     }
 
+    /// All runs that are not over, also those of jobs that are in no file any more.
+    pub fn going(&self) -> Vec<RunSummary> {
+        self.parts.runs.all_active()
+    }
+
+    /// When the job's last success began; `None` when there has been none.
+    pub async fn last_succeeded(&self, job: &JobName) -> Result<Option<UnixMillis>, ApiError> {
+        let found = self.parts.history.last_succeeded(job).await;
+        found.map_err(|e| self.store_failed(&e))
+    }
+
     /// The machines that `query` asks for, of all that the executor knows or that have taken part in a run.
     pub async fn machines(&self, query: &MachineQuery) -> Result<MachineList, ApiError> {
         let parts = &self.parts;
@@ -40,7 +51,11 @@ impl Ops {
         let results = results.map_err(|e| self.store_failed(&e))?;
         let work = parts.history.work(MAX_WORK).await;
         let mut running: BTreeMap<MachineId, Vec<RunId>> = BTreeMap::new();
+        let mut heard = BTreeSet::new();
         for work in work.map_err(|e| self.store_failed(&e))? {
+            if work.is_heard {
+                heard.insert(work.machine.clone());
+            }
             let runs = running.entry(work.machine).or_default();
             if runs.len() < MAX_RUNNING {
                 runs.push(work.run);
@@ -49,6 +64,7 @@ impl Ops {
         let maintenance = parts.board.maintenance();
         let known = |machine: MachineId| KnownMachine {
             seen: None,
+            heard: false,
             wrapper: parts.wrappers.version(&machine),
             running: Vec::new(),
             results: 0,
@@ -60,6 +76,10 @@ impl Ops {
         for one in results {
             let mut row = known(one.machine);
             (row.results, row.failed, row.seen) = (one.results, one.failed, one.seen);
+            if heard.contains(&row.machine) {
+                // What is stored is when the state last changed; a wrapper gives a sign of life every few seconds.
+                (row.seen, row.heard) = (Some(now), true);
+            }
             if let Some(runs) = running.remove(&row.machine) {
                 row.running = runs;
             }

@@ -25,6 +25,12 @@ pub trait RunHistory: Send + Sync + 'static {
         now: UnixMillis,
     ) -> BoxFuture<'a, Result<JobPast, StoreError>>;
 
+    /// When the job's last success began, also where that run is among the deleted.
+    fn last_succeeded<'a>(
+        &'a self,
+        job: &'a JobName,
+    ) -> BoxFuture<'a, Result<Option<UnixMillis>, StoreError>>;
+
     /// The attempt of `machine` in `run` that its state is about; `None` when there is no such run, `Some(None)` when the machine is not part of it.
     fn newest_attempt<'a>(
         &'a self,
@@ -91,6 +97,8 @@ pub struct MachineWork {
     pub machine: MachineId,
     /// The run.
     pub run: RunId,
+    /// Whether its wrapper is heard, as far as is known: a command runs, and contact is not lost.
+    pub is_heard: bool,
 }
 
 /// A way to ask for them. Clones share it.
@@ -126,6 +134,11 @@ impl History {
             _ => None,
         };
         self.kept.past(job, failed, now).await
+    }
+
+    /// When the job's last success began, also where that run is among the deleted.
+    pub async fn last_succeeded(&self, job: &JobName) -> Result<Option<UnixMillis>, StoreError> {
+        self.kept.last_succeeded(job).await
     }
 
     /// The attempt of `machine` in `run` that its state is about; `None` when there is no such run, `Some(None)` when the machine is not part of it.

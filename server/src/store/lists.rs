@@ -92,7 +92,7 @@ pub(super) mod query {
          (SELECT MAX(CASE WHEN outcome IS NULL OR outcome IN ('succeeded', 'failed', 'timed_out', 'killed') THEN heard END) \
          FROM (SELECT outcome, heard FROM run_machines WHERE run_machines.machine = names.machine \
          ORDER BY run_seq DESC LIMIT ?)) FROM names WHERE machine IS NOT NULL LIMIT ?";
-    pub(in super::super) const WORK: &str = "SELECT machine, id FROM runs CROSS JOIN run_machines ON run_seq = seq \
+    pub(in super::super) const WORK: &str = "SELECT machine, id, json_extract(run_machines.state, '$.state') = 'running' FROM runs CROSS JOIN run_machines ON run_seq = seq \
          WHERE ended IS NULL AND +run_machines.outcome IS NULL \
          AND json_extract(run_machines.state, '$.state') IN ('starting', 'running', 'lost_contact') ORDER BY seq LIMIT ?";
 }
@@ -202,6 +202,7 @@ impl Store {
             Ok(MachineWork {
                 machine: machine(row)?,
                 run: run.map_err(|e| row::corrupt("a run's name", &e))?,
+                is_heard: row.try_get(2)?,
             })
         };
         found.iter().map(work).collect()

@@ -23,6 +23,9 @@ pub(super) mod query {
          WHERE job = ? AND mean > 0 ORDER BY mean DESC LIMIT ?";
     pub(in super::super) const SUCCESS: &str =
         "SELECT run, ended, config FROM job_successes WHERE job = ?";
+    /// When the run of the last success began; its end, where the run itself is gone.
+    pub(in super::super) const SUCCEEDED: &str = "SELECT COALESCE((SELECT created FROM runs WHERE id = job_successes.run), ended) \
+         FROM job_successes WHERE job = ?";
     pub(in super::super) const SPEC: &str = "SELECT spec FROM runs WHERE id = ?";
     pub(in super::super) const SPEC_AND_JOB: &str = "SELECT spec, job FROM runs WHERE id = ?";
     pub(in super::super) const NOTE_SUCCESS: &str = "INSERT INTO job_successes (job, run, ended, config) VALUES (?, ?, ?, ?) \
@@ -101,6 +104,15 @@ impl Store {
                 .zip(after)
                 .map(|(before, after)| BegunWith::changes_to(&before, &after)),
         }))
+    }
+
+    /// When the job's last success began, as far as that is known; `None` when there has been none.
+    pub async fn last_succeeded(&self, job: &JobName) -> Result<Option<UnixMillis>, StoreError> {
+        let found: Option<i64> = sqlx::query_scalar(query::SUCCEEDED)
+            .bind(job.as_str())
+            .fetch_optional(&self.readers)
+            .await?;
+        Ok(found.map(UnixMillis))
     }
 
     async fn begun_with(&self, run: &RunId) -> Result<Option<BegunWith>, StoreError> {

@@ -186,6 +186,13 @@ impl RunHistory for Store {
         Box::pin(Store::past(self, job, failed, now))
     }
 
+    fn last_succeeded<'a>(
+        &'a self,
+        job: &'a JobName,
+    ) -> BoxFuture<'a, Result<Option<UnixMillis>, StoreError>> {
+        Box::pin(Store::last_succeeded(self, job))
+    }
+
     fn newest_attempt<'a>(
         &'a self,
         run: &'a RunId,

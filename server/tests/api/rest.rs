@@ -1,12 +1,13 @@
 //! The REST interface and the routes of the earlier implementation.
 
 use crate::world::{Heard, World, within};
-use saltpeter_protocol::MachineOutcome;
-use saltpeter_protocol::api::OutputSlice;
+use saltpeter_protocol::api::{OutputSlice, RunDetail};
 use saltpeter_protocol::live::ClientMessage;
+use saltpeter_protocol::{MachineOutcome, MachineState};
 use serde_json::json;
 use sqlx::ConnectOptions as _;
 use sqlx::sqlite::SqliteConnectOptions;
+use std::time::Duration;
 
 const JOBS: &str = "
 hello~:
@@ -145,6 +146,18 @@ async fn what_is_not_there_or_not_understood_says_so() {
     let cases = [
         ("GET", "/api/v1/jobs/nope", "", 404, "unknown_job"),
         ("GET", "/api/v1/jobs/a%2Fb", "", 404, "unknown_job"),
+        ("GET", "/api/v1/jobs/%FF", "", 400, "bad_request"),
+        ("GET", "/api/v1/runs/%FF/archive", "", 404, "not_found"),
+        (
+            "GET",
+            "/api/v1/runs/%FF/output/archive",
+            "",
+            400,
+            "bad_request",
+        ),
+        ("POST", "/runnow/%FF", "", 400, "bad_request"),
+        ("GET", "/runnow/hello~", "", 405, "bad_request"),
+        ("PUT", "/kill", "", 405, "bad_request"),
         ("POST", "/api/v1/jobs/nope/run", "", 404, "unknown_job"),
         ("POST", "/runnow/nope", "", 404, "unknown_job"),
         ("POST", "/kill", r#"{"job":"nope"}"#, 404, "unknown_job"),
@@ -196,6 +209,80 @@ async fn what_is_not_there_or_not_understood_says_so() {
     let long = "x".repeat(2 * 1024 * 1024);
     let answer = world.post("/kill", &long).await;
     assert_eq!(answer.status, 400);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_runs_is_told_also_when_its_job_is_in_no_file_any_more() {
+    let world = World::new(&[("more.yaml", JOBS)]).await;
+    let run = world.run("long~").await;
+    within(async {
+        let running = |detail: &RunDetail| {
+            let mut rows = detail.machines.iter();
+            rows.any(|row| matches!(row.state, MachineState::Running { .. }))
+        };
+        while !running(&world.detail(&run).await) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await;
+    // A command that runs gives signs of life, however long ago it was started.
+    world.pass(Duration::from_secs(5));
+    let asked = world.now();
+    let machines = world.get("/api/v1/machines?q=web1").await.json();
+    let seen = machines["machines"][0]["seen"].as_i64();
+    assert!(seen >= Some(asked.0), "{machines}");
+
+    world.remove("more.yaml");
+    within(async {
+        let gone = world.own("/api/v1/jobs/long~");
+        while world.get(&gone).await.status != 404 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await;
+    let running = world.get("/running").await.json();
+    assert_eq!(
+        running[run.as_str()]["machines"],
+        json!(["web1"]),
+        "{running}"
+    );
+    let status = world.get("/status").await.json();
+    assert!(status["running"][run.as_str()].is_object(), "{status}");
+    let killed = world.post("/kill", r#"{"job":"long~"}"#).await;
+    assert_eq!(killed.status, 200, "{killed:?}");
+    // Its end is looked for in the job's row.
+    world.write("more.yaml", JOBS);
+    world.ended(&run).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_last_success_is_told_however_often_the_job_has_failed_since() {
+    let job = |command: &str, targets: &str| {
+        format!("once~:\n  schedule: '@yearly'\n  command: '{command}'\n  targets: {targets}\n")
+    };
+    let world = World::new(&[("jobs.yaml", &job("true", "web1"))]).await;
+    let good = world.run("once~").await;
+    world.ended(&good).await;
+    let success = async || {
+        let status = world.get("/status").await.json();
+        status["state"][world.own("once~")]["last_success"].clone()
+    };
+    let at = success().await;
+    assert!(at.is_string(), "{at}");
+    // No machine has this name, which makes many runs that are no success at little cost.
+    world.write("jobs.yaml", &job("false", "nobody"));
+    within(async {
+        let row = world.own("/api/v1/jobs/once~");
+        while world.get(&row).await.json()["row"]["command"] != "false" {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await;
+    for _ in 0..saltpeter_server::fanout::RECENT {
+        let run = world.run("once~").await;
+        world.ended(&run).await;
+    }
+    assert_eq!(success().await, at);
 }
 
 #[tokio::test(flavor = "multi_thread")]

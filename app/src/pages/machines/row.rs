@@ -18,7 +18,8 @@ pub(super) fn key(machine: &KnownMachine) -> String {
     let mut key = format!(
         "{} {} {} {} {}",
         machine.machine,
-        machine.seen.map_or(0, |seen| seen.0),
+        // What is heard is heard each time anew, and the row stays.
+        machine.seen.filter(|_| !machine.heard).map_or(0, |seen| seen.0),
         machine.results,
         machine.failed,
         machine.maintenance
@@ -71,7 +72,11 @@ pub(super) fn Row(machine: KnownMachine) -> impl IntoView {
                 <a href=runs.clone()>{title}</a>
             </td>
             <td class="col-seen">
-                <When at=machine.seen />
+                {if machine.heard {
+                    "now".into_any()
+                } else {
+                    view! { <When at=machine.seen /> }.into_any()
+                }}
             </td>
             <td class="col-wrapper weak">{wrapper}</td>
             <td class="col-running" class:idle=idle data-testid="machine-running">

@@ -171,6 +171,10 @@ async fn machines_are_known_by_their_newest_results() {
         .map(|MachineWork { machine, .. }| machine.as_str())
         .collect();
     assert_eq!(busy, ["db1", "web1"]);
+    assert!(
+        work.iter().all(|work| !work.is_heard),
+        "nothing has been heard of them: {work:?}"
+    );
 }
 
 #[tokio::test]

@@ -408,6 +408,21 @@ async fn what_is_different_since_the_last_success_is_told_also_when_that_run_is_
 }
 
 #[tokio::test]
+async fn when_the_last_success_began_is_known_also_when_that_run_is_gone() {
+    let bed = Bed::new().await;
+    let last = async || bed.store.last_succeeded(&job("tick")).await.unwrap();
+    assert_eq!(last().await, None);
+    for (outcome, at) in [(RunOutcome::Succeeded, 2000), (RunOutcome::Failed, 3000)] {
+        let run = bed.store.create_run(new_run("tick", by_hand())).await;
+        let change = write(run.unwrap().id(), over(outcome, NOW.0 + at), Vec::new());
+        bed.store.save(change).await.unwrap();
+    }
+    assert_eq!(last().await, Some(NOW));
+    bed.store.delete_run(1).await.unwrap();
+    assert_eq!(last().await, Some(UnixMillis(NOW.0 + 2000)));
+}
+
+#[tokio::test]
 async fn successes_of_earlier_versions_are_read_from_their_runs() {
     let bed = Bed::new().await;
     for outcome in [RunOutcome::Succeeded, RunOutcome::Failed] {

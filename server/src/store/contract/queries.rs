@@ -42,6 +42,7 @@ async fn every_question_is_answered_by_an_index() {
         of_past::query::RATE.to_owned(),
         of_past::query::SLOWEST.to_owned(),
         of_past::query::SUCCESS.to_owned(),
+        of_past::query::SUCCEEDED.to_owned(),
         of_past::query::SPEC.to_owned(),
         of_past::query::SPEC_AND_JOB.to_owned(),
         // What the triggers ask.
