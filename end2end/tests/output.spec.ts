@@ -106,6 +106,23 @@ test('a range of lines is chosen, and its link opens there', async ({ page }) =>
   expect(page.url()).toContain('#L118-L122');
 });
 
+test('what machines have written alike is told anew while they write', async ({ page, saltpeter }) => {
+  const wait = (file: string) => `until [ -e ${saltpeter.dir}/${file} ]; do sleep 0.05; done`;
+  const command = ['echo one', wait('more'), 'echo two', wait('end')].join('\n');
+  await saltpeter.writeConfig('writing.yaml', onDemand('still-writing', command, ["targets: '*'"]));
+  await open(page, '/');
+  await expect(page.getByTestId('job-row-still-writing')).toBeVisible();
+  await runNow(page, 'still-writing');
+  const group = page.getByTestId('same-group');
+  await expect(group).toContainText('identical on all 3 machines · 1 line');
+  // No machine ends by this; each writes one line more.
+  await saltpeter.touch('more');
+  await expect(group).toContainText('identical on all 3 machines · 2 lines');
+  await expectRun(page, 'running');
+  await saltpeter.touch('end');
+  await expectRun(page, 'succeeded');
+});
+
 test('machines are grouped by their output, merged by time, and taken along', async ({ page }) => {
   const run = await runNow(page, 'alike');
   await expectRun(page, 'succeeded');

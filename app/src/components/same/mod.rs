@@ -18,6 +18,9 @@ const GROUPS: usize = 8;
 /// While machines end, it is asked for this often at most.
 const EVERY: Duration = Duration::from_secs(1);
 
+/// And while none ends and commands write, every so many times that long.
+const RESTS: u32 = 5;
+
 /// Machines of a group that are named.
 const NAMED: usize = 240;
 
@@ -35,35 +38,43 @@ pub(crate) fn same_output(
             rows.filter(|row| row.state.is_ended()).count()
         })
     });
+    let over = Memo::new(move |_| detail.with(|detail| detail.summary.state.is_ended()));
     let busy = StoredValue::new(false);
     let read_for = StoredValue::new(known.then(|| ended.get_untracked()));
     let of = run.clone();
     Effect::new(move || {
-        // Whenever more machines are done. While it is being read it is not asked again, but after that once more.
-        if read_for.get_value() == Some(ended.get()) || busy.get_value() {
+        // Whenever more machines are done, and now and then while some are not. While it is being read it is not asked again,
+        // but after that once more.
+        let is_read = read_for.get_value() == Some(ended.get()) && over.get();
+        if is_read || busy.get_value() {
             return;
         }
         busy.set_value(true);
         let run = of.clone();
         spawn_local(async move {
-            loop {
-                let Some(now) = ended.try_get_untracked() else {
+            let mut rests = 0;
+            while !groups.is_disposed() {
+                let now = ended.get_untracked();
+                let is_new = read_for.get_value() != Some(now);
+                if is_new || (rests >= RESTS && !browser::hidden()) {
+                    rests = 0;
+                    let read = client::same_output(run.clone()).await;
+                    if groups.is_disposed() {
+                        return;
+                    }
+                    read_for.set_value(Some(now));
+                    if let Ok(read) = read
+                        && groups.with_untracked(|known| *known != read)
+                    {
+                        groups.set(read);
+                    }
+                } else if over.get_untracked() {
+                    busy.set_value(false);
                     return;
-                };
-                let read = client::same_output(run.clone()).await;
-                if groups.is_disposed() {
-                    return;
-                }
-                read_for.set_value(Some(now));
-                if let Ok(read) = read {
-                    groups.set(read);
-                }
-                if ended.try_get_untracked() == Some(now) {
-                    break;
                 }
                 browser::sleep(EVERY).await;
+                rests += 1;
             }
-            busy.set_value(false);
         });
     });
     let (merged, archive) = (routes::merged_page(&run), routes::archive_api(&run));
