@@ -6,7 +6,9 @@ use leptos::prelude::{document, window};
 use leptos::wasm_bindgen::prelude::Closure;
 use leptos::wasm_bindgen::{JsCast, JsValue};
 use saltpeter_protocol::UnixMillis;
-use web_sys::{HtmlElement, Notification, NotificationOptions, NotificationPermission, js_sys};
+use web_sys::{
+    Event, HtmlElement, Notification, NotificationOptions, NotificationPermission, js_sys,
+};
 
 /// The browser's clock.
 pub(crate) fn now() -> UnixMillis {
@@ -110,6 +112,18 @@ pub(crate) fn on_visibility(call: impl Fn() + 'static) {
     let call = Closure::<dyn Fn()>::new(call).into_js_value();
     // Only a listener that is no function is refused.
     let _ = document().add_event_listener_with_callback("visibilitychange", call.unchecked_ref());
+}
+
+/// Has the browser ask before this page is closed, loaded anew or left for another site, whenever `asks` says so.
+pub(crate) fn ask_before_leaving(asks: impl Fn() -> bool + 'static) {
+    let call = Closure::<dyn Fn(Event)>::new(move |event: Event| {
+        if asks() {
+            event.prevent_default();
+        }
+    })
+    .into_js_value();
+    // Only a listener that is no function is refused.
+    let _ = window().add_event_listener_with_callback("beforeunload", call.unchecked_ref());
 }
 
 /// Shows `href` as the tab's icon.

@@ -72,6 +72,46 @@ test('a change on disk meanwhile is a conflict, and one chooses', async ({ page,
   expect(await saltpeter.readConfig('jobs.yaml')).toBe(theirs.replace('echo theirs\n', 'echo mine\n'));
 });
 
+test('what is not saved is there when one comes back, and the browser asks before the tab goes', async ({ page, saltpeter, guard }) => {
+  guard.allow(/409 \(Conflict\)/);
+  await open(page, '/jobs/sweep/edit');
+  await expect(page.getByTestId('editor-good')).toBeVisible();
+  await expect(page.getByTestId('editor-draft')).toHaveCount(0);
+  const mine = (await text(page).inputValue()).replace('echo swept', 'echo mine');
+  await text(page).fill(mine);
+  await page.getByRole('navigation').getByRole('link', { name: 'Runs' }).click();
+  await page.waitForURL('**/runs');
+  await page.goBack();
+  await expect(text(page)).toHaveValue(mine);
+  await expect(page.getByTestId('editor-draft')).toBeVisible();
+  await expect(page.getByTestId('editor-diff')).toContainText('echo mine');
+
+  const asked = page.waitForEvent('dialog');
+  const closing = page.close({ runBeforeUnload: true });
+  const dialog = await asked;
+  expect(dialog.type()).toBe('beforeunload');
+  await dialog.dismiss();
+  await closing;
+
+  // A change of the file meanwhile is a conflict, as if one had stayed.
+  await page.getByRole('navigation').getByRole('link', { name: 'Runs' }).click();
+  await page.waitForURL('**/runs');
+  await saltpeter.writeConfig('jobs.yaml', JOBS.replace('echo swept', 'echo theirs'));
+  await page.goBack();
+  await expect(text(page)).toHaveValue(mine);
+  await expect(page.getByTestId('editor-conflict')).toContainText('has changed since');
+  await page.getByTestId('editor-discard').click();
+  await expect(text(page)).toHaveValue(/echo theirs/);
+  await expect(page.getByTestId('editor-conflict')).toHaveCount(0);
+
+  // What was discarded does not come back.
+  await page.getByRole('navigation').getByRole('link', { name: 'Runs' }).click();
+  await page.waitForURL('**/runs');
+  await page.goBack();
+  await expect(text(page)).toHaveValue(/echo theirs/);
+  await expect(page.getByTestId('editor-draft')).toHaveCount(0);
+});
+
 test('a new job is written and an old one deleted', async ({ page, saltpeter }) => {
   await open(page, '/');
   await page.getByTestId('new-job').click();

@@ -33,6 +33,15 @@ test('the buttons of a job are within the window whatever the names', async ({ p
   await expect(page).toHaveURL(new RegExp(`/jobs/${LONG}$`));
 });
 
+test('the editor is no wider than the window whatever the name', async ({ page }) => {
+  for (const size of [{ width: 1280, height: 800 }, PHONE]) {
+    await page.setViewportSize(size);
+    await open(page, `/jobs/${LONG}/edit`);
+    await expect(page.getByTestId('editor-preview')).toContainText(LONG);
+    expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(size.width);
+  }
+});
+
 test('the question before Run now is about as many machines as the job takes', async ({ page }) => {
   await open(page, '/jobs/layout_few');
   await page.getByTestId('run-now').first().click();

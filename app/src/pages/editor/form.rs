@@ -1,5 +1,6 @@
 //! The editor's state, and what the server says of it.
 
+use super::draft::{self, Draft};
 use crate::client;
 use crate::client::Method;
 use crate::components::toast::{Toast, Toasts};
@@ -41,6 +42,8 @@ pub(super) struct Form {
     /// What the text would do; of the last text that was good.
     pub(super) preview: RwSignal<Option<Preview>>,
     pub(super) saving: RwSignal<Saving>,
+    /// Whether the text is one that was left here unsaved.
+    pub(super) is_draft: RwSignal<bool>,
     /// Counts edits, so that an answer to an older one is known as such.
     edits: Changes,
     /// Counts reads of the file in the same way: typing goes on meanwhile.
@@ -50,16 +53,27 @@ pub(super) struct Form {
 }
 
 impl Form {
-    pub(super) fn new(page: Page) -> Self {
+    pub(super) fn new(mut page: Page) -> Self {
+        let draft = draft::find(page.job.as_deref());
+        let is_draft = draft.is_some();
+        let mut text = page.text.clone();
+        if let Some(draft) = draft {
+            text = draft.text;
+            if page.job.is_some() {
+                // Another version of the file is a conflict, as it would have been had one stayed here.
+                page.version = draft.version;
+            }
+        }
         let navigate = use_navigate();
         let go = Callback::new(move |to: String| navigate(&to, NavigateOptions::default()));
         Self {
             file: RwSignal::new(page.file.clone()),
-            text: RwSignal::new(page.text.clone()),
+            text: RwSignal::new(text),
             page: RwSignal::new(page),
             check: RwSignal::new(None),
             preview: RwSignal::new(None),
             saving: RwSignal::new(Saving::Idle),
+            is_draft: RwSignal::new(is_draft),
             edits: Changes::new(),
             reads: Changes::new(),
             toasts: expect_context(),
@@ -111,8 +125,28 @@ impl Form {
     pub(super) fn typed(self, text: String) {
         self.text.set(text);
         self.saving.set(Saving::Idle);
+        self.keep();
         let edit = self.edits.next();
         edit.rested(CHECK_AFTER, move || self.ask(edit));
+    }
+
+    /// Keeps the text for the case that somebody leaves without having saved it.
+    fn keep(self) {
+        let draft = self.page.with_untracked(|page| {
+            let text = self.text.get_untracked();
+            let job = page.job.clone();
+            let version = page.version.clone();
+            (text != page.text).then_some(Draft { job, version, text })
+        });
+        match draft {
+            Some(draft) => draft::keep(draft),
+            None => self.forget(),
+        }
+    }
+
+    fn forget(self) {
+        self.page
+            .with_untracked(|page| draft::forget(page.job.as_deref()));
     }
 
     /// Asks at once what is wrong, and what the text would do.
@@ -195,6 +229,7 @@ impl Form {
                 Ok(saved) => saved,
                 Err(error) => return self.fail(error),
             };
+            self.forget();
             let (what, to) = match (saved.jobs.as_slice(), edit.change) {
                 ([job], _) => (job.to_string(), routes::job_page(job)),
                 ([], JobEdit::Delete { job }) => (job, "/".to_owned()),
@@ -207,6 +242,12 @@ impl Form {
     }
 
     pub(super) fn discard(self) {
+        self.forget();
+        if self.is_draft.get_untracked() {
+            // It may be of an older version of the file.
+            self.is_draft.set(false);
+            return self.reload(false);
+        }
         self.text
             .set(self.page.with_untracked(|page| page.text.clone()));
         self.saving.set(Saving::Idle);
@@ -245,6 +286,7 @@ impl Form {
                         self.text.set(page.text.clone());
                     }
                     self.page.set(page);
+                    self.keep();
                     self.saving.set(Saving::Idle);
                     self.look();
                 }

@@ -1,6 +1,7 @@
 //! The job editor: a job's text, what is wrong with it, what it would do and what will be written.
 
 mod cards;
+mod draft;
 mod form;
 mod text;
 
@@ -119,6 +120,11 @@ fn Editor(page: Page) -> impl IntoView {
                 }
             >
                 {is_new.then(|| view! { <FileField form /> })}
+                <Shown when=move || form.is_draft.get() && form.is_changed()>
+                    <p class="weak" role="status" data-testid="editor-draft">
+                        "This is what you had typed here, not saved yet."
+                    </p>
+                </Shown>
                 <Code form />
                 <Problems form />
                 <div class="buttons">
