@@ -37,7 +37,9 @@ pub(crate) fn store(key: &str, value: &str) {
 /// Whether its keyboard has `⌘` where others have `Ctrl`.
 pub(crate) fn has_command_key() -> bool {
     let platform = window().navigator().platform().unwrap_or_default();
-    ["Mac", "iPhone", "iPad"].iter().any(|apple| platform.starts_with(apple))
+    ["Mac", "iPhone", "iPad"]
+        .iter()
+        .any(|apple| platform.starts_with(apple))
 }
 
 /// The first element that matches.

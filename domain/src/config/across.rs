@@ -36,6 +36,9 @@ pub(super) struct Held<'a> {
     pub(super) known: Vec<&'a str>,
 }
 
+/// Unknown groups that are told of; a file may name a great many.
+const UNKNOWN_GROUPS: usize = 20;
+
 /// A group whose name was mistyped would be under maintenance, and the one that was meant go on.
 pub(super) fn unknown_groups(held: &Held) -> Vec<Problem> {
     let Some(source) = &held.source else {
@@ -44,6 +47,7 @@ pub(super) fn unknown_groups(held: &Held) -> Vec<Problem> {
     let unknown = held.groups.iter();
     unknown
         .filter(|group| !held.known.contains(&group.as_str()))
+        .take(UNKNOWN_GROUPS)
         .map(|group| {
             let meant = nearest(group, held.known.iter().copied())
                 .map(|near| format!("; did you mean {near:?}?"))

@@ -19,7 +19,10 @@ pub(super) fn key(machine: &KnownMachine) -> String {
         "{} {} {} {} {}",
         machine.machine,
         // What is heard is heard each time anew, and the row stays.
-        machine.seen.filter(|_| !machine.heard).map_or(0, |seen| seen.0),
+        machine
+            .seen
+            .filter(|_| !machine.heard)
+            .map_or(0, |seen| seen.0),
         machine.results,
         machine.failed,
         machine.maintenance
