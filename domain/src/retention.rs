@@ -30,17 +30,6 @@ pub struct Overrides {
     pub bytes: Option<u64>,
 }
 
-/// A run that is over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Ended<T> {
-    /// Which.
-    pub run: T,
-    /// When it ended.
-    pub at: UnixMillis,
-    /// Bytes of its output.
-    pub bytes: u64,
-}
-
 /// The limits of a job, or of one that is not in the configuration any more.
 pub fn limits(job: Option<&Job>, settings: &Settings) -> Limits {
     let own = job.map(|job| job.retention).unwrap_or_default();
@@ -53,47 +42,76 @@ pub fn limits(job: Option<&Job>, settings: &Settings) -> Limits {
     }
 }
 
-/// How many of a job's ended runs stay by its own limits: the first so many of `newest_first`.
-pub fn kept<T>(newest_first: &[Ended<T>], limits: &Limits, now: UnixMillis) -> usize {
-    let mut bytes = 0_u64;
-    for (place, run) in newest_first.iter().enumerate() {
-        bytes = bytes.saturating_add(run.bytes);
-        let is_old = limits.age.is_some_and(|age| run.at < now - age);
-        let is_one_too_many = limits.runs.is_some_and(|runs| place >= runs as usize);
-        let is_too_much = place > 0 && limits.bytes.is_some_and(|limit| bytes > limit);
-        if (is_old || is_one_too_many || is_too_much) && is_settled(run, now) {
-            return place;
-        }
-    }
-    newest_first.len()
+/// The newest end of a run that may go.
+pub fn settled(now: UnixMillis) -> UnixMillis {
+    now - SETTLED_AFTER
 }
 
-/// Which of the runs that stay by their jobs' limits go because the output of all jobs is more than `limit` bytes: the
-/// oldest, of whatever job. Each job's runs are given newest first; the newest of each stays.
-pub fn beyond_total<T: Copy>(jobs: &[Vec<Ended<T>>], limit: u64, now: UnixMillis) -> Vec<T> {
-    let total: u64 = jobs.iter().flatten().map(|run| run.bytes).sum();
-    let mut excess = total.saturating_sub(limit);
-    if excess == 0 {
-        return Vec::new();
-    }
-    let mut candidates: Vec<&Ended<T>> = jobs.iter().flat_map(|runs| runs.iter().skip(1)).collect();
-    candidates.sort_by_key(|run| run.at);
-    let mut gone = Vec::new();
-    for run in candidates {
-        if excess == 0 || !is_settled(run, now) {
-            break;
+/// Which of a job's ended runs go by the job's own limits. They are gone through from the oldest on, so that those that stay
+/// need not be looked at.
+#[derive(Debug, Clone)]
+pub struct Surplus {
+    limits: Limits,
+    runs: u64,
+    bytes: u64,
+}
+
+impl Surplus {
+    /// Of a job with so many ended runs, and so many bytes of output of all of them.
+    pub fn new(limits: Limits, runs: u64, bytes: u64) -> Self {
+        Self {
+            limits,
+            runs,
+            bytes,
         }
+    }
+
+    /// Whether the oldest run that is left goes; it ended `at`. When it stays, so do all that ended after it.
+    pub fn goes(&self, at: UnixMillis, now: UnixMillis) -> bool {
+        let limits = &self.limits;
+        let is_old = limits.age.is_some_and(|age| at < now - age);
+        let is_one_too_many = limits.runs.is_some_and(|runs| self.runs > runs.into());
+        let is_too_much = self.runs > 1 && limits.bytes.is_some_and(|limit| self.bytes > limit);
+        (is_old || is_one_too_many || is_too_much) && at <= settled(now)
+    }
+
+    /// The oldest run that was left is one that goes, with so many bytes of output.
+    pub fn remove(&mut self, bytes: u64) {
+        self.runs = self.runs.saturating_sub(1);
+        self.bytes = self.bytes.saturating_sub(bytes);
+    }
+
+    /// Bytes of output of the runs that are left.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+}
+
+/// Output that is too much: of what jobs' own limits leave, and of all jobs together. The oldest runs that have any go, of
+/// whatever job, but not the newest of each.
+#[derive(Debug, Clone)]
+pub struct Excess(u64);
+
+impl Excess {
+    /// Of `total` bytes, where `limit` are to be.
+    pub fn new(total: u64, limit: u64) -> Self {
+        Self(total.saturating_sub(limit))
+    }
+
+    /// Whether there is none (any more).
+    pub fn is_none(&self) -> bool {
+        self.0 == 0
+    }
+
+    /// Takes the oldest run that is left, which ended `at` and has so many bytes of output. False when it stays.
+    pub fn take(&mut self, at: UnixMillis, bytes: u64, now: UnixMillis) -> bool {
         // One without output makes no room.
-        if run.bytes > 0 {
-            gone.push(run.run);
-            excess = excess.saturating_sub(run.bytes);
+        let goes = self.0 > 0 && bytes > 0 && at <= settled(now);
+        if goes {
+            self.0 = self.0.saturating_sub(bytes);
         }
+        goes
     }
-    gone
-}
-
-fn is_settled<T>(run: &Ended<T>, now: UnixMillis) -> bool {
-    now.since(run.at) >= SETTLED_AFTER
 }
 
 #[cfg(test)]
@@ -103,41 +121,87 @@ mod tests {
 
     const NOW: UnixMillis = UnixMillis(1_700_000_000_000);
 
+    /// A run: when it ended, and the bytes of its output.
+    type Ended = (UnixMillis, u64);
+
     /// Runs that ended so many minutes ago, with so much output.
-    fn runs(ended: &[(u64, u64)]) -> Vec<Ended<usize>> {
-        let run = |(run, (minutes, bytes)): (usize, &(u64, u64))| Ended {
-            run,
-            at: NOW - Duration::from_mins(*minutes),
-            bytes: *bytes,
+    fn runs(ended: &[(u64, u64)]) -> Vec<Ended> {
+        let run = |(minutes, bytes): &(u64, u64)| (NOW - Duration::from_mins(*minutes), *bytes);
+        ended.iter().map(run).collect()
+    }
+
+    fn bytes(runs: &[Ended]) -> u64 {
+        runs.iter().map(|(_, bytes)| bytes).sum()
+    }
+
+    /// How many of a job's runs stay.
+    fn kept(newest_first: &[Ended], limits: Limits) -> usize {
+        let mut left = newest_first.len();
+        let mut surplus = Surplus::new(limits, left as u64, bytes(newest_first));
+        for (at, bytes) in newest_first.iter().rev() {
+            if !surplus.goes(*at, NOW) {
+                break;
+            }
+            surplus.remove(*bytes);
+            left -= 1;
+        }
+        assert_eq!(surplus.bytes(), bytes(&newest_first[..left]));
+        left
+    }
+
+    /// The same said of each run by itself, and found by looking at all of them.
+    fn kept_of_all(newest_first: &[Ended], limits: Limits) -> usize {
+        let goes = |place: usize| {
+            let (at, _) = newest_first[place];
+            let is_old = limits.age.is_some_and(|age| at < NOW - age);
+            let is_one_too_many = limits.runs.is_some_and(|runs| place >= runs as usize);
+            let up_to_it = bytes(&newest_first[..=place]);
+            let is_too_much = place > 0 && limits.bytes.is_some_and(|limit| up_to_it > limit);
+            (is_old || is_one_too_many || is_too_much) && NOW.since(at) >= SETTLED_AFTER
         };
-        ended.iter().enumerate().map(run).collect()
+        let all = newest_first.len();
+        (0..all).find(|place| goes(*place)).unwrap_or(all)
+    }
+
+    /// The runs that make room, as job and place.
+    fn gone(jobs: &[Vec<Ended>], limit: u64) -> Vec<(usize, usize)> {
+        let mut candidates: Vec<(Ended, (usize, usize))> = Vec::new();
+        for (job, runs) in jobs.iter().enumerate() {
+            let others = runs.iter().enumerate().skip(1);
+            candidates.extend(others.map(|(place, run)| (*run, (job, place))));
+        }
+        candidates.sort_unstable_by_key(|((at, _), _)| *at);
+        let total = jobs.iter().map(|runs| bytes(runs)).sum();
+        let mut excess = Excess::new(total, limit);
+        candidates.retain(|((at, bytes), _)| excess.take(*at, *bytes, NOW));
+        candidates.into_iter().map(|(_, run)| run).collect()
     }
 
     #[test]
     fn the_first_limit_that_is_reached_counts() {
         let runs = runs(&[(60, 5), (120, 5), (180, 5), (240, 5)]);
         let none = Limits::default();
-        assert_eq!(kept(&runs, &none, NOW), 4);
+        assert_eq!(kept(&runs, none), 4);
         let age = Some(Duration::from_hours(3));
-        assert_eq!(kept(&runs, &Limits { age, ..none }, NOW), 3);
+        assert_eq!(kept(&runs, Limits { age, ..none }), 3);
         let count = Limits {
             runs: Some(2),
             ..none
         };
-        assert_eq!(kept(&runs, &count, NOW), 2);
+        assert_eq!(kept(&runs, count), 2);
         let bytes = |bytes| Limits {
             bytes: Some(bytes),
             ..none
         };
-        assert_eq!(kept(&runs, &bytes(10), NOW), 2);
-        assert_eq!(kept(&runs, &bytes(9), NOW), 1);
-        assert_eq!(kept(&runs, &bytes(0), NOW), 1);
+        assert_eq!(kept(&runs, bytes(10)), 2);
+        assert_eq!(kept(&runs, bytes(9)), 1);
+        assert_eq!(kept(&runs, bytes(0)), 1);
         let all = Limits {
             age,
             runs: Some(2),
             bytes: Some(5),
         };
-        assert_eq!(kept(&runs, &all, NOW), 1);
+        assert_eq!(kept(&runs, all), 1);
     }
 
     #[test]
@@ -147,7 +211,7 @@ mod tests {
             runs: Some(1),
             ..Limits::default()
         };
-        assert_eq!(kept(&runs, &one, NOW), 2);
+        assert_eq!(kept(&runs, one), 2);
     }
 
     #[test]
@@ -156,33 +220,31 @@ mod tests {
             runs(&[(20, 10), (60, 10), (90, 0), (100, 10)]),
             runs(&[(500, 10)]),
         ];
-        assert_eq!(beyond_total(&jobs, 40, NOW), Vec::<usize>::new());
-        assert_eq!(beyond_total(&jobs, 39, NOW), [3]);
-        assert_eq!(beyond_total(&jobs, 25, NOW), [3, 1]);
-        assert_eq!(beyond_total(&jobs, 0, NOW), [3, 1]);
+        assert_eq!(gone(&jobs, 40), []);
+        assert_eq!(gone(&jobs, 39), [(0, 3)]);
+        assert_eq!(gone(&jobs, 25), [(0, 3), (0, 1)]);
+        assert_eq!(gone(&jobs, 0), [(0, 3), (0, 1)]);
+        let recent = [runs(&[(1, 10), (2, 10), (9, 10)])];
+        assert_eq!(gone(&recent, 0), []);
     }
 
     proptest! {
         #[test]
-        fn what_stays_is_within_the_limits(
-            ended in prop::collection::vec((10_u64..10_000, 0_u64..100), 0..40),
-            runs_limit in 1_u32..20,
-            bytes_limit in 0_u64..500,
-            minutes in 10_u64..10_000,
+        fn from_the_oldest_on_it_is_as_if_all_were_looked_at(
+            ended in prop::collection::vec((0_u64..50, 0_u64..4), 0..40),
+            runs_limit in prop::option::of(1_u32..20),
+            bytes_limit in prop::option::of(0_u64..40),
+            minutes in prop::option::of(0_u64..50),
         ) {
             let mut ended = ended;
             ended.sort_unstable();
             let runs = runs(&ended);
             let limits = Limits {
-                age: Some(Duration::from_mins(minutes)),
-                runs: Some(runs_limit),
-                bytes: Some(bytes_limit),
+                age: minutes.map(Duration::from_mins),
+                runs: runs_limit,
+                bytes: bytes_limit,
             };
-            let kept = &runs[..kept(&runs, &limits, NOW)];
-            prop_assert!(kept.len() <= runs_limit as usize);
-            prop_assert!(kept.iter().all(|run| NOW.since(run.at) <= Duration::from_mins(minutes)));
-            let bytes: u64 = kept.iter().map(|run| run.bytes).sum();
-            prop_assert!(kept.len() <= 1 || bytes <= bytes_limit);
+            prop_assert_eq!(kept(&runs, limits), kept_of_all(&runs, limits));
         }
 
         #[test]
@@ -190,20 +252,18 @@ mod tests {
             jobs in prop::collection::vec(prop::collection::vec((10_u64..10_000, 0_u64..100), 1..20), 1..5),
             limit in 0_u64..2_000,
         ) {
-            let jobs: Vec<Vec<Ended<(usize, usize)>>> = jobs.into_iter().enumerate().map(|(job, mut ended)| {
+            let jobs: Vec<Vec<Ended>> = jobs.into_iter().map(|mut ended| {
                 ended.sort_unstable();
-                let named = |run: Ended<usize>| Ended { run: (job, run.run), at: run.at, bytes: run.bytes };
-                runs(&ended).into_iter().map(named).collect()
+                runs(&ended)
             }).collect();
-            let gone = beyond_total(&jobs, limit, NOW);
-            let size = |(job, run): &(usize, usize)| jobs[*job][*run].bytes;
-            let total: u64 = jobs.iter().flatten().map(|run| run.bytes).sum();
+            let gone = gone(&jobs, limit);
+            let size = |(job, place): &(usize, usize)| jobs[*job][*place].1;
+            let total: u64 = jobs.iter().map(|runs| bytes(runs)).sum();
             let freed: u64 = gone.iter().map(size).sum();
-            prop_assert!(gone.iter().all(|(_, run)| *run > 0));
             if let Some(last) = gone.last() {
                 prop_assert!(total - (freed - size(last)) > limit);
             }
-            let pinned: u64 = jobs.iter().map(|runs| runs[0].bytes).sum();
+            let pinned: u64 = jobs.iter().map(|runs| runs[0].1).sum();
             prop_assert!(total - freed <= limit.max(pinned));
         }
     }

@@ -3,15 +3,19 @@
 //! A run's output goes first and its state last: after a death in between it is found again and the rest is deleted.
 //! Whatever is read, written or going on is left for the next time.
 
+mod due;
+#[cfg(test)]
+mod tests;
+
+pub use due::Due;
+
 use crate::clock::Clock;
 use crate::config_watch::Config;
 use crate::fanout::Board;
 use crate::runs::Runs;
 use crate::store::output::{OutputError, OutputLog};
 use crate::store::{Store, StoreError};
-use saltpeter_domain::JobSet;
-use saltpeter_domain::retention::{self, Ended};
-use saltpeter_protocol::{JobName, UnixMillis};
+use saltpeter_protocol::UnixMillis;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -96,11 +100,14 @@ impl Retention {
         let now = self.clock.now();
         self.measure(now).await?;
         let mut swept = Swept::default();
-        for seq in self.surplus(now).await? {
-            if self.delete(seq).await? {
-                swept.deleted += 1;
-            } else {
-                swept.waiting += 1;
+        let mut due = Due::new(self.store.clone(), &self.config.current(), now).await?;
+        while let Some(some) = due.next().await? {
+            for seq in some {
+                if self.delete(seq).await? {
+                    swept.deleted += 1;
+                } else {
+                    swept.waiting += 1;
+                }
             }
         }
         self.board.flush();
@@ -124,27 +131,6 @@ impl Retention {
         }
     }
 
-    /// The runs that go, by their numbers.
-    async fn surplus(&self, now: UnixMillis) -> Result<Vec<i64>, RetentionError> {
-        let set = self.config.current();
-        let mut gone = Vec::new();
-        let mut stay: Vec<Vec<Ended<i64>>> = Vec::new();
-        for name in self.store.jobs_with_ended_runs().await? {
-            let mut ended = self.store.ended(&name).await?;
-            if is_known(&set, &name) {
-                let limits =
-                    retention::limits(set.jobs.get(&name).map(|job| &**job), &set.settings);
-                let beyond = ended.split_off(retention::kept(&ended, &limits, now));
-                gone.extend(beyond.iter().rev().map(|run| run.run));
-            }
-            stay.push(ended);
-        }
-        if let Some(limit) = set.settings.retention_output {
-            gone.extend(retention::beyond_total(&stay, limit, now));
-        }
-        Ok(gone)
-    }
-
     /// Deletes a run. False when it has to wait.
     async fn delete(&self, seq: i64) -> Result<bool, RetentionError> {
         let Some((job, run)) = self.store.run_at(seq).await? else {
@@ -161,10 +147,4 @@ impl Retention {
         tracing::debug!(%run, "deleted because it is old");
         Ok(true)
     }
-}
-
-/// Whether the limits of a job are known: one that is in no file has the global ones, but one that a file with errors
-/// may have had limits of its own for is left alone.
-fn is_known(set: &JobSet, name: &JobName) -> bool {
-    set.jobs.contains_key(name) || !set.has_errors()
 }

@@ -19,6 +19,7 @@ mod write;
 #[cfg(test)]
 mod contract;
 
+pub use retention::{EndedRun, EndedRuns, Place};
 pub use sqlite::Store;
 
 /// Why the store did not do what it was asked for.

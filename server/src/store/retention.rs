@@ -2,8 +2,8 @@
 
 use super::write::Order;
 use super::{Store, StoreError, row};
-use saltpeter_domain::retention::Ended;
 use saltpeter_protocol::{JobName, RunId, UnixMillis};
+use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, Row as _, SqliteConnection};
 
 /// Machines of a run that one step deletes.
@@ -11,12 +11,56 @@ const MACHINES_AT_ONCE: i64 = 1000;
 /// Pages that a step gives back to the file system: more than it frees.
 const GIVEN_BACK: &str = "PRAGMA incremental_vacuum(1024)";
 
+/// A job's ended runs, together. Output that is not known counts as none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EndedRuns {
+    /// The job.
+    pub job: JobName,
+    /// How many there are.
+    pub runs: u64,
+    /// Bytes of their output.
+    pub bytes: u64,
+    /// When the first of them ended.
+    pub oldest: UnixMillis,
+}
+
+/// A run that is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EndedRun {
+    /// Its place in the order in which runs end.
+    pub place: Place,
+    /// Bytes of its output.
+    pub bytes: u64,
+}
+
+/// A run's place in the order in which runs end. Those of the same moment are in the order of their numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// When it ended.
+    pub at: UnixMillis,
+    /// Its number.
+    pub seq: i64,
+}
+
+impl Place {
+    /// Before all runs.
+    pub const FIRST: Self = Self {
+        at: UnixMillis(i64::MIN),
+        seq: i64::MIN,
+    };
+}
+
 /// Every question, named; the tests have the database explain each.
 pub(super) mod query {
-    pub(in super::super) const NEXT_JOB: &str =
-        "SELECT job FROM runs WHERE ended IS NOT NULL AND job > ? ORDER BY job LIMIT 1";
-    pub(in super::super) const ENDED: &str = "SELECT seq, ended, output_bytes FROM runs \
-         WHERE job = ? AND ended IS NOT NULL ORDER BY ended DESC, seq DESC";
+    pub(in super::super) const JOBS: &str = "SELECT job, runs, bytes, \
+         (SELECT ended FROM runs WHERE runs.job = job_kept.job AND ended IS NOT NULL ORDER BY ended LIMIT 1) \
+         FROM job_kept WHERE job > ? AND runs > 0 ORDER BY job LIMIT ?";
+    pub(in super::super) const OLDEST: &str = "SELECT ended, seq, output_bytes FROM runs \
+         WHERE job = ? AND ended IS NOT NULL AND (ended, seq) > (?, ?) ORDER BY ended, seq LIMIT ?";
+    pub(in super::super) const OLDEST_OF_ALL: &str = "SELECT ended, seq, output_bytes, job FROM runs AS old \
+         WHERE output_bytes > 0 AND ended <= ? AND (ended, seq) > (?, ?) AND seq <> \
+         (SELECT seq FROM runs WHERE job = old.job AND ended IS NOT NULL ORDER BY ended DESC, seq DESC LIMIT 1) \
+         ORDER BY ended, seq LIMIT ?";
     pub(in super::super) const UNMEASURED: &str = "SELECT seq, id FROM runs \
          WHERE ended IS NOT NULL AND output_bytes IS NULL AND ended <= ? ORDER BY ended LIMIT ?";
     pub(in super::super) const BY_SEQ: &str = "SELECT job, id FROM runs WHERE seq = ?";
@@ -31,39 +75,65 @@ pub(super) mod query {
 }
 
 impl Store {
-    /// The jobs that have ended runs, in order.
-    pub async fn jobs_with_ended_runs(&self) -> Result<Vec<JobName>, StoreError> {
-        let mut jobs = Vec::new();
-        let mut last = String::new();
-        // From one job to the next in the index, past all runs in between.
-        while let Some(found) = sqlx::query(query::NEXT_JOB)
-            .bind(&last)
-            .fetch_optional(&self.readers)
-            .await?
-        {
-            last = found.try_get(0)?;
-            jobs.push(last.parse().map_err(|e| row::corrupt("a job's name", &e))?);
-        }
-        Ok(jobs)
-    }
-
-    /// The job's ended runs by their numbers, those that ended last first. Output that is not known counts as none.
-    pub async fn ended(&self, job: &JobName) -> Result<Vec<Ended<i64>>, StoreError> {
-        sqlx::query(query::ENDED)
-            .bind(job.as_str())
+    /// The ended runs of the jobs after `job`, in order, of `limit` jobs at most. `None`: from the first job on.
+    pub async fn jobs_with_ended_runs(
+        &self,
+        job: Option<&JobName>,
+        limit: u32,
+    ) -> Result<Vec<EndedRuns>, StoreError> {
+        sqlx::query(query::JOBS)
+            .bind(job.map_or("", JobName::as_str))
+            .bind(i64::from(limit))
             .fetch_all(&self.readers)
             .await?
             .iter()
             .map(|found| {
-                Ok(Ended {
-                    run: found.try_get(0)?,
-                    at: UnixMillis(found.try_get(1)?),
-                    bytes: found
-                        .try_get::<Option<i64>, _>(2)?
-                        .unwrap_or(0)
-                        .unsigned_abs(),
+                Ok(EndedRuns {
+                    job: job_name(found, 0)?,
+                    runs: found.try_get::<i64, _>(1)?.unsigned_abs(),
+                    bytes: found.try_get::<i64, _>(2)?.unsigned_abs(),
+                    oldest: UnixMillis(found.try_get(3)?),
                 })
             })
+            .collect()
+    }
+
+    /// The job's ended runs after `after`, the oldest first; `limit` at most. Output that is not known counts as none.
+    pub async fn oldest_ended(
+        &self,
+        job: &JobName,
+        after: Place,
+        limit: u32,
+    ) -> Result<Vec<EndedRun>, StoreError> {
+        sqlx::query(query::OLDEST)
+            .bind(job.as_str())
+            .bind(after.at.0)
+            .bind(after.seq)
+            .bind(i64::from(limit))
+            .fetch_all(&self.readers)
+            .await?
+            .iter()
+            .map(ended_run)
+            .collect()
+    }
+
+    /// Ended runs of all jobs that have output, after `after` and up to the end `until`, the oldest first; `limit` at most.
+    /// The newest of each job is not among them.
+    pub async fn oldest_with_output(
+        &self,
+        after: Place,
+        until: UnixMillis,
+        limit: u32,
+    ) -> Result<Vec<(JobName, EndedRun)>, StoreError> {
+        sqlx::query(query::OLDEST_OF_ALL)
+            .bind(until.0)
+            .bind(after.at.0)
+            .bind(after.seq)
+            .bind(i64::from(limit))
+            .fetch_all(&self.readers)
+            .await?
+            .iter()
+            .map(|found| Ok((job_name(found, 3)?, ended_run(found)?)))
             .collect()
     }
 
@@ -95,9 +165,7 @@ impl Store {
             .fetch_optional(&self.readers)
             .await?;
         let Some(found) = found else { return Ok(None) };
-        let job = found.try_get::<String, _>(0)?.parse();
-        let job = job.map_err(|e| row::corrupt("a job's name", &e))?;
-        Ok(Some((job, run_id(&found)?)))
+        Ok(Some((job_name(&found, 0)?, run_id(&found)?)))
     }
 
     /// Deletes an ended run, in steps that let others write in between. Its instant stays taken.
@@ -107,7 +175,23 @@ impl Store {
     }
 }
 
-fn run_id(found: &sqlx::sqlite::SqliteRow) -> Result<RunId, StoreError> {
+fn ended_run(found: &SqliteRow) -> Result<EndedRun, StoreError> {
+    let bytes: Option<i64> = found.try_get(2)?;
+    Ok(EndedRun {
+        place: Place {
+            at: UnixMillis(found.try_get(0)?),
+            seq: found.try_get(1)?,
+        },
+        bytes: bytes.unwrap_or(0).unsigned_abs(),
+    })
+}
+
+fn job_name(found: &SqliteRow, column: usize) -> Result<JobName, StoreError> {
+    let name = found.try_get::<String, _>(column)?.parse();
+    name.map_err(|e| row::corrupt("a job's name", &e))
+}
+
+fn run_id(found: &SqliteRow) -> Result<RunId, StoreError> {
     let id = found.try_get::<String, _>(1)?.parse();
     id.map_err(|e| row::corrupt("a run's name", &e))
 }

@@ -1,6 +1,7 @@
 //! What deletions leave, and a file that is damaged or may not be written.
 
 use super::*;
+use crate::store::{EndedRuns, Place};
 
 #[tokio::test]
 async fn a_deleted_run_is_gone_with_its_machines_and_its_instant_stays_taken() {
@@ -19,10 +20,14 @@ async fn a_deleted_run_is_gone_with_its_machines_and_its_instant_stays_taken() {
         ..Resolution::default()
     };
     apply(&bed.store, &mut run, Input::Resolved(resolution)).await;
-    assert_eq!(
-        bed.store.jobs_with_ended_runs().await.unwrap(),
-        [job("tick")]
-    );
+    let together = async || bed.store.jobs_with_ended_runs(None, 10).await.unwrap();
+    let mut of_tick = EndedRuns {
+        job: job("tick"),
+        runs: 1,
+        bytes: 0,
+        oldest: UnixMillis(9000),
+    };
+    assert_eq!(together().await, [of_tick.clone()]);
     let step = run.apply(Input::Tick, NOW).unwrap();
     let mut late = RunWrite::of(&run, &step.changed);
     late.state = over(RunOutcome::NoTargets, 8000);
@@ -33,9 +38,17 @@ async fn a_deleted_run_is_gone_with_its_machines_and_its_instant_stays_taken() {
     let (seq, id) = unmeasured[0].clone();
     assert_eq!(id, *run.id());
     bed.store.set_output(vec![(seq, 77)]).await.unwrap();
-    let ended = bed.store.ended(&job("tick")).await.unwrap();
-    let listed: Vec<_> = ended.iter().map(|run| (run.at.0, run.bytes)).collect();
-    assert_eq!(listed, [(9000, 0), (8000, 77)]);
+    let ended = bed.store.oldest_ended(&job("tick"), Place::FIRST, 10).await;
+    let listed: Vec<_> = ended
+        .unwrap()
+        .iter()
+        .map(|run| (run.place.at.0, run.bytes))
+        .collect();
+    assert_eq!(listed, [(8000, 77), (9000, 0)]);
+    of_tick.runs = 2;
+    of_tick.bytes = 77;
+    of_tick.oldest = UnixMillis(8000);
+    assert_eq!(together().await, [of_tick]);
     // What changes after its end is measured anew.
     bed.store.save(late.clone()).await.unwrap();
     let unmeasured = bed.store.unmeasured(UnixMillis(8500), 10).await.unwrap();

@@ -19,6 +19,10 @@ fn fill() -> Vec<&'static str> {
             include_str!("../../../migrations/runs/0009_machine_days.sql"),
             "INSERT INTO machine_days",
         ),
+        (
+            include_str!("../../../migrations/runs/0011_kept.sql"),
+            "INSERT INTO job_kept",
+        ),
     ];
     let mut statements = Vec::new();
     for (migration, begin) in migrations {
@@ -45,6 +49,15 @@ async fn days(connection: &mut sqlx::SqliteConnection) -> Vec<String> {
     lines(connection, "SELECT job || ' ' || day || ' ' || succeeded || ' ' || failed || ' ' || other FROM job_days WHERE succeeded + failed + other > 0 ORDER BY job, day").await
 }
 
+/// How many ended runs each job has, and how much output.
+async fn kept(connection: &mut sqlx::SqliteConnection) -> Vec<String> {
+    lines(
+        connection,
+        "SELECT job || ' ' || runs || ' ' || bytes FROM job_kept WHERE runs > 0 ORDER BY job",
+    )
+    .await
+}
+
 async fn lines(connection: &mut sqlx::SqliteConnection, question: &'static str) -> Vec<String> {
     sqlx::query_scalar(question)
         .fetch_all(connection)
@@ -60,16 +73,38 @@ async fn beside(bed: &Bed) -> sqlx::SqliteConnection {
         .unwrap()
 }
 
+/// All that is counted, as text.
+#[derive(Debug)]
+struct Counted {
+    days: Vec<String>,
+    machines: Vec<String>,
+    machine_days: Vec<String>,
+    kept: Vec<String>,
+}
+
+impl Counted {
+    async fn read(connection: &mut sqlx::SqliteConnection) -> Self {
+        Self {
+            days: days(connection).await,
+            machines: machines(connection).await,
+            machine_days: machine_days(connection).await,
+            kept: kept(connection).await,
+        }
+    }
+}
+
 /// Counts all rows from the beginning, and returns what was counted before and what is counted now.
-async fn counted_anew(bed: &Bed) -> [Vec<String>; 6] {
+async fn counted_anew(bed: &Bed) -> [Counted; 2] {
     let mut connection = beside(bed).await;
     let mut transaction = connection.begin().await.unwrap();
-    let before = (
-        days(&mut transaction).await,
-        machines(&mut transaction).await,
-        machine_days(&mut transaction).await,
-    );
-    for table in ["job_days", "job_machines", "job_successes", "machine_days"] {
+    let before = Counted::read(&mut transaction).await;
+    for table in [
+        "job_days",
+        "job_machines",
+        "job_successes",
+        "machine_days",
+        "job_kept",
+    ] {
         let statement = AssertSqlSafe(format!("DELETE FROM {table}"));
         sqlx::query(statement)
             .execute(&mut *transaction)
@@ -82,13 +117,17 @@ async fn counted_anew(bed: &Bed) -> [Vec<String>; 6] {
             .await
             .unwrap();
     }
-    let now = (
-        days(&mut transaction).await,
-        machines(&mut transaction).await,
-        machine_days(&mut transaction).await,
-    );
+    let now = Counted::read(&mut transaction).await;
     transaction.rollback().await.unwrap();
-    [before.0, now.0, before.1, now.1, before.2, now.2]
+    [before, now]
+}
+
+async fn number(bed: &Bed, id: &RunId) -> i64 {
+    sqlx::query_scalar("SELECT seq FROM runs WHERE id = ?")
+        .bind(id.as_str())
+        .fetch_one(&bed.store.readers)
+        .await
+        .unwrap()
 }
 
 fn write(id: &RunId, state: RunState, machines: Vec<(MachineId, MachineState)>) -> RunWrite {
@@ -194,12 +233,12 @@ async fn what_is_counted_is_what_the_rows_say_whatever_becomes_of_them() {
             runs.push(run.unwrap().id().clone());
         } else if dice(8) == 0 {
             let id = runs.swap_remove(dice(runs.len()));
-            let seq: i64 = sqlx::query_scalar("SELECT seq FROM runs WHERE id = ?")
-                .bind(id.as_str())
-                .fetch_one(&bed.store.readers)
-                .await
-                .unwrap();
+            let seq = number(&bed, &id).await;
             bed.store.delete_run(seq).await.unwrap();
+        } else if dice(5) == 0 {
+            let seq = number(&bed, &runs[dice(runs.len())]).await;
+            let bytes = dice(1000) as u64;
+            bed.store.set_output(vec![(seq, bytes)]).await.unwrap();
         } else {
             let id = &runs[dice(runs.len())];
             let machines = (0..dice(4))
@@ -226,14 +265,17 @@ async fn what_is_counted_is_what_the_rows_say_whatever_becomes_of_them() {
             bed.store.save(change).await.unwrap();
         }
         if round % 20 == 0 {
-            let [_, _, before, now, ..] = counted_anew(&bed).await;
-            assert_eq!(before, now, "round {round}");
+            let [before, now] = counted_anew(&bed).await;
+            assert_eq!(before.machines, now.machines, "round {round}");
+            assert_eq!(before.kept, now.kept, "round {round}");
         }
     }
     // Days outlast runs; machines do not.
-    let [days, days_of_rows, before, now, ..] = counted_anew(&bed).await;
-    assert_eq!(before, now);
-    assert!(!before.is_empty() && days.len() > days_of_rows.len());
+    let [before, now] = counted_anew(&bed).await;
+    assert_eq!(before.machines, now.machines);
+    assert!(!before.machines.is_empty() && before.days.len() > now.days.len());
+    assert_eq!(before.kept, now.kept);
+    assert!(before.kept.iter().any(|line| !line.ends_with(" 0")));
 }
 
 #[tokio::test]
@@ -251,9 +293,9 @@ async fn days_are_what_the_rows_say_until_runs_are_deleted() {
             bed.store.save(change).await.unwrap();
         }
     }
-    let [before, now, ..] = counted_anew(&bed).await;
-    assert_eq!(before, now);
-    assert_eq!(now.len(), 9);
+    let [before, now] = counted_anew(&bed).await;
+    assert_eq!(before.days, now.days);
+    assert_eq!(now.days.len(), 9);
 }
 
 #[tokio::test]
@@ -276,9 +318,9 @@ async fn results_of_machines_are_counted_by_day_and_corrected() {
             bed.store.save(change).await.unwrap();
         }
     }
-    let [.., before, now] = counted_anew(&bed).await;
-    assert_eq!(before, now);
-    assert_eq!(now.len(), 7);
+    let [before, now] = counted_anew(&bed).await;
+    assert_eq!(before.machine_days, now.machine_days);
+    assert_eq!(now.machine_days.len(), 7);
 }
 
 #[tokio::test]

@@ -17,8 +17,9 @@ async fn every_question_is_answered_by_an_index() {
         query::meta(),
         query::by_instant(),
         query::deleted(),
-        retention::query::NEXT_JOB.to_owned(),
-        retention::query::ENDED.to_owned(),
+        retention::query::JOBS.to_owned(),
+        retention::query::OLDEST.to_owned(),
+        retention::query::OLDEST_OF_ALL.to_owned(),
         retention::query::UNMEASURED.to_owned(),
         retention::query::BY_SEQ.to_owned(),
         retention::query::SET_OUTPUT.to_owned(),
@@ -60,17 +61,7 @@ async fn every_question_is_answered_by_an_index() {
         "DELETE FROM pauses WHERE job = ?".to_owned(),
     ];
     for question in questions {
-        let mut ask = sqlx::query(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {question}")));
-        for _ in 0..question.matches('?').count() {
-            ask = ask.bind(1);
-        }
-        let plan: Vec<String> = ask
-            .fetch_all(&bed.store.readers)
-            .await
-            .unwrap()
-            .iter()
-            .map(|row| row.get::<String, _>("detail"))
-            .collect();
+        let plan = plan(&bed, &question).await;
         for step in &plan {
             let by_index = step.contains("USING INDEX")
                 || step.contains("USING COVERING INDEX")
@@ -85,4 +76,43 @@ async fn every_question_is_answered_by_an_index() {
             );
         }
     }
+}
+
+/// The indexes hold all that is asked: not a row is looked at, however many runs there are.
+#[tokio::test]
+async fn what_goes_is_found_in_the_indexes_made_for_it() {
+    let bed = Bed::new().await;
+    let of_job = "SEARCH runs USING COVERING INDEX runs_over (job=? AND ended>?)";
+    for (question, steps) in [
+        (
+            retention::query::JOBS,
+            ["SEARCH job_kept USING PRIMARY KEY (job>?)", of_job].as_slice(),
+        ),
+        (retention::query::OLDEST, &[of_job]),
+        (
+            retention::query::OLDEST_OF_ALL,
+            &[
+                "SEARCH old USING COVERING INDEX runs_with_output (ended>? AND ended<?)",
+                of_job,
+            ],
+        ),
+    ] {
+        let mut plan = plan(&bed, question).await;
+        plan.retain(|step| !step.contains("SUBQUERY"));
+        assert_eq!(plan, steps, "{question}");
+    }
+}
+
+/// How the database finds the answer to a question.
+async fn plan(bed: &Bed, question: &str) -> Vec<String> {
+    let mut ask = sqlx::query(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {question}")));
+    for _ in 0..question.matches('?').count() {
+        ask = ask.bind(1);
+    }
+    ask.fetch_all(&bed.store.readers)
+        .await
+        .unwrap()
+        .iter()
+        .map(|row| row.get::<String, _>("detail"))
+        .collect()
 }
