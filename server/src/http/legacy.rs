@@ -1,5 +1,7 @@
 //! The routes that users of the earlier implementation have scripts for.
 
+mod status;
+
 use super::api::wrong_method;
 use super::error::Answer;
 use super::request::{Body, Path};
@@ -14,16 +16,11 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use saltpeter_app::backend::Backend as _;
-use saltpeter_protocol::api::{
-    ApiError, ConfigEntry, ErrorCode, OutputFrom, RecentRun, RunSummary,
-};
+use saltpeter_protocol::api::{ApiError, ConfigEntry, ErrorCode};
 use saltpeter_protocol::{JobName, MachineId, RunId, UnixMillis};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
-
-/// The most of a machine's output that `/status` shows: its end, in bytes.
-const STATUS_OUTPUT: usize = 64 * 1024;
 
 /// What supervisors ask: whether it lives and is well. They need not say who they are.
 pub(super) fn health(ops: Ops) -> Router {
@@ -36,7 +33,7 @@ pub(super) fn health(ops: Ops) -> Router {
 pub(super) fn router(ops: Ops) -> Router {
     Router::new()
         .route("/running", get(running))
-        .route("/status", get(status))
+        .route("/status", get(status::status))
         .route("/runnow/{job}", post(run_now))
         .route("/kill", post(kill))
         .method_not_allowed_fallback(wrong_method)
@@ -172,64 +169,6 @@ async fn timeline(State(ops): State<Ops>) -> Answer<Json<Value>> {
         }
     }
     Ok(Json(json!({ "timeline": past, "upcoming": upcoming })))
-}
-
-async fn status(State(ops): State<Ops>) -> Answer<Json<Value>> {
-    let overview = ops.overview().await?;
-    let running = all_running(&ops).await?;
-    let mut state = Map::new();
-    for row in overview.jobs {
-        let last_success = match row.recent.iter().rev().find(|run| is_success(run)) {
-            Some(run) => Some(run.started),
-            // The row shows a few runs only; all of those may have failed.
-            None => ops.last_succeeded(&row.name).await?,
-        };
-        let results = match &row.last {
-            Some(last) => results(&ops, last).await?,
-            None => Map::new(),
-        };
-        let job = json!({
-            "next_run": row.next.map(iso),
-            "last_run": row.last.as_ref().map(|run| iso(run.created)),
-            "last_success": last_success.map(iso),
-            "results": results,
-        });
-        state.insert(row.name.into(), job);
-    }
-    Ok(Json(json!({ "running": running, "state": state })))
-}
-
-fn is_success(run: &RecentRun) -> bool {
-    run.state
-        .outcome()
-        .is_some_and(saltpeter_protocol::RunOutcome::is_success)
-}
-
-async fn results(ops: &Ops, run: &RunSummary) -> Answer<Map<String, Value>> {
-    let mut results = Map::new();
-    let Some(detail) = unless_deleted(ops.run(&run.id).await)? else {
-        return Ok(results);
-    };
-    for row in detail.machines {
-        let ended = match &row.state {
-            saltpeter_protocol::MachineState::Ended { at, .. } => Some(iso(*at)),
-            _ => None,
-        };
-        let from = OutputFrom::Tail(STATUS_OUTPUT as u64);
-        let output = ops.output(&run.id, &row.machine, None, from, STATUS_OUTPUT);
-        let Some(output) = unless_deleted(output.await)? else {
-            continue;
-        };
-        let outcome = row.state.outcome();
-        let result = json!({
-            "starttime": row.state.started_at().map(iso),
-            "endtime": ended,
-            "ret": String::from_utf8_lossy(&output.bytes),
-            "retcode": outcome.and_then(saltpeter_protocol::MachineOutcome::exit_code),
-        });
-        results.insert(row.machine.to_string(), result);
-    }
-    Ok(results)
 }
 
 /// What is said of a run; nothing where it was deleted because it is old, after the board was read.

@@ -19,6 +19,7 @@ mod restart;
 mod retention;
 mod secrets;
 mod slow;
+mod status;
 mod storage;
 mod timeline;
 mod tls;
