@@ -288,6 +288,7 @@ pub async fn boot(options: Options, clock: Arc<dyn Clock>) -> Result<Running> {
         executor,
         executor_is: described,
         clock,
+        life: lifecycle.clone(),
         editing: tokio::sync::Mutex::new(()),
     });
 

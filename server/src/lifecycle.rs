@@ -12,6 +12,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -73,12 +74,12 @@ impl Lifecycle {
     }
 
     /// Runs something that comes and goes, such as a connection. Its end is nobody's loss; it is
-    /// waited for at the stop.
-    pub fn spawn_brief<F>(&self, part: F)
+    /// waited for at the stop. What it comes to is there for whoever wants to know.
+    pub fn spawn_brief<F>(&self, part: F) -> JoinHandle<F::Output>
     where
-        F: Future<Output = ()> + Send + 'static,
+        F: Future<Output: Send + 'static> + Send + 'static,
     {
-        self.tasks.spawn(part);
+        self.tasks.spawn(part)
     }
 
     fn ended(&self, task: &'static str, reason: String) {
@@ -205,7 +206,7 @@ mod tests {
             Ok::<(), String>(())
         });
         // Never ends: the stop goes on without it.
-        life.spawn_brief(std::future::pending());
+        life.spawn_brief(std::future::pending::<()>());
         life.stop();
         let before = tokio::time::Instant::now();
         assert_eq!(life.run_to_end(std::future::pending()).await, Ok(()));

@@ -17,6 +17,7 @@ use crate::clock::Clock;
 use crate::config_watch::Config;
 use crate::executor::Executor;
 use crate::fanout::Board;
+use crate::lifecycle::Lifecycle;
 use crate::machines::Wrappers;
 use crate::outputs::Outputs;
 use crate::pauses::Pauses;
@@ -75,6 +76,8 @@ pub struct Parts {
     pub executor_is: String,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// The server's life, for what goes on after its answer.
+    pub life: Lifecycle,
     /// One edit of the configuration's files at a time.
     pub editing: tokio::sync::Mutex<()>,
 }

@@ -125,8 +125,8 @@ impl Ops {
             None => format!("killed {run}"),
         };
         let (ops, by, run) = (self.clone(), caller.clone(), run.clone());
-        // On its own: one that lands after the answer is put down too.
-        let killing = tokio::spawn(async move {
+        // On its own: one that lands after the answer is put down too, and the server's end waits for it.
+        let killing = self.parts.life.spawn_brief(async move {
             ops.parts.runs.kill(&run, machine, by.to_string()).await?;
             ops.record(&by, did).await;
             Ok(())

@@ -6,6 +6,8 @@ use saltpeter_protocol::api::{ErrorBody, ErrorCode, OutputSlice, StorageTrouble}
 use saltpeter_protocol::live::{Event, ServerMessage};
 use saltpeter_protocol::{MachineOutcome, MissedReason, RunId, RunOutcome};
 use saltpeter_server::store::faults::CommitFailure;
+use sqlx::ConnectOptions as _;
+use sqlx::sqlite::SqliteConnectOptions;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -141,10 +143,8 @@ async fn a_start_goes_on_when_its_client_leaves_before_it_is_written_down() {
     within(begun_and_over).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_kill_while_nothing_can_be_written_lands_when_it_can() {
-    let jobs = "long~: {schedule: '@yearly', targets: web1, command: 'echo on; sleep 600'}\n";
-    let world = World::new(&[("jobs.yaml", jobs)]).await;
+/// Has `long~` run, and kills it while nothing can be written: the answer comes before the kill has landed.
+async fn killed_in_vain(world: &World) -> RunId {
     let run = world.run("long~").await;
     world
         .socket()
@@ -161,6 +161,15 @@ async fn a_kill_while_nothing_can_be_written_lands_when_it_can() {
         error.message.contains("carried out as soon as"),
         "{error:?}"
     );
+    run
+}
+
+const LONG: &str = "long~: {schedule: '@yearly', targets: web1, command: 'echo on; sleep 600'}\n";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kill_while_nothing_can_be_written_lands_when_it_can() {
+    let world = World::new(&[("jobs.yaml", LONG)]).await;
+    let run = killed_in_vain(&world).await;
     world.faults.set_failure(None);
     let outcome = world.outcome(&run).await;
     assert_eq!(outcome[0].1, MachineOutcome::Killed);
@@ -171,6 +180,30 @@ async fn a_kill_while_nothing_can_be_written_lands_when_it_can() {
         }
     };
     within(in_the_trail).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_end_of_the_server_waits_for_a_kill_that_was_promised() {
+    let mut world = World::new(&[("jobs.yaml", LONG)]).await;
+    let run = killed_in_vain(&world).await;
+    // Slow enough that what nobody waits for is not written.
+    world.faults.set_commit_delay(Duration::from_secs(1));
+    world.faults.set_failure(None);
+    world.stop().await;
+    let options = SqliteConnectOptions::new()
+        .filename(world.path().join("data/saltpeter.db"))
+        .read_only(true);
+    let mut database = options.connect().await.unwrap();
+    let put_down: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM audit WHERE deed = ?")
+        .bind(format!("killed {run}"))
+        .fetch_one(&mut database)
+        .await
+        .unwrap();
+    assert_eq!(put_down, 1);
+    world.faults.set_commit_delay(Duration::ZERO);
+    world.start().await;
+    let outcome = world.outcome(&run).await;
+    assert_eq!(outcome[0].1, MachineOutcome::Killed);
 }
 
 /// A small disk in a file system of its own.
