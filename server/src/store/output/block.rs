@@ -114,6 +114,18 @@ pub(super) fn encoding_number(encoding: Encoding) -> i64 {
     }
 }
 
+/// What tells whether a row still is what was written: bits flip on disks, and neither `SQLite` nor zstd as wrappers use it would
+/// notice. Of the block's start, length, first line and encoding, its marks and its payload, as they stand in the row.
+pub(super) fn checksum(numbers: [i64; 4], marks: &[u8], payload: &[u8]) -> i64 {
+    let mut sum = crc32fast::Hasher::new();
+    for number in numbers {
+        sum.update(&number.to_le_bytes());
+    }
+    sum.update(marks);
+    sum.update(payload);
+    sum.finalize().into()
+}
+
 /// The raw bytes of a block that starts at the offset `start`.
 pub(super) fn open(
     start: u64,
@@ -141,6 +153,8 @@ pub(super) struct BlockRow {
     encoding: i64,
     marks: Vec<u8>,
     payload: Vec<u8>,
+    /// None of what was written before there were any.
+    checksum: Option<i64>,
 }
 
 impl BlockRow {
@@ -150,6 +164,13 @@ impl BlockRow {
             offset: self.start as u64,
             problem,
         };
+        let numbers = [self.start, self.raw_len, self.first_line, self.encoding];
+        let sum = || checksum(numbers, &self.marks, &self.payload);
+        if self.checksum.is_some_and(|written| written != sum()) {
+            return Err(damaged(
+                "it is not what was written, by its checksum".to_owned(),
+            ));
+        }
         let marks = decode_marks(&self.marks)
             .ok_or_else(|| damaged("its list of chunks cannot be read".to_owned()))?;
         let encoding = match self.encoding {

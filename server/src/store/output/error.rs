@@ -38,11 +38,13 @@ pub enum OutputError {
     Database(#[source] sqlx::Error),
     /// A piece of the file that was needed is damaged.
     #[error(
-        "a part of the output log is damaged ({0}); what lies elsewhere can be read. Stop the server, keep the file, and put a copy of it in its place"
+        "a part of the output log, output.db, is damaged ({0}); what lies elsewhere can be read. Stop the server, keep the file, and put a copy of it in its place"
     )]
     DamagedFile(#[source] sqlx::Error),
     /// A block does not hold what its row says.
-    #[error("the output log is damaged in the block at offset {offset}: {problem}")]
+    #[error(
+        "a part of the output log, output.db, is damaged (the block at offset {offset}: {problem}); what lies elsewhere can be read. Stop the server, keep the file, and put a copy of it in its place"
+    )]
     Damaged {
         /// Where.
         offset: u64,

@@ -18,13 +18,12 @@ use std::sync::Arc;
 const READER_STEP: usize = 256 * 1024;
 
 /// The blocks of a stream from the one that holds a byte, up to a block's start.
-pub(super) const BLOCKS: &str = "SELECT b.start, raw_len, first_line, encoding, marks, payload FROM output_place p \
+pub(super) const BLOCKS: &str = "SELECT b.start, raw_len, first_line, encoding, marks, payload, checksum FROM output_place p \
      JOIN output_block b ON b.id = p.block WHERE p.stream = $1 AND p.start < $3 AND p.start >= \
      (SELECT start FROM output_place WHERE stream = $1 AND start <= $2 ORDER BY start DESC LIMIT 1) \
      ORDER BY p.start";
 
-pub(super) const BLOCK: &str =
-    "SELECT start, raw_len, first_line, encoding, marks, payload FROM output_block WHERE id = $1";
+pub(super) const BLOCK: &str = "SELECT start, raw_len, first_line, encoding, marks, payload, checksum FROM output_block WHERE id = $1";
 
 /// Where the block lies that holds a byte.
 pub(super) const HOLDER: &str = "SELECT b.id, b.start, raw_len, first_line, line_feeds FROM output_place p \

@@ -1,5 +1,6 @@
 mod attempts;
 mod commits;
+mod damage;
 mod disk;
 mod index;
 mod model;

@@ -5,7 +5,7 @@ mod tidy;
 #[cfg(test)]
 pub(super) use tidy::{DELETE_BLOCKS, DELETE_PLACES};
 
-use super::block::{Block, encode_marks, encoding_number, join};
+use super::block::{Block, checksum, encode_marks, encoding_number, join};
 use super::delete::{Pace, Reply};
 use super::fold::FOLD_BYTES;
 use super::insert::{Insert, Query};
@@ -134,7 +134,7 @@ impl Writer {
             enough,
             closing,
             commits,
-            insert: Insert::new(INSERT_BLOCKS, 10),
+            insert: Insert::new(INSERT_BLOCKS, 11),
             places,
             streams,
             fold,
@@ -367,19 +367,26 @@ fn share_out(group: &[Piece]) -> Vec<Share> {
 }
 
 const INSERT_BLOCKS: &str = "INSERT INTO output_block \
-     (id, stream, start, raw_len, first_line, line_feeds, encoding, marks, payload, fingerprint)";
+     (id, stream, start, raw_len, first_line, line_feeds, encoding, marks, payload, fingerprint, checksum)";
 
 /// Binds a block's columns: its id, its stream, and what is in it.
 fn bind_block(query: Query<'_>, (id, (stream, block)): (i64, (i64, Block))) -> Query<'_> {
+    let (start, raw_len) = (block.start as i64, block.raw_len as i64);
+    let first_line = block.first_line as i64;
+    let encoding = encoding_number(block.encoding);
+    let marks = encode_marks(&block.marks);
+    let numbers = [start, raw_len, first_line, encoding];
+    let checksum = checksum(numbers, &marks, &block.payload);
     query
         .bind(id)
         .bind(stream)
-        .bind(block.start as i64)
-        .bind(block.raw_len as i64)
-        .bind(block.first_line as i64)
+        .bind(start)
+        .bind(raw_len)
+        .bind(first_line)
         .bind(block.line_feeds as i64)
-        .bind(encoding_number(block.encoding))
-        .bind(encode_marks(&block.marks))
+        .bind(encoding)
+        .bind(marks)
         .bind(block.payload)
         .bind(block.fingerprint.to_row())
+        .bind(checksum)
 }
