@@ -53,15 +53,9 @@ impl Access {
 mod tests {
     use super::*;
     use crate::access::Groups;
+    use crate::access::tests::access;
     use proptest::prelude::*;
     use saltpeter_protocol::MachineId;
-
-    fn access(role: Role, groups: &[&str]) -> Access {
-        Access {
-            role,
-            groups: Groups::of(groups.iter().copied()),
-        }
-    }
 
     #[test]
     fn maintenance_of_ones_own_groups_is_ones_own() {

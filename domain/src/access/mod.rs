@@ -129,7 +129,7 @@ impl fmt::Display for Access {
 mod tests {
     use super::*;
 
-    fn access(role: Role, groups: &[&str]) -> Access {
+    pub(super) fn access(role: Role, groups: &[&str]) -> Access {
         Access {
             role,
             groups: Groups::of(groups.iter().copied()),

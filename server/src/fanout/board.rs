@@ -1,17 +1,18 @@
 //! The state itself, and its numbering.
 
+mod state;
+
 use super::earliest;
 use super::history::History;
 use crate::pauses::Paused;
 use crate::runs::RunChange;
 use crate::view;
-use saltpeter_domain::{Job, JobSet, Maintenance};
-use saltpeter_protocol::api::{
-    JobRow, MaintenanceView, Overview, Problem, ServerView, StorageTrouble,
-};
+use saltpeter_domain::{Job, JobSet};
+use saltpeter_protocol::api::{JobRow, MaintenanceView, Overview, StorageTrouble};
 use saltpeter_protocol::live::{Event, ServerMessage};
 use saltpeter_protocol::{JobName, RunId, UnixMillis};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use state::State;
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use tokio::sync::broadcast;
 
@@ -70,33 +71,6 @@ pub struct Subscription {
     pub changes: broadcast::Receiver<Arc<Sequenced>>,
 }
 
-struct State {
-    seq: u64,
-    rows: BTreeMap<JobName, Row>,
-    /// Next fire times, for the moment they pass.
-    due: BTreeSet<(UnixMillis, JobName)>,
-    dirty: BTreeSet<JobName>,
-    problems: Vec<Problem>,
-    troubles: Vec<StorageTrouble>,
-    maintenance: Arc<Maintenance>,
-    maintenance_view: MaintenanceView,
-    /// When global maintenance was first seen on.
-    global_since: Option<UnixMillis>,
-    zone: chrono_tz::Tz,
-    confirm_above: u32,
-    editor: bool,
-    paused: Paused,
-    /// Histories of jobs, also of those that are gone for the moment.
-    histories: HashMap<JobName, History>,
-    /// The time as of the last look.
-    now: UnixMillis,
-}
-
-struct Row {
-    job: Arc<Job>,
-    row: Arc<JobRow>,
-}
-
 impl Board {
     /// A board of these jobs and histories at `now`.
     pub fn new(
@@ -106,23 +80,7 @@ impl Board {
         now: UnixMillis,
     ) -> Self {
         let board = Self {
-            state: Arc::new(Mutex::new(State {
-                seq: 0,
-                rows: BTreeMap::new(),
-                due: BTreeSet::new(),
-                dirty: BTreeSet::new(),
-                problems: Vec::new(),
-                troubles: Vec::new(),
-                maintenance: Arc::default(),
-                maintenance_view: MaintenanceView::default(),
-                global_since: None,
-                zone: jobs.default_zone,
-                confirm_above: 0,
-                editor: false,
-                paused,
-                histories,
-                now,
-            })),
+            state: Arc::new(Mutex::new(State::new(jobs, histories, paused, now))),
             changes: broadcast::Sender::new(BEHIND),
         };
         board.configure(jobs, now);
@@ -368,80 +326,5 @@ impl Board {
             change,
             text: OnceLock::new(),
         }));
-    }
-}
-
-impl State {
-    /// Puts a job's definition on the board.
-    fn set_job(&mut self, job: &Arc<Job>, now: UnixMillis) {
-        let name = &job.name;
-        if let Some(next) = self.rows.get(name).and_then(|known| known.row.next) {
-            self.due.remove(&(next, name.clone()));
-        }
-        let mut row = view::job_row(job, self.zone, now);
-        row.paused = self.paused.get(name).cloned();
-        if row.paused.is_some() {
-            row.next = None;
-        }
-        if let Some(history) = self.histories.get(name) {
-            history.show_in(&mut row);
-        }
-        self.due.extend(row.next.map(|next| (next, name.clone())));
-        self.rows.insert(
-            name.clone(),
-            Row {
-                job: Arc::clone(job),
-                row: Arc::new(row),
-            },
-        );
-    }
-
-    /// Brings a job's row up to its history.
-    fn refresh(&mut self, name: &JobName) -> Option<Arc<JobRow>> {
-        let known = self.rows.get_mut(name)?;
-        let history = self.histories.entry(name.clone()).or_default();
-        history.show_in(Arc::make_mut(&mut known.row));
-        Some(Arc::clone(&known.row))
-    }
-
-    /// What an overview is made of, cheap to copy while the state is locked.
-    fn parts(&self) -> Parts {
-        Parts {
-            rows: self.rows.values().map(|row| Arc::clone(&row.row)).collect(),
-            problems: self.problems.clone(),
-            troubles: self.troubles.clone(),
-            maintenance: self.maintenance_view.clone(),
-            zone: self.zone,
-            confirm_above: self.confirm_above,
-            editor: self.editor,
-        }
-    }
-}
-
-struct Parts {
-    rows: Vec<Arc<JobRow>>,
-    problems: Vec<Problem>,
-    troubles: Vec<StorageTrouble>,
-    maintenance: MaintenanceView,
-    zone: chrono_tz::Tz,
-    confirm_above: u32,
-    editor: bool,
-}
-
-impl Parts {
-    fn overview(self, now: UnixMillis) -> Overview {
-        Overview {
-            jobs: self.rows.iter().map(|row| JobRow::clone(row)).collect(),
-            problems: self.problems,
-            maintenance: self.maintenance,
-            troubles: self.troubles,
-            server: ServerView {
-                version: crate::VERSION.to_owned(),
-                now,
-                timezone: self.zone.name().to_owned(),
-                confirm_above: self.confirm_above,
-                editor: self.editor,
-            },
-        }
     }
 }

@@ -2,6 +2,7 @@
 
 mod attempts;
 mod audit;
+mod counted;
 mod file;
 mod lists;
 mod past;

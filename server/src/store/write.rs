@@ -3,18 +3,17 @@
 //! Orders that wait together are carried out in one transaction, so that a thousand runs that begin in the
 //! same second cost a few commits. When one of them fails, each is carried out on its own, so that it fails alone.
 
+mod runs;
+
 use super::audit::Added;
 use super::health::Commits;
-use super::read::query;
-use super::row::{to_json, to_json_if};
-use super::{StoreError, audit, past, people, retention, transaction};
+use super::{StoreError, audit, people, retention, transaction};
 use crate::people::PeopleWrite;
 use crate::runs::{CreateError, NewRun, RunWrite};
-use saltpeter_domain::run::{MachineRun, Run, RunHead};
+use saltpeter_domain::run::Run;
 use saltpeter_protocol::api::Pause;
-use saltpeter_protocol::{JobName, MachineId, RunId, RunOutcome, RunState, UnixMillis};
-use sqlx::{AssertSqlSafe, Connection, QueryBuilder, Row, Sqlite, SqliteConnection};
-use std::collections::BTreeMap;
+use saltpeter_protocol::{JobName, UnixMillis};
+use sqlx::{Connection, SqliteConnection};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
@@ -22,9 +21,6 @@ use tokio::sync::{mpsc, oneshot};
 const TOGETHER: usize = 512;
 /// How often a writer with nothing to write looks whether the storage can be written again.
 const PROBE_EVERY: Duration = Duration::from_secs(1);
-/// Machines in one statement; the database takes 32766 arguments.
-const MACHINES_PER_STATEMENT: usize = 1000;
-
 type Done<T, E = StoreError> = oneshot::Sender<Result<T, E>>;
 
 /// Something to write, and who waits for it to be durable.
@@ -222,9 +218,12 @@ async fn carry_out(
     order: &Order,
 ) -> Result<Outcome, StoreError> {
     match order {
-        Order::Create(new, _) => return create(connection, new).await,
-        Order::Save(write, _) => save(connection, write).await?,
-        Order::PassOver(job, instant, _) => note_instant(connection, job, instant.0).await?,
+        Order::Create(new, _) => {
+            let created = runs::create(connection, new).await?;
+            return Ok(Outcome::Created(Box::new(created)));
+        }
+        Order::Save(write, _) => runs::save(connection, write).await?,
+        Order::PassOver(job, instant, _) => runs::note_instant(connection, job, instant.0).await?,
         Order::Pause(job, pause, _) => {
             sqlx::query(
                 "INSERT INTO pauses (job, paused_by, paused_at) VALUES (?, ?, ?) ON CONFLICT (job) DO NOTHING",
@@ -266,196 +265,4 @@ async fn carry_out(
         }
     }
     Ok(Outcome::Written)
-}
-
-/// Remembers the newest instant of a job that is done with.
-async fn note_instant(
-    connection: &mut SqliteConnection,
-    job: &JobName,
-    instant: i64,
-) -> Result<(), StoreError> {
-    sqlx::query(
-        "INSERT INTO job_instants (job, instant) VALUES (?, ?) ON CONFLICT (job) \
-         DO UPDATE SET instant = excluded.instant WHERE excluded.instant > job_instants.instant",
-    )
-    .bind(job.as_str())
-    .bind(instant)
-    .execute(connection)
-    .await?;
-    Ok(())
-}
-
-/// Writes a run down under the first free name of its second.
-async fn create(connection: &mut SqliteConnection, new: &NewRun) -> Result<Outcome, StoreError> {
-    let instant = new.cause.instant().map(|instant| instant.0);
-    if let Some(instant) = instant {
-        let earlier = sqlx::query(AssertSqlSafe(query::by_instant()))
-            .bind(new.job.as_str())
-            .bind(instant)
-            .fetch_optional(&mut *connection)
-            .await?;
-        if let Some(earlier) = earlier {
-            let id: RunId = earlier
-                .try_get::<String, _>(0)?
-                .parse()
-                .map_err(|e| super::row::corrupt("a run's name", &e))?;
-            let started = CreateError::AlreadyStarted(id);
-            return Ok(Outcome::Created(Box::new(Err(started))));
-        }
-        let deleted: Option<i64> = sqlx::query_scalar(AssertSqlSafe(query::deleted()))
-            .bind(new.job.as_str())
-            .fetch_optional(&mut *connection)
-            .await?
-            .flatten();
-        if deleted.is_some_and(|deleted| instant <= deleted) {
-            return Ok(Outcome::Created(Box::new(Err(CreateError::Deleted))));
-        }
-        note_instant(connection, &new.job, instant).await?;
-    }
-    let mut ordinal = 1;
-    loop {
-        let run = Run::new(
-            RunHead {
-                id: RunId::compose(&new.job, new.created, ordinal),
-                job: new.job.clone(),
-                cause: new.cause.clone(),
-                created: new.created,
-                spec: new.spec.clone(),
-                state: new.state.clone(),
-                kill: None,
-                stopped: None,
-                only: new.only.clone(),
-                reconnect_grace: new.reconnect_grace,
-            },
-            BTreeMap::new(),
-        );
-        if insert(connection, &run, instant).await? {
-            return Ok(Outcome::Created(Box::new(Ok(run))));
-        }
-        ordinal += 1;
-    }
-}
-
-/// False when the name is taken.
-async fn insert(
-    connection: &mut SqliteConnection,
-    run: &Run,
-    instant: Option<i64>,
-) -> Result<bool, StoreError> {
-    let head = run.head();
-    let result = sqlx::query(
-        "INSERT INTO runs (id, job, instant, created, ended, cause, state, counts, running_on, spec, \
-         only_machines, reconnect_grace) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
-    )
-    .bind(head.id.as_str())
-    .bind(head.job.as_str())
-    .bind(instant)
-    .bind(head.created.0)
-    .bind(ended(&head.state))
-    .bind(to_json(&head.cause)?)
-    .bind(to_json(&head.state)?)
-    .bind(to_json(&run.counts())?)
-    .bind(to_json(&run.running_on())?)
-    .bind(if run.is_settled() {
-        to_json(&head.spec.without_values())?
-    } else {
-        to_json(&*head.spec)?
-    })
-    .bind(to_json_if(head.only.as_ref())?)
-    .bind(i64::try_from(head.reconnect_grace.as_millis()).unwrap_or(i64::MAX))
-    .execute(connection)
-    .await?;
-    Ok(result.rows_affected() == 1)
-}
-
-fn ended(state: &RunState) -> Option<i64> {
-    match state {
-        RunState::Ended { at, .. } => Some(at.0),
-        RunState::Queued | RunState::Resolving | RunState::Running => None,
-    }
-}
-
-async fn save(connection: &mut SqliteConnection, write: &RunWrite) -> Result<(), StoreError> {
-    // How much output there is of a run that changes after its end is to be asked anew.
-    let seq: Option<i64> = sqlx::query_scalar(
-        "UPDATE runs SET output_bytes = NULL, state = ?, ended = ?, kill_asked = ?, stopped = ?, counts = ?, running_on = ? WHERE id = ? RETURNING seq",
-    )
-    .bind(to_json(&write.state)?)
-    .bind(ended(&write.state))
-    .bind(to_json_if(write.kill.as_ref())?)
-    .bind(to_json_if(write.stopped.as_ref())?)
-    .bind(to_json(&write.counts)?)
-    .bind(to_json(&write.running_on)?)
-    .bind(write.id.as_str())
-    .fetch_optional(&mut *connection)
-    .await?;
-    let Some(seq) = seq else {
-        tracing::warn!(run = %write.id, "a change of a run came to nothing: the run has been deleted");
-        return Ok(());
-    };
-    if let RunState::Ended {
-        at,
-        outcome: RunOutcome::Succeeded,
-    } = write.state
-    {
-        past::note_success(connection, &write.id, at).await?;
-    }
-    if let Some(spec) = &write.settled {
-        sqlx::query("UPDATE runs SET spec = ? WHERE seq = ?")
-            .bind(to_json(&**spec)?)
-            .bind(seq)
-            .execute(&mut *connection)
-            .await?;
-    }
-    for some in write.machines.chunks(MACHINES_PER_STATEMENT) {
-        save_machines(connection, seq, some).await?;
-    }
-    Ok(())
-}
-
-async fn save_machines(
-    connection: &mut SqliteConnection,
-    seq: i64,
-    machines: &[(MachineId, MachineRun)],
-) -> Result<(), StoreError> {
-    let mut rows = Vec::with_capacity(machines.len());
-    for (id, machine) in machines {
-        rows.push((
-            id,
-            to_json(&machine.state)?,
-            machine.pid.map(i64::from),
-            to_json_if(machine.bound.as_ref())?,
-            to_json_if(machine.kill.as_ref())?,
-            to_json_if(Some(&machine.earlier).filter(|earlier| !earlier.is_empty()))?,
-            to_json_if(machine.replaced.as_ref())?,
-        ));
-    }
-    let mut upsert = QueryBuilder::<Sqlite>::new(
-        "INSERT INTO run_machines (run_seq, machine, state, pid, bound, kill_asked, earlier, replaced) ",
-    );
-    upsert.push_values(
-        rows,
-        |mut row, (id, state, pid, bound, kill, earlier, replaced)| {
-            row.push_bind(seq)
-                .push_bind(id.as_str())
-                .push_bind(state)
-                .push_bind(pid)
-                .push_bind(bound)
-                .push_bind(kill)
-                .push_bind(earlier)
-                .push_bind(replaced);
-        },
-    );
-    upsert.push(
-        " ON CONFLICT (run_seq, machine) DO UPDATE SET state = excluded.state, pid = excluded.pid, \
-         bound = excluded.bound, kill_asked = excluded.kill_asked, earlier = excluded.earlier, \
-         replaced = excluded.replaced",
-    );
-    // Statements for few machines are prepared once and kept; long ones would crowd them out.
-    upsert
-        .build()
-        .persistent(machines.len() <= 4)
-        .execute(connection)
-        .await?;
-    Ok(())
 }

@@ -1,6 +1,7 @@
 mod bed;
 mod clocks;
 mod lifetimes;
+mod memory;
 mod overlaps;
 mod retries;
 mod writing;
