@@ -20,6 +20,7 @@ mod browser;
 mod chunk;
 mod client;
 mod components;
+pub mod early;
 mod first;
 pub mod format;
 pub mod live;

@@ -4,7 +4,7 @@
 #![recursion_limit = "512"]
 
 use leptos::prelude::{document, window};
-use saltpeter_app::{App, Chunk};
+use saltpeter_app::{App, Chunk, early};
 use wasm_bindgen_futures::spawn_local;
 
 /// Takes over the page that the server rendered, once its code is here: a page that is a chunk of its own has to be
@@ -34,7 +34,9 @@ pub fn hydrate() {
 /// Makes the page live, then marks the document. Browser tests wait for that mark; it is set here rather than in an
 /// effect because an effect would also run after a hydration that panicked.
 fn take_over() {
+    let changed = early::changed();
     leptos::mount::hydrate_body(App);
+    changed.tell();
     if let Some(root) = document().document_element() {
         // An attribute with this name can always be set.
         let _ = root.set_attribute("data-hydrated", "true");

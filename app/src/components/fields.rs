@@ -21,6 +21,8 @@ pub(crate) fn Form(
             method="get"
             action=path
             role="search"
+            // What a browser puts into it when one comes back would count as changed by a person.
+            autocomplete="off"
             data-testid=testid
             on:submit=|event| event.prevent_default()
         >
@@ -80,12 +82,19 @@ pub(crate) fn Choice(
     /// The words of the address, and those that people read.
     options: Vec<(&'static str, &'static str)>,
 ) -> impl IntoView {
+    let words: Vec<_> = options.iter().map(|(word, _)| *word).collect();
+    let chosen = move || {
+        let is_asked = |word: &&&str| asked.with(|asked| asked.get(name) == **word);
+        words.iter().find(is_asked).copied().unwrap_or_default()
+    };
     view! {
         <label>
             <span>{label}</span>
             <select
                 name=name
                 data-testid=format!("filter-{name}")
+                // Of an option that somebody has chosen once, browsers do not look at `selected` any more.
+                prop:value=chosen
                 on:change=move |event| {
                     go.run(asked.get_untracked().with(name, &event_target_value(&event)));
                 }

@@ -45,6 +45,8 @@ pub(super) fn Filter(
             method="get"
             action="/"
             role="search"
+            // What a browser puts into it when one comes back would count as changed by a person.
+            autocomplete="off"
             // What is typed counts at once; sent too, it would load the page anew.
             on:submit=|event| event.prevent_default()
         >
@@ -67,6 +69,8 @@ pub(super) fn Filter(
                 name="group"
                 aria-label="Group"
                 data-testid="filter-group"
+                // Of an option that somebody has chosen once, browsers do not look at `selected` any more.
+                prop:value=move || query.with(|query| query.group.clone())
                 on:change=move |event| {
                     let group = event_target_value(&event);
                     change(&|query| query.group.clone_from(&group));
@@ -93,6 +97,7 @@ pub(super) fn Filter(
                 name="status"
                 aria-label="Status"
                 data-testid="filter-status"
+                prop:value=move || query.with(|query| query.status.map_or("", StatusFilter::word))
                 on:change=move |event| {
                     let word = event_target_value(&event);
                     let status = StatusFilter::ALL.into_iter().find(|s| s.word() == word);
