@@ -25,6 +25,14 @@ impl Changes {
         self.0.set_value(mine);
         Change { all: self.0, mine }
     }
+
+    /// The one that there has been last; something before the first if there has been none.
+    pub(crate) fn last(self) -> Change {
+        Change {
+            all: self.0,
+            mine: self.0.get_value(),
+        }
+    }
 }
 
 impl Change {
@@ -59,6 +67,8 @@ mod tests {
         assert!(first.is_last());
         let second = changes.next();
         assert!(!first.is_last() && second.is_last());
+        assert!(changes.last().is_last(), "asking is no change");
+        assert!(second.is_last());
         owner.cleanup();
         assert!(!second.is_last());
     }

@@ -8,6 +8,7 @@ use crate::components::output_pane::PaneState;
 use crate::components::shown::Shown;
 use crate::format;
 use crate::output::Marked;
+use crate::typing::{Change, Changes};
 use leptos::html;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
@@ -31,8 +32,8 @@ struct Search {
     /// Number of the hit that is looked at.
     index: RwSignal<Option<u64>>,
     problem: RwSignal<Option<String>>,
-    /// Rises with each search, so that what comes of an earlier one is left out.
-    turn: StoredValue<u64>,
+    /// One for each search: what comes of an earlier one is left out.
+    turns: Changes,
 }
 
 /// What a bar is for.
@@ -70,7 +71,7 @@ fn search_bar(pane: &PaneState, marked: RwSignal<Marked>, close: Callback<()>) -
         results: RwSignal::default(),
         index: RwSignal::new(None),
         problem: RwSignal::new(None),
-        turn: StoredValue::new(0),
+        turns: Changes::new(),
     };
     on_cleanup(move || {
         // The pane may have gone before.
@@ -183,19 +184,7 @@ impl Search {
 
     /// Searches once nothing more is typed for a moment.
     fn typed(self) {
-        let turn = self.forget();
-        set_timeout(
-            move || {
-                if self.is_on(turn) {
-                    self.begin();
-                }
-            },
-            TYPED,
-        );
-    }
-
-    fn is_on(self, turn: u64) -> bool {
-        self.turn.try_get_value() == Some(turn)
+        self.forget().rested(TYPED, move || self.begin());
     }
 
     fn query(self, line: u64, skip: Option<u64>) -> SearchQuery {
@@ -211,14 +200,13 @@ impl Search {
         }
     }
 
-    /// What was found counts no more. The turn that begins.
-    fn forget(self) -> u64 {
-        self.turn.update_value(|turn| *turn += 1);
+    /// What was found counts no more. The search that begins.
+    fn forget(self) -> Change {
         self.results.set(Results::default());
         self.index.set(None);
         self.problem.set(None);
         self.marked.set(Marked::default());
-        self.turn.get_value()
+        self.turns.next()
     }
 
     /// Searches anew.
@@ -233,7 +221,7 @@ impl Search {
             while let Some(from) = line {
                 let query = self.query(from, None);
                 let step = client::search(source.run.clone(), source.machine.clone(), query).await;
-                if !self.is_on(turn) {
+                if !turn.is_last() {
                     return;
                 }
                 match step {
@@ -280,12 +268,12 @@ impl Search {
                 self.pane.come_into_window();
             }
             Place::Asked { line, skip, first } => {
-                let turn = self.turn.get_value();
+                let turn = self.turns.last();
                 let source = self.pane.source.get_value();
                 spawn_local(async move {
                     let query = self.query(line, Some(skip));
                     let step = client::search(source.run, source.machine, query).await;
-                    if !self.is_on(turn) {
+                    if !turn.is_last() {
                         return;
                     }
                     match step {

@@ -1,5 +1,6 @@
 //! The editor's fields, and what the server says of them.
 
+use crate::typing::Changes;
 use crate::{client, format};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
@@ -37,8 +38,7 @@ pub(super) struct Form {
     pub(super) until: RwSignal<String>,
     pub(super) diff: RwSignal<Option<MaintenanceDiff>>,
     pub(super) saving: RwSignal<Saving>,
-    /// Counts edits, so that an answer to an older one is known as such.
-    pub(super) edits: StoredValue<u32>,
+    edits: Changes,
 }
 
 impl Form {
@@ -53,7 +53,7 @@ impl Form {
             page: RwSignal::new(page),
             diff: RwSignal::new(None),
             saving: RwSignal::new(Saving::Idle),
-            edits: StoredValue::new(0),
+            edits: Changes::new(),
         }
     }
 
@@ -110,32 +110,23 @@ impl Form {
     /// Asks, after a moment without another edit, what would be written.
     pub(super) fn changed(self) {
         self.saving.set(Saving::Idle);
-        let edit = self.edits.get_value().wrapping_add(1);
-        self.edits.set_value(edit);
-        let is_current = move || self.edits.try_get_value() == Some(edit);
-        set_timeout(
-            move || {
-                if !is_current() {
-                    return;
-                }
-                spawn_local(async move {
-                    let answer = client::maintenance_diff(self.edit()).await;
-                    if is_current() {
-                        match answer {
-                            Ok(diff) => self.diff.set(Some(diff)),
-                            Err(error) => self.saving.set(Saving::Failed(error)),
-                        }
+        let edit = self.edits.next();
+        edit.rested(DIFF_AFTER, move || {
+            spawn_local(async move {
+                let answer = client::maintenance_diff(self.edit()).await;
+                if edit.is_last() {
+                    match answer {
+                        Ok(diff) => self.diff.set(Some(diff)),
+                        Err(error) => self.saving.set(Saving::Failed(error)),
                     }
-                });
-            },
-            DIFF_AFTER,
-        );
+                }
+            });
+        });
     }
 
     pub(super) fn save(self) {
         // A preview that is still on its way would be of a file that has changed by then.
-        self.edits
-            .update_value(|edits| *edits = edits.wrapping_add(1));
+        self.edits.next();
         self.saving.set(Saving::Busy);
         spawn_local(async move {
             let answer = client::maintenance_save(self.edit()).await;
