@@ -115,6 +115,7 @@ pub(super) fn lines(run: RunId, query: LinesQuery) -> impl Read<LinesPage> {
     );
     for (key, value) in [
         ("attempt", query.attempt.map(|attempt| attempt.to_string())),
+        ("limit", query.limit.map(|limit| limit.to_string())),
         ("at", query.at),
     ] {
         if let Some(value) = value {

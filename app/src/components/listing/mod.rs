@@ -2,6 +2,7 @@
 
 mod held;
 mod merged;
+mod seen;
 
 pub(crate) use merged::{Merged, merged, to_merge};
 
@@ -20,13 +21,18 @@ use leptos::task::spawn_local;
 use leptos::wasm_split::wasm_split;
 use saltpeter_protocol::api::{LinesPage, LinesQuery, MergedLine, Reading, write_position};
 use saltpeter_protocol::{Attempt, MachineId, RunId, UnixMillis};
+use seen::Seen;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How often it is looked whether there is more, while there may be.
 const AGAIN: Duration = Duration::from_secs(1);
 
-/// So close to an end, in CSS pixels, the lines beyond it are read.
-const NEAR: i32 = 200;
+/// So close to an end, in CSS pixels, the lines beyond it are read: they are there before one has come to it.
+const NEAR: i32 = 2_000;
+
+/// Lines that are read at a time, once the page is there: to draw more would take longer than a frame may.
+const PAGE: usize = 200;
 
 /// Pages without a line that are passed over at a time: among many lines those on standard error may be few.
 const EMPTY_PAGES: usize = 20;
@@ -54,6 +60,14 @@ impl Picked {
             at,
             reading,
             limit: None,
+        }
+    }
+
+    /// The next lines in one direction.
+    fn next(&self, at: Option<String>, reading: Reading) -> LinesQuery {
+        LinesQuery {
+            limit: Some(PAGE),
+            ..self.query(at, reading)
         }
     }
 
@@ -148,7 +162,7 @@ fn listing(picked: Picked, around: Around, first: Option<LinesPage>) -> AnyView 
     };
     let has_before = of(|held| held.has_before);
     let has_after = of(|held| held.has_after);
-    let nothing = of(|held| held.lines.is_empty() && !held.has_before && !held.has_after);
+    let nothing = of(|held| held.sheets.is_empty() && !held.has_before && !held.has_after);
     let more = move |reading, label: &'static str| {
         view! {
             <button class="quiet more" on:click=move |_| listing.read(reading)>
@@ -174,9 +188,9 @@ fn listing(picked: Picked, around: Around, first: Option<LinesPage>) -> AnyView 
         >
             <Shown when=has_before>{move || more(Reading::Before, "▲ earlier lines")}</Shown>
             <Rows
-                each=move || listing.held.with(|held| held.as_ref().map(|held| held.lines.clone()).unwrap_or_default())
-                key=|line| format!("{} {} {}", line.machine, line.number, line.text.len())
-                children=move |line| listing.line(&line)
+                each=move || listing.sheets()
+                key=|place| place.to_string()
+                children=move |place| listing.sheet(place)
             />
             <Shown when=has_after>{move || more(Reading::After, "▼ later lines")}</Shown>
             <Shown when=nothing>
@@ -233,7 +247,7 @@ impl Listing {
                     }))
                 });
                 let query = match at {
-                    Some(at) => picked.query(Some(at), reading),
+                    Some(at) => picked.next(Some(at), reading),
                     None => picked.query(None, Reading::Before),
                 };
                 let page = client::lines(picked.run.clone(), query).await;
@@ -268,11 +282,6 @@ impl Listing {
     }
 
     fn take(self, page: LinesPage, reading: Reading) {
-        let frame = self.frame.get_untracked();
-        let below = frame
-            .as_ref()
-            .map(|frame| frame.scroll_height() - frame.scroll_top());
-        let mut kept = false;
         let changed = self.held.with_untracked(|held| match (held, reading) {
             (None, _) | (_, Reading::Before) => true,
             // Most of the time there is nothing new.
@@ -285,20 +294,48 @@ impl Listing {
         if !changed {
             return;
         }
+        let frame = self.frame.get_untracked();
+        let seen = frame.as_ref().and_then(Seen::of);
         self.held.update(|held| match held {
             None => *held = Some(Held::new(page)),
             Some(held) => match reading {
-                Reading::Before => {
-                    held.prepend(page);
-                    kept = true;
-                }
+                Reading::Before => held.prepend(page),
                 Reading::After => held.append(page),
             },
         });
-        // What was seen stays where it was, below what has come.
-        if kept && let (Some(frame), Some(below)) = (frame, below) {
-            request_animation_frame(move || frame.set_scroll_top(frame.scroll_height() - below));
+        if let (Some(frame), Some(seen)) = (frame, seen) {
+            seen.stays(frame, move || self.follow.try_get_value() == Some(false));
         }
+    }
+
+    /// The places of those that are held.
+    fn sheets(self) -> Vec<i64> {
+        self.held.with(|held| {
+            let sheets = held.iter().flat_map(|held| &held.sheets);
+            sheets.map(|sheet| sheet.place).collect()
+        })
+    }
+
+    /// The lines of the sheet at `place`, as long as it is held.
+    fn sheet(self, place: i64) -> AnyView {
+        let lines = Memo::new_owning(move |before: Option<Arc<Vec<MergedLine>>>| {
+            let now = self.held.with(|held| {
+                let mut sheets = held.iter().flat_map(|held| &held.sheets);
+                let sheet = sheets.find(|sheet| sheet.place == place);
+                sheet.map(|sheet| sheet.lines.clone())
+            });
+            let now = now.or_else(|| before.clone()).unwrap_or_default();
+            let is_same = before.is_some_and(|before| Arc::ptr_eq(&before, &now));
+            (now, !is_same)
+        });
+        view! {
+            <Rows
+                each=move || lines.with(|lines| Vec::clone(lines))
+                key=|line| format!("{} {} {}", line.machine, line.number, line.text.len())
+                children=move |line| self.line(&line)
+            />
+        }
+        .into_any()
     }
 
     fn line(self, line: &MergedLine) -> AnyView {

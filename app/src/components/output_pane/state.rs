@@ -195,11 +195,31 @@ impl PaneState {
         // These attributes can always be set.
         let _ = space.set_attribute("style", &style.0);
         let _ = block.set_attribute("style", &style.1);
+        self.show(from, to);
+        self.fetch(from, to);
+    }
+
+    /// Puts these lines into the page; before the others one at a time, all of them before the frame is shown: when more than
+    /// one comes before the others, Leptos (0.8) takes all of these out of the page and puts them in again.
+    fn show(self, from: u64, to: u64) {
+        let first = self
+            .view
+            .with_untracked(|view| view.first().map(|shown| shown.number));
+        let next = match first {
+            Some(first) if from < first && first < to => first - 1,
+            _ => from,
+        };
         let mut shown = Vec::new();
         self.model
-            .update_value(|model| shown = model.view(from, to));
+            .update_value(|model| shown = model.view(next, to));
         self.view.set(shown);
-        self.fetch(from, to);
+        if next > from {
+            queue_microtask(move || {
+                if !self.is_gone() {
+                    self.show(from, to);
+                }
+            });
+        }
     }
 
     pub(super) fn scroll_to_end(self) {
