@@ -80,3 +80,31 @@ test('what is being read is drawn as lines, after a moment', async ({ page }) =>
   answer();
   await expect(page.getByTestId('machine-row').first()).toBeVisible();
 });
+
+test.describe('a fleet with long names', () => {
+  const fleet = ['cold-storage-0117', 'frontend-0001', 'frontend-0002'].map((name) => `production-eu-central-1-${name}.example.com`);
+  test.use({
+    config: {
+      'web.yaml': onDemand('layout_fleet', 'echo one', ["targets: '*'"]),
+      'zz.yaml': `saltpeter_config:\n  local_machines: [${fleet.join(', ')}]\n`,
+    },
+  });
+
+  test('has whole names in its cells where there is room, and elsewhere what tells them apart', async ({ page }) => {
+    await open(page, '/jobs/layout_fleet');
+    await page.getByTestId('run-now').first().click();
+    await expect(page.getByTestId('toast')).toContainText('Started');
+    await page.getByTestId('toast').getByRole('link').click();
+    const names = page.locator('.cell-name');
+    await expect(names).toHaveCount(3);
+    const cut = (parts: string) => page.locator(parts).evaluateAll((all) => all.filter((part) => part.scrollWidth > part.clientWidth).length);
+    expect((await names.allTextContents()).sort()).toEqual(fleet);
+    expect(await cut('.cell-name > span')).toBe(0);
+    await page.setViewportSize(PHONE);
+    expect(await cut('.cell-name > .common')).toBeGreaterThan(0);
+    expect(await cut('.cell-name > :not(.common)')).toBe(0);
+    for (const own of ['frontend-0001', 'frontend-0002', 'cold-storage-0117']) {
+      await expect(page.locator('.cell-name > :not(.common)').filter({ hasText: own })).toBeInViewport({ ratio: 1 });
+    }
+  });
+});

@@ -1,6 +1,7 @@
 //! The machines of a run, a cell each, in groups by how they stand; the ones to look at come first.
 
 use super::marks::Mark;
+use super::names::Common;
 use crate::components::rows::Rows;
 use crate::components::shown::Shown;
 use crate::format;
@@ -13,6 +14,10 @@ use std::sync::Arc;
 
 /// Cells of a group that are drawn before one asks for all.
 const CELLS: usize = 120;
+
+/// So many characters of a name have room in a cell, if the window is wide enough; of longer ones what all have in common gives
+/// way.
+const WIDEST: usize = 40;
 
 /// Machines that stand alike.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,9 +90,17 @@ pub(crate) fn Matrix(
 ) -> impl IntoView {
     let all = Memo::new(move |_| detail.with(|detail| groups(detail)));
     let run = Memo::new(move |_| detail.with(|detail| detail.summary.id.clone()));
-    let total = move || detail.with(|detail| detail.machines.len());
+    let total = Memo::new(move |_| detail.with(|detail| detail.machines.len()));
+    // Which machines there are changes only with how many there are.
+    let common = Memo::new(move |_| {
+        total.get();
+        detail.with_untracked(|detail| {
+            Common::of(detail.machines.iter().map(|row| row.machine.as_str()))
+        })
+    });
+    let room = move || format!("--name:{}ch", common.get().longest.min(WIDEST));
     view! {
-        <div class="matrix" data-testid="matrix">
+        <div class="matrix" style=room data-testid="matrix">
             <Rows
                 each=move || all.get()
                 key=|group| group.word.to_owned()
@@ -101,7 +114,7 @@ pub(crate) fn Matrix(
                                 .unwrap_or_default()
                         })
                     });
-                    view! { <MatrixGroup mark=group.mark word machines run total selected /> }
+                    view! { <MatrixGroup mark=group.mark word machines run total common selected /> }
                 }
             />
         </div>
@@ -115,7 +128,8 @@ fn MatrixGroup(
     word: &'static str,
     machines: Memo<Vec<Arc<MachineRow>>>,
     run: Memo<RunId>,
-    #[prop(into)] total: Signal<usize>,
+    total: Memo<usize>,
+    common: Memo<Common>,
     selected: Signal<Option<MachineId>>,
 ) -> impl IntoView {
     let whole = RwSignal::new(false);
@@ -157,8 +171,10 @@ fn MatrixGroup(
             <div class="cells">
                 <Rows
                     each=shown
-                    key=cell_key
-                    children=move |row| cell_view(&row, mark, word, run, selected)
+                    key=move |row| cell_key(row, common.get_untracked())
+                    children=move |row| {
+                        cell_view(&row, mark, word, run, common.get_untracked(), selected)
+                    }
                 />
                 <Shown when=move || { hidden() > 0 }>
                     <button class="quiet" on:click=move |_| whole.set(true)>
@@ -172,9 +188,10 @@ fn MatrixGroup(
 }
 
 /// Cells are drawn anew when anything in them has changed.
-fn cell_key(row: &Arc<MachineRow>) -> String {
+fn cell_key(row: &Arc<MachineRow>, common: Common) -> String {
     let (code, note) = (code(row).unwrap_or_default(), note(row).unwrap_or_default());
-    format!("{} {code} {note}", row.machine)
+    let (prefix, name, suffix) = common.parts(row.machine.as_str());
+    format!("{prefix} {name} {suffix} {code} {note}")
 }
 
 fn cell_view(
@@ -182,9 +199,21 @@ fn cell_view(
     mark: Mark,
     word: &'static str,
     run: Memo<RunId>,
+    common: Common,
     selected: Signal<Option<MachineId>>,
 ) -> impl IntoView + use<> {
     let machine = row.machine.clone();
+    let (prefix, name, suffix) = common.parts(machine.as_str());
+    let common = |part: &str| {
+        let part = part.to_owned();
+        (!part.is_empty()).then(|| view! { <span class="common">{part}</span> })
+    };
+    let (prefix, name, suffix) = (common(prefix), name.to_owned(), common(suffix));
+    let (code, note) = (code(row), note(row));
+    let mut label = format!("{machine}: {word}");
+    for more in [code.map(|code| code.to_string()), note.map(str::to_owned)] {
+        label.extend(more.map(|more| format!(", {more}")));
+    }
     let href = {
         let machine = machine.clone();
         move || run.with(|run| routes::machine_page(run, &machine))
@@ -204,14 +233,16 @@ fn cell_view(
             aria-current=move || current()
             data-testid=format!("machine-{machine}")
             data-state=word
-            title=format!("{machine}: {word}")
+            title=label.clone()
+            // Read as one name, not in three.
+            aria-label=label
         >
             <span class=mark.class() aria-hidden="true">
                 {mark.symbol()}
             </span>
-            <span class="cell-name">{machine.to_string()}</span>
-            {code(row).map(|code| view! { <span class="cell-code">{code}</span> })}
-            {note(row).map(|note| view! { <span class="cell-code">{note}</span> })}
+            <span class="cell-name">{prefix} <span>{name}</span> {suffix}</span>
+            {code.map(|code| view! { <span class="cell-code">{code}</span> })}
+            {note.map(|note| view! { <span class="cell-code">{note}</span> })}
         </a>
     }
 }

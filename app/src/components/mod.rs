@@ -14,6 +14,7 @@ pub(crate) mod listing;
 pub(crate) mod machine_head;
 pub(crate) mod marks;
 pub(crate) mod matrix;
+pub(crate) mod names;
 pub(crate) mod output_pane;
 pub(crate) mod palette;
 pub(crate) mod preview;
