@@ -1,4 +1,4 @@
-import { expect, open, test } from '../fixtures.ts';
+import { expect, open, SERVER_IS_DOWN, test } from '../fixtures.ts';
 import { onDemand } from '../jobs.ts';
 
 // What pages do with names that are longer than there is room for, and on a phone.
@@ -64,6 +64,26 @@ test('a page that does not exist has the header, and its links lead on within th
   await expect(page.getByTestId('conn-badge')).toHaveAttribute('data-state', 'live');
   await expect(page.getByTestId('conn-badge')).toHaveCount(1);
   expect(await page.evaluate(() => 'same' in window)).toBe(true);
+});
+
+test('the header stays as high when the connection is lost', async ({ page, saltpeter, guard }) => {
+  guard.allow(...SERVER_IS_DOWN);
+  await open(page, '/runs');
+  const badge = page.getByTestId('conn-badge');
+  await expect(badge).toHaveAttribute('data-state', 'live');
+  const heights = async () => {
+    const heights: Record<number, number> = {};
+    for (const width of [1600, 1280, PHONE.width]) {
+      await page.setViewportSize({ width, height: 800 });
+      heights[width] = (await page.locator('header.bar').boundingBox())?.height ?? 0;
+    }
+    return heights;
+  };
+  const before = await heights();
+  await saltpeter.kill9();
+  await expect(badge).toContainText('last data');
+  expect(await heights()).toEqual(before);
+  await saltpeter.start();
 });
 
 test('what is being read is drawn as lines, after a moment', async ({ page }) => {
