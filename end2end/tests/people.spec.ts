@@ -85,3 +85,35 @@ test('the pages of people work on a phone, in both themes, and without JavaScrip
     }
   }
 });
+
+test('the pages that are plain forms have the theme and the zone that were chosen, and change them', async ({ page, saltpeter }) => {
+  await welcome(page, saltpeter);
+  await page.emulateMedia({ colorScheme: 'light' });
+  await page.goto('/audit');
+  const ground = () => page.locator('body').evaluate((body) => getComputedStyle(body).backgroundColor);
+  const light = await ground();
+  const theme = page.getByTestId('theme-toggle');
+  await expect(theme).toHaveAttribute('aria-label', 'Theme: auto');
+  await theme.click();
+  await expect(theme).toHaveAttribute('data-state', 'dark');
+  expect(await ground()).not.toBe(light);
+
+  const clock = page.getByTestId('clock-toggle');
+  const time = page.getByTestId('audit-row').first().locator('time');
+  await expect(clock).toHaveText(/^\d\d:\d\d:\d\d UTC/);
+  await expect(time).toHaveText(/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC$/);
+  await clock.click();
+  await expect(clock).toHaveText(/^\d\d:\d\d:\d\d \+0[12]:00/);
+  // The same moment, in the zone of the browser.
+  const shown = await time.textContent();
+  expect(shown).toMatch(/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d \+0[12]:00$/);
+  const moment = await time.getAttribute('datetime');
+  expect(new Date((shown ?? '').replace(' ', 'T').replace(' ', '')).getTime()).toBe(new Date(moment ?? '').getTime());
+
+  await page.goto('/account');
+  await expect(clock).toHaveAttribute('data-state', 'local');
+  await expect(page.getByTestId('session').locator('time').first()).toHaveText(/^\d{4}-\d\d-\d\d \d\d:\d\d \+0[12]:00$/);
+  await open(page, '/');
+  await expect(page.getByTestId('clock-toggle')).toHaveAttribute('data-state', 'local');
+  await expect(page.getByTestId('theme-toggle')).toHaveAttribute('data-state', 'dark');
+});

@@ -28,7 +28,7 @@ pub(super) fn page_policy(nonce: &str) -> String {
     )
 }
 
-/// The policy of the pages that are plain forms. Their only script is the one that chooses the theme.
+/// The policy of the pages that are plain forms. Their only scripts are those for the theme and for the zone of times.
 pub(super) const FORM_POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; form-action 'self'; \
      base-uri 'none'; frame-ancestors 'none'",

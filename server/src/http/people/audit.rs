@@ -122,7 +122,7 @@ async fn shown(ops: &Ops, caller: &Caller, asked: &Asked) -> Result<Response, Ap
     let link = |before| format!("/audit?{}", asked.query(before));
     Ok(Page::new("Audit", Some(caller)).render(&html! {
         h1 { "Audit" }
-        p class="weak" { "Who did what, when and from where. Times and days are UTC." }
+        p class="weak" { "Who did what, when and from where." }
         (filters(asked))
         section class="card audit" {
             @if entries.is_empty() {
@@ -155,8 +155,8 @@ fn filters(asked: &Asked) -> Markup {
                     }
                 }
             }
-            label { "From" input type="date" name="since" value=(asked.since); }
-            label { "To" input type="date" name="until" value=(asked.until); }
+            label { "From (UTC)" input type="date" name="since" value=(asked.since); }
+            label { "To (UTC)" input type="date" name="until" value=(asked.until); }
             button class="primary" { "Show" }
         }
     }
@@ -166,7 +166,7 @@ fn row(entry: &Entry) -> Markup {
     let values = [("before", &entry.old), ("after", &entry.new)];
     html! {
         tr data-testid="audit-row" data-kind=(entry.kind.as_str()) {
-            td { time datetime=(iso(entry.at)) { (iso(entry.at).replace('T', " ").trim_end_matches('Z')) } }
+            td { time datetime=(iso(entry.at)) { (iso(entry.at).replace('T', " ").replace('Z', " UTC")) } }
             td { (entry.who) }
             td { (entry.from.as_deref().unwrap_or("this host")) }
             td {

@@ -1,4 +1,4 @@
-//! The pages where people log in, and where admins see to users and tokens: plain forms, without a script.
+//! The pages where people log in, and where admins see to users and tokens: plain forms, which need no script.
 
 mod account;
 mod audit;

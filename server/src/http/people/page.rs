@@ -42,6 +42,7 @@ impl<'a> Page<'a> {
                     link rel="icon" href="/favicon.svg" type="image/svg+xml";
                     script src="/theme.js" {}
                     link rel="stylesheet" href="/pkg/saltpeter.css";
+                    @if self.caller.is_some() { script src="/plain.js" defer {} }
                 }
                 body {
                     header class="bar" {
@@ -49,7 +50,7 @@ impl<'a> Page<'a> {
                             img src="/favicon.svg" width="20" height="20" alt="";
                             span { "Saltpeter" }
                         }
-                        @if let Some(caller) = self.caller { (self.navigation(caller)) }
+                        @if let Some(caller) = self.caller { (self.navigation(caller)) (tools()) }
                     }
                     main {
                         div class=(if self.caller.is_some() { "page people" } else { "page door" }) { (content) }
@@ -93,6 +94,19 @@ impl<'a> Page<'a> {
                     a href=(href) aria-current=[(name == self.title).then_some("page")] { (name) }
                 }
             }
+        }
+    }
+}
+
+/// The switches for the zone of times and for the theme, as the dashboard's own pages have them. `public/plain.js` brings them
+/// to life, and they are not shown without it.
+fn tools() -> Markup {
+    html! {
+        div class="tools with-script" {
+            button type="button" class="quiet clock" title="Show times in UTC or in your zone" data-testid="clock-toggle" {
+                span {} span class="other-zone" {}
+            }
+            button type="button" class="quiet theme" data-testid="theme-toggle" {}
         }
     }
 }
@@ -144,7 +158,7 @@ mod tests {
         assert!(!policy.contains("unsafe") && policy.contains("frame-ancestors 'none'"));
         let body = to_bytes(page.into_body(), 100_000).await.unwrap();
         let body = String::from_utf8(body.to_vec()).unwrap();
-        // The one script is the theme's.
+        // The one script of the door is the theme's.
         assert_eq!(body.matches("<script").count(), 1, "{body}");
         assert_eq!(body.matches("<img").count(), 1, "{body}");
         assert!(!body.contains("<script>alert"), "{body}");

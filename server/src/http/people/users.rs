@@ -113,10 +113,14 @@ fn page(caller: &Caller, users: &[User]) -> Response {
     Page::new("Users", Some(caller)).render(&html! {
         h1 { "Users" }
         section class="card" {
-            div class="table-scroll" {
-                table {
-                    thead { tr { th { "Name" } th { "May act as" } th { "Password" } th { "Since" } th { "Made by" } th {} } }
-                    tbody { @for user in users { (row(user)) } }
+            @if users.is_empty() {
+                p class="weak" { "There is none yet." }
+            } @else {
+                div class="table-scroll" {
+                    table {
+                        thead { tr { th { "Name" } th { "May act as" } th { "Password" } th { "Since" } th { "Made by" } th {} } }
+                        tbody { @for user in users { (row(user)) } }
+                    }
                 }
             }
         }
