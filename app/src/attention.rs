@@ -19,8 +19,9 @@ const NAMED: usize = 5;
 /// Under which key the browser keeps that it wants notifications.
 const KEY: &str = "saltpeter.notify";
 
-/// The counts that the title shows. Provided at the root, for the title's formatter.
-pub(crate) type Counts = RwSignal<Totals>;
+/// The counts that the title shows. Not a signal of the arena: the server asks for the title where there is none
+/// ([`crate::pages::PageTitle`]).
+pub(crate) type Counts = ArcRwSignal<Totals>;
 
 /// The title with the counts before it: "✕ 3 ◐ 7 Jobs · Saltpeter".
 pub(crate) fn title(counts: Totals, text: &str) -> String {
@@ -49,10 +50,11 @@ pub(crate) fn watch(live: Live, counts: Counts) {
             return;
         }
         waiting.set_value(true);
+        let counts = counts.clone();
         set_timeout(
             move || {
                 waiting.set_value(false);
-                update(live, counts);
+                update(live, &counts);
             },
             EVERY,
         );
@@ -65,7 +67,7 @@ pub(crate) fn watch(live: Live, counts: Counts) {
     });
 }
 
-fn update(live: Live, counts: Counts) {
+fn update(live: Live, counts: &Counts) {
     let now = live.totals();
     if counts.get_untracked() != now {
         counts.set(now);

@@ -97,14 +97,14 @@ pub fn App() -> impl IntoView {
     let toasts = Toasts::new();
     let confirm = Confirm::new();
     let counts = attention::Counts::new(Totals::default());
-    provide_context(counts);
     provide_context(live);
     provide_context(toasts);
     provide_context(confirm);
     provide_context(Actions::new(live, toasts, confirm));
+    let told = counts.clone();
     Effect::new(move || {
         live::connect(live);
-        attention::watch(live, counts);
+        attention::watch(live, told.clone());
         live.tick();
         set_interval(move || live.tick(), Duration::from_secs(1));
     });

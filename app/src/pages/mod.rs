@@ -14,6 +14,7 @@ pub(crate) mod timeline;
 use crate::first::use_first;
 use crate::live::use_live;
 use leptos::prelude::*;
+use leptos_meta::Title;
 use leptos_router::hooks::use_location;
 use saltpeter_protocol::api::{ApiError, ErrorCode};
 
@@ -109,6 +110,23 @@ pub(crate) fn NotLoaded() -> impl IntoView {
         </section>
     }
     .into_any()
+}
+
+/// The title of a page, where it depends on the address.
+///
+/// The server reads it at once. Leptos puts it into the page only after a step that may go on in another thread, and there are
+/// no signals there, or those of another page.
+#[component]
+pub(crate) fn PageTitle<F>(
+    /// What it says.
+    text: F,
+) -> impl IntoView
+where
+    F: Fn() -> String + Send + Sync + 'static,
+{
+    #[cfg(feature = "ssr")]
+    let text = untrack(text);
+    view! { <Title text /> }
 }
 
 /// The title of a page about `name`. The server puts titles into a page as they are, without a look at what is in them: a

@@ -1,11 +1,10 @@
 //! The Run page: a permanent link to what happened.
 
-use super::Loaded;
+use super::{Loaded, PageTitle};
 use crate::chunk::Part;
 use crate::components::run_view::{Asked, RunBundle, RunView};
 use leptos::prelude::*;
 use leptos::wasm_split::wasm_split;
-use leptos_meta::Title;
 use leptos_router::hooks::{use_params_map, use_query_map};
 use saltpeter_protocol::api::{ApiError, ErrorCode};
 use saltpeter_protocol::{Attempt, MachineId, RunId};
@@ -45,7 +44,7 @@ fn RunPage() -> impl IntoView {
     );
     let show = move |bundle| view! { <RunView bundle asked merged within=false /> }.into_any();
     view! {
-        <Title text=move || name.with(|name| super::title(name)) />
+        <PageTitle text=move || name.with(|name| super::title(name)) />
         <div class="page run-page">
             <Loaded what="run" page=bundle show />
         </div>

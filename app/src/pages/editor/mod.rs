@@ -5,8 +5,7 @@ mod draft;
 mod form;
 mod text;
 
-use super::Failure;
-use super::Loaded;
+use super::{Failure, Loaded, PageTitle};
 use crate::chunk::Part;
 use crate::client;
 use crate::components::confirm::{Confirm, Question};
@@ -18,7 +17,6 @@ use form::{Form, Saving};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use leptos::wasm_split::wasm_split;
-use leptos_meta::Title;
 use leptos_router::hooks::{use_params_map, use_query_map};
 use saltpeter_protocol::api::{ApiError, EditorPage as Page};
 use text::Code;
@@ -54,7 +52,7 @@ fn EditorPage() -> impl IntoView {
     };
     let show = move |_| view! { <Begin begin /> }.into_any();
     view! {
-        <Title text=move || title() />
+        <PageTitle text=title />
         <div class="page editor-page">
             <div class="title">
                 <h1>{move || heading()}</h1>

@@ -3,7 +3,7 @@
 mod cards;
 mod past;
 
-use super::Loaded;
+use super::{Loaded, PageTitle};
 use crate::actions::{Action, use_actions};
 use crate::chunk::Part;
 use crate::client;
@@ -19,7 +19,6 @@ use cards::{Definition, Effective, Preview, Upcoming};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use leptos::wasm_split::wasm_split;
-use leptos_meta::Title;
 use leptos_router::hooks::use_params_map;
 use past::{Past, Since};
 use saltpeter_protocol::api::{ApiError, ErrorCode, JobDetail, JobRow};
@@ -70,7 +69,7 @@ fn JobPage() -> impl IntoView {
     );
     let show = |bundle| view! { <Content bundle /> }.into_any();
     view! {
-        <Title text=move || name.with(|name| super::title(name)) />
+        <PageTitle text=move || name.with(|name| super::title(name)) />
         <div class="page job-page">
             <Loaded what="job" page=bundle show />
         </div>
