@@ -6,8 +6,8 @@ use crate::ops::Ops;
 use axum::Json;
 use axum::extract::State;
 use saltpeter_app::backend::Backend as _;
-use saltpeter_protocol::api::{ApiError, ErrorCode, JobRow, MachineRow, RecentRun, RunSummary};
-use saltpeter_protocol::{MachineOutcome, MachineState, RunId, RunOutcome};
+use saltpeter_protocol::api::{ApiError, ErrorCode, JobRow, MachineRow, RecentRun};
+use saltpeter_protocol::{MachineOutcome, MachineState, RunId, RunOutcome, UnixMillis};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
@@ -32,8 +32,8 @@ pub(super) async fn status(State(ops): State<Ops>) -> Answer<Json<Value>> {
     let running = all_running(&ops).await?;
     let mut jobs = Vec::with_capacity(overview.jobs.len());
     for row in overview.jobs {
-        let last = match &row.last {
-            Some(last) => last_run(&ops, last).await?,
+        let last = match last_begun(&row) {
+            Some((run, _)) => last_run(&ops, run).await?,
             None => None,
         };
         jobs.push((row, last));
@@ -53,13 +53,27 @@ pub(super) async fn status(State(ops): State<Ops>) -> Answer<Json<Value>> {
         };
         let job = json!({
             "next_run": row.next.map(iso),
-            "last_run": row.last.as_ref().map(|run| iso(run.created)),
+            "last_run": last_begun(&row).map(|(_, at)| iso(at)),
             "last_success": last_success(&ops, &row).await?,
             "results": results,
         });
         state.insert(row.name.into(), job);
     }
     Ok(Json(json!({ "running": running, "state": state })))
+}
+
+/// The newest run that is over and has begun. A start that was skipped or missed ran nowhere, and stands here only where there is
+/// nothing else.
+fn last_begun(row: &JobRow) -> Option<(&RunId, UnixMillis)> {
+    let has_begun = |run: &&RecentRun| {
+        !matches!(
+            run.state.outcome(),
+            Some(RunOutcome::SkippedOverlap | RunOutcome::Missed { .. })
+        )
+    };
+    let begun = row.recent.iter().rev().find(has_begun);
+    let newest = row.last.as_ref().map(|run| (&run.id, run.created));
+    begun.map(|run| (&run.run, run.started)).or(newest)
 }
 
 async fn last_success(ops: &Ops, row: &JobRow) -> Answer<Option<String>> {
@@ -72,8 +86,8 @@ async fn last_success(ops: &Ops, row: &JobRow) -> Answer<Option<String>> {
     Ok(succeeded.map(iso))
 }
 
-async fn last_run(ops: &Ops, last: &RunSummary) -> Answer<Option<Last>> {
-    let detail = unless_deleted(ops.run(&last.id).await)?;
+async fn last_run(ops: &Ops, run: &RunId) -> Answer<Option<Last>> {
+    let detail = unless_deleted(ops.run(run).await)?;
     Ok(detail.map(|detail| Last {
         run: detail.summary.id,
         machines: detail.machines,
@@ -176,6 +190,30 @@ mod tests {
         assert_eq!(share(vec![100, 100], 10), 5);
         assert_eq!(share(vec![100, 1, 100, 3], 10), 3);
         assert_eq!(share(vec![1; 20], 10), 0);
+    }
+
+    #[test]
+    fn a_start_that_was_skipped_or_missed_is_no_last_run() {
+        let last_begun = |outcomes: &[Value]| {
+            let recent = outcomes.iter().zip(1..).map(|(outcome, n)| {
+                let state = json!({"state": "ended", "at": n, "outcome": outcome});
+                json!({"run": format!("a_{n}"), "state": state, "started": n})
+            });
+            let row: JobRow = serde_json::from_value(json!({
+                "name": "a", "group": "", "schedule": "", "command": "", "targets": "", "target_type": "glob",
+                "next": null, "paused": null, "last": null, "active": [], "config": [],
+                "recent": recent.collect::<Vec<_>>(),
+            }))
+            .unwrap();
+            super::last_begun(&row).map(|(run, at)| (run.to_string(), at.0))
+        };
+        let [failed, skipped] = ["failed", "skipped_overlap"].map(|kind| json!({"kind": kind}));
+        let missed = json!({"kind": "missed", "reason": "not_running"});
+        assert_eq!(last_begun(&[]), None);
+        let both = [failed.clone(), failed.clone()];
+        assert_eq!(last_begun(&both), Some(("a_2".to_owned(), 2)));
+        let after = [failed, skipped, missed];
+        assert_eq!(last_begun(&after), Some(("a_1".to_owned(), 1)));
     }
 
     #[test]
