@@ -418,11 +418,11 @@ async fn pages_are_answered_while_other_servers_start() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 16)]
 async fn pages_that_are_made_at_once_have_each_their_own_title() {
     let jobs = (0..16).map(|n| format!("job{n}"));
-    let text: String = jobs
+    let lines: Vec<String> = jobs
         .clone()
         .map(|job| format!("{job}: {{schedule: '@yearly', targets: web1, command: 'true'}}\n"))
         .collect();
-    let world = World::new(&[("jobs.yaml", &text)]).await;
+    let world = World::new(&[("jobs.yaml", &lines.concat())]).await;
     let addr = world.addr();
     for _ in 0..8 {
         let pages = jobs.clone().flat_map(|job| {
