@@ -12,6 +12,7 @@ mod limits;
 mod live;
 mod maintenance;
 mod output;
+mod pages;
 mod people;
 mod preview;
 mod rest;

@@ -1,6 +1,5 @@
 //! The REST interface and the routes of the earlier implementation.
 
-use crate::http;
 use crate::world::{Heard, World, within};
 use saltpeter_protocol::api::{OutputSlice, RunDetail};
 use saltpeter_protocol::live::ClientMessage;
@@ -397,55 +396,4 @@ async fn nothing_shows_a_secret() {
     assert_eq!(source("executor"), "settings.yaml:2");
     assert_eq!(source("logdir"), "flag");
     assert_eq!(source("debug"), "default");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn pages_are_answered_while_other_servers_start() {
-    let world = World::new(&[]).await;
-    let others = tokio::spawn(async {
-        for _ in 0..16 {
-            World::new(&[]).await;
-        }
-    });
-    while !others.is_finished() {
-        let page = within(world.request("GET", "/", &[("Accept", "text/html")], "")).await;
-        assert_eq!(page.status, 200);
-    }
-    others.await.unwrap();
-}
-
-/// Leptos puts a page's title together in a thread that may know nothing of the page, or may know another one.
-#[tokio::test(flavor = "multi_thread", worker_threads = 16)]
-async fn pages_that_are_made_at_once_have_each_their_own_title() {
-    let jobs = (0..16).map(|n| format!("job{n}"));
-    let lines: Vec<String> = jobs
-        .clone()
-        .map(|job| format!("{job}: {{schedule: '@yearly', targets: web1, command: 'true'}}\n"))
-        .collect();
-    let world = World::new(&[("jobs.yaml", &lines.concat())]).await;
-    let addr = world.addr();
-    for _ in 0..8 {
-        let pages = jobs.clone().flat_map(|job| {
-            [
-                (format!("/jobs/{job}"), format!("{job} · Saltpeter")),
-                (
-                    format!("/jobs/{job}/edit"),
-                    format!("{job}, edit · Saltpeter"),
-                ),
-            ]
-        });
-        let answers: Vec<_> = pages
-            .map(|(path, title)| {
-                tokio::spawn(async move {
-                    let headers = [("Accept", "text/html")];
-                    let page = http::request(addr, "GET", &path, &headers, b"").await;
-                    let title = format!("<title>{title}</title>");
-                    assert!(page.text().contains(&title), "{path}: no {title}");
-                })
-            })
-            .collect();
-        for answer in answers {
-            within(answer).await.unwrap();
-        }
-    }
 }
