@@ -5,7 +5,7 @@
 //! user), the process group and the descendants are all there is; see [`super::tree`].
 
 use crate::settings::random;
-use rustix::process::{Pid, Signal};
+use rustix::process::Pid;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -46,14 +46,16 @@ impl Cgroup {
         self.dir.join("cgroup.procs")
     }
 
-    /// Sends `signal` to everything in it.
-    pub(crate) fn strike(&self, signal: Signal) {
-        if signal == Signal::KILL {
-            // All at once, and what is being forked meanwhile too.
-            let _ = fs::write(self.dir.join("cgroup.kill"), "1");
-        } else {
-            strike(&self.dir, signal, DEPTH);
-        }
+    /// Kills everything in it at once, what is being forked meanwhile too.
+    pub(crate) fn kill(&self) {
+        let _ = fs::write(self.dir.join("cgroup.kill"), "1");
+    }
+
+    /// What is in it.
+    pub(crate) fn processes(&self) -> Vec<Pid> {
+        let mut found = Vec::new();
+        collect(&self.dir, DEPTH, &mut found);
+        found
     }
 
     /// Whether anything in it is alive.
@@ -109,20 +111,17 @@ fn is_populated(dir: &Path) -> bool {
         .is_ok_and(|events| events.lines().any(|line| line == "populated 1"))
 }
 
-fn strike(dir: &Path, signal: Signal, depth: usize) {
+fn collect(dir: &Path, depth: usize, found: &mut Vec<Pid>) {
     let numbers = fs::read_to_string(dir.join("cgroup.procs")).unwrap_or_default();
-    for pid in numbers.lines().filter_map(|line| line.parse().ok()) {
-        // 0 stands for a process outside of our namespace.
-        if let Some(pid) = Pid::from_raw(pid) {
-            let _ = rustix::process::kill_process(pid, signal);
-        }
-    }
+    let numbers = numbers.lines().filter_map(|line| line.parse().ok());
+    // 0 stands for a process outside of our namespace.
+    found.extend(numbers.filter_map(Pid::from_raw));
     if depth == 0 {
         return;
     }
     for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
         if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            strike(&entry.path(), signal, depth - 1);
+            collect(&entry.path(), depth - 1, found);
         }
     }
 }

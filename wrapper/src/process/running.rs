@@ -3,7 +3,7 @@
 use super::cgroup::Cgroup;
 use super::pipes::Pipes;
 use super::start::Started;
-use super::tree;
+use super::tree::{self, Struck};
 use crate::core::kill::{Cause, Killer, Strike};
 use crate::lock::Lock;
 use crate::log::Log;
@@ -102,17 +102,20 @@ impl Running {
         // A strike that is repeated must not put off the look.
         self.look_at.get_or_insert(now + LOOK_EVERY);
         let cause = self.killer.cause();
-        let group = self.ended.is_none().then_some(self.shell);
         match strike {
             Strike::Terminate => {
                 log.event(format_args!("SIGTERM to the command: {cause:?}"));
-                self.send(group, Signal::TERM);
+                let struck = self.struck();
+                struck.send(Signal::TERM);
                 // A stopped process takes the first only after the second.
-                self.send(group, Signal::CONT);
+                struck.send(Signal::CONT);
             }
             Strike::Kill => {
                 log.debug(format_args!("SIGKILL to the command: {cause:?}"));
-                self.send(group, Signal::KILL);
+                if let Some(cgroup) = &self.cgroup {
+                    cgroup.kill();
+                }
+                self.struck().send(Signal::KILL);
             }
             Strike::GiveUp => {
                 log.event("something of the command outlives SIGKILL");
@@ -121,12 +124,11 @@ impl Running {
         }
     }
 
-    fn send(&self, group: Option<Pid>, signal: Signal) {
-        if let Some(cgroup) = &self.cgroup {
-            cgroup.strike(signal);
-        }
-        // Also with a control group: what was moved out of it is still below us.
-        tree::strike(group, signal);
+    /// What there is of the command. Also with a control group: what was moved out of it is still below us.
+    fn struck(&self) -> Struck {
+        let group = self.ended.is_none().then_some(self.shell);
+        let inside = self.cgroup.as_ref().map(Cgroup::processes);
+        Struck::find(group, inside.unwrap_or_default())
     }
 
     fn any_living(&self) -> bool {

@@ -2,7 +2,7 @@
 //! leaves the process group or the session is still found under the wrapper.
 
 use rustix::process::{Pid, Signal, WaitOptions, WaitStatus};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 
 /// Makes orphans of the command children of this process.
@@ -21,14 +21,33 @@ pub(crate) fn reap(shell: Option<Pid>) -> Option<WaitStatus> {
     found
 }
 
-/// Sends `signal` to every descendant of this process, to a whole `group` first. The number of a group whose
-/// leader has been reaped may mean somebody else by now, so that is not a group to give.
-pub(crate) fn strike(group: Option<Pid>, signal: Signal) {
-    if let Some(group) = group {
-        let _ = rustix::process::kill_process_group(group, signal);
+/// Who gets a signal. Found once, before it is sent, so that each gets it once and what a handler of SIGTERM starts to
+/// tidy up does not get it at all.
+pub(crate) struct Struck {
+    group: Option<Pid>,
+    /// Those that are not in `group`.
+    others: HashSet<Pid>,
+}
+
+impl Struck {
+    /// A whole `group`, every descendant of this process, and `more` (of them or not). The number of a group whose
+    /// leader has been reaped may mean somebody else by now, so that is not a group to give.
+    pub(crate) fn find(group: Option<Pid>, more: Vec<Pid>) -> Self {
+        let mut others: HashSet<Pid> = living().into_iter().chain(more).collect();
+        if group.is_some() {
+            others.retain(|pid| rustix::process::getpgid(Some(*pid)).ok() != group);
+        }
+        Self { group, others }
     }
-    for pid in living() {
-        let _ = rustix::process::kill_process(pid, signal);
+
+    /// Sends it.
+    pub(crate) fn send(&self, signal: Signal) {
+        if let Some(group) = self.group {
+            let _ = rustix::process::kill_process_group(group, signal);
+        }
+        for pid in &self.others {
+            let _ = rustix::process::kill_process(*pid, signal);
+        }
     }
 }
 

@@ -56,6 +56,34 @@ async fn a_timeout_is_a_timeout_whatever_the_shell_says() {
     assert_eq!(whole.exit, Some(Exit::TimedOut));
 }
 
+/// Programs take a second SIGTERM as "now, at once", and what a handler starts to tidy up is not to die of the first.
+#[tokio::test]
+async fn sigterm_comes_once_and_spares_what_tidies_up() {
+    let server = Server::start().await;
+    launch(wrapper(&server, &unique("tidy")));
+    let tidy = |name| {
+        format!(
+            "trap 'echo {name} asked; sleep 0.3 && echo {name} tidied; exit 0' TERM; \
+             echo {name} up; while :; do sleep 0.05; done"
+        )
+    };
+    let command = format!("setsid sh -c \"{}\" & {}", tidy("daemon"), tidy("shell"));
+    let mut connection = server.start_command(spec(&command)).await;
+    connection.started().await;
+    let mut whole = Whole::default();
+    connection.output_until(&mut whole, "daemon up\n").await;
+    connection.output_until(&mut whole, "shell up\n").await;
+    connection.say(&FromServer::Kill).await;
+    let whole = connection.finish(whole).await;
+    assert_eq!(whole.exit, Some(Exit::Killed));
+    let text = String::from_utf8(whole.stdout).unwrap();
+    let mut lines: Vec<&str> = text.lines().collect();
+    lines.sort_unstable();
+    let all = ["daemon", "shell"]
+        .map(|name| ["asked", "tidied", "up"].map(|what| format!("{name} {what}")));
+    assert_eq!(lines, all.concat());
+}
+
 #[tokio::test]
 async fn a_kill_takes_the_whole_tree_after_its_grace() {
     let server = Server::start().await;
