@@ -2,7 +2,7 @@
 
 use crate::server::{Server, Whole, within};
 use crate::tools::{
-    binary_as_nobody, gone, is_root, launch, launch_of, limited, marked, spec, stat, unique,
+    binary_as_nobody, gone, is_root, launch, launch_of, limited, marked, marks, spec, stat, unique,
     wrapper,
 };
 use saltpeter_protocol::machine::v2::{Exit, FromServer};
@@ -37,7 +37,7 @@ async fn a_timeout_takes_the_whole_tree() {
     connection.started().await;
     let mut whole = Whole::default();
     connection.output_until(&mut whole, "daemon\n").await;
-    assert!(marked(&mark).len() >= 4, "{:?}", marked(&mark));
+    marks(&mark, 4).await;
     let whole = connection.finish(whole).await;
     assert_eq!(whole.exit, Some(Exit::TimedOut));
     assert_eq!(marked(&mark), [0; 0]);
@@ -134,7 +134,7 @@ async fn a_daemon_that_a_command_leaves_behind_neither_holds_the_run_nor_dies() 
     let whole = connection.finish(Whole::default()).await;
     assert_eq!(whole.stdout, b"up\n");
     assert_eq!(whole.exit, Some(Exit::Exited { code: 0 }));
-    let left = marked(&mark);
+    let left = marks(&mark, 1).await;
     assert_eq!(left.len(), 1);
     let killed = Command::new("kill")
         .arg(left[0].to_string())
@@ -282,7 +282,7 @@ async fn a_control_group_that_a_daemon_needs_is_left_to_it() {
     let mut connection = server.start_command(spec(&command)).await;
     let whole = connection.finish(Whole::default()).await;
     assert_eq!(whole.exit, Some(Exit::Exited { code: 0 }));
-    let left = marked(&mark);
+    let left = marks(&mark, 1).await;
     assert_eq!(left.len(), 1);
     let group = cgroup_of(left[0]).unwrap();
     assert!(

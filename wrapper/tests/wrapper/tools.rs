@@ -135,6 +135,20 @@ pub(crate) fn marked(mark: &str) -> Vec<u32> {
     found
 }
 
+/// Waits until at least `count` processes are [`marked`]: one that has just been forked is so only once it is another program.
+pub(crate) async fn marks(mark: &str, count: usize) -> Vec<u32> {
+    within("the marked processes", async {
+        loop {
+            let found = marked(mark);
+            if found.len() >= count {
+                return found;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await
+}
+
 /// Waits for a process to be gone.
 pub(crate) async fn gone(pid: u32) {
     within("the process's end", async {
