@@ -14,7 +14,6 @@
 
 mod actions;
 mod attention;
-#[cfg(feature = "ssr")]
 pub mod backend;
 mod browser;
 mod chunk;

@@ -56,7 +56,6 @@ impl Asked {
     }
 
     /// The pairs.
-    #[cfg(feature = "ssr")]
     pub(crate) fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0
             .iter()

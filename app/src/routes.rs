@@ -42,6 +42,9 @@ pub(crate) fn archive_api(run: &RunId) -> String {
     format!("/api/v1/runs/{run}/output/archive")
 }
 
+/// Where maintenance is read and written.
+pub(crate) const MAINTENANCE_API: &str = "/api/v1/maintenance";
+
 /// Where a machine's output is read.
 pub(crate) fn output_api(run: &RunId, machine: &MachineId) -> String {
     format!(
