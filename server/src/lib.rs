@@ -32,6 +32,8 @@ pub mod settings;
 pub mod sinks;
 pub mod store;
 pub mod telemetry;
+#[cfg(test)]
+mod testbed;
 pub mod tls;
 pub mod view;
 pub mod ws;

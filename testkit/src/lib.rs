@@ -1,11 +1,13 @@
 //! For tests: a whole server on ports of its own, the client that asks it, and a wrapper that says what the test
-//! tells it to; a cluster that takes documents by the letter of the `_bulk` interface; and a front of any HTTP service.
+//! tells it to; a cluster that takes documents by the letter of the `_bulk` interface; a front of any HTTP service;
+//! and settings of a run.
 
 mod bulk;
 mod client;
 mod front;
 mod salt;
 mod site;
+mod spec;
 mod tls;
 mod wrapper;
 
@@ -14,6 +16,7 @@ pub use client::{Answer, Client};
 pub use front::{Exchange, Front};
 pub use salt::{SaltLab, Stopped};
 pub use site::{Server, Site};
+pub use spec::run_spec;
 pub use tls::{client_trusting, renew_certificate};
 pub use wrapper::FakeWrapper;
 

@@ -3,7 +3,7 @@
 use super::RunHandle;
 use futures::future::BoxFuture;
 use saltpeter_domain::RunSpec;
-use saltpeter_domain::run::{Changed, LogEntry, MachineRun, Run};
+use saltpeter_domain::run::{Changed, LogEntry, MachineRun, Run, RunHead};
 use saltpeter_protocol::api::{Counts, KillView, StopView};
 use saltpeter_protocol::machine::v2::WrapperId;
 use saltpeter_protocol::{Attempt, JobName, MachineId, RunCause, RunId, RunState, UnixMillis};
@@ -90,6 +90,25 @@ pub struct NewRun {
     pub only: Option<BTreeSet<MachineId>>,
     /// See [`super::StartRun::reconnect_grace`].
     pub reconnect_grace: Duration,
+}
+
+impl NewRun {
+    /// The run, under its name.
+    pub fn named(&self, id: RunId) -> Run {
+        let head = RunHead {
+            id,
+            job: self.job.clone(),
+            cause: self.cause.clone(),
+            created: self.created,
+            spec: self.spec.clone(),
+            state: self.state.clone(),
+            kill: None,
+            stopped: None,
+            only: self.only.clone(),
+            reconnect_grace: self.reconnect_grace,
+        };
+        Run::new(head, BTreeMap::new())
+    }
 }
 
 /// The parts of a run that have changed, to be written.

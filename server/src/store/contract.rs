@@ -13,16 +13,15 @@ use super::read::query;
 use super::{Store, StoreError, past as of_past, retention};
 use crate::runs::{CreateError, NewRun, RunStore, RunWrite};
 use saltpeter_domain::RunSpec;
-use saltpeter_domain::job::{
-    LaunchWay, Overlap, Timeout, WrapperLogLevel, WrapperProtocol, WrapperSettings,
-};
+use saltpeter_domain::Secret;
+use saltpeter_domain::job::Overlap;
 use saltpeter_domain::run::{Input, Resolution, Run, Speaker};
-use saltpeter_domain::{Secret, TargetExpr, TargetType};
 use saltpeter_protocol::api::Pause;
 use saltpeter_protocol::machine::v2::{Progress, WrapperId};
 use saltpeter_protocol::{
     JobName, MachineId, MissedReason, RunCause, RunOutcome, RunState, UnixMillis,
 };
+use saltpeter_testkit::run_spec;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Row};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -65,30 +64,9 @@ fn machine(name: &str) -> MachineId {
 
 fn spec() -> RunSpec {
     RunSpec {
-        group: "group".to_owned(),
-        schedule: None,
-        command: "true".to_owned(),
-        targets: TargetExpr::parse(TargetType::Glob, "*").unwrap(),
-        number_of_targets: None,
-        batch_size: None,
-        max_failures: None,
-        retry: None,
-        timeout: Timeout::DEFAULT,
-        cwd: None,
-        user: None,
         env: BTreeMap::from([("PASSWORD".to_owned(), Secret::new("hunter2"))]),
-        env_marks: BTreeMap::new(),
-        secrets: BTreeMap::new(),
         overlap: Overlap::Queue,
-        launch: LaunchWay::Wrapper,
-        wrapper: WrapperSettings {
-            path: "saltpeter-wrapper".to_owned(),
-            protocol: WrapperProtocol::Auto,
-            loglevel: WrapperLogLevel::Normal,
-            logdir: "/var/log/sp_wrapper".to_owned(),
-            lockfile: None,
-        },
-        server_host: None,
+        ..run_spec()
     }
 }
 

@@ -2,12 +2,7 @@
 
 use futures::{SinkExt as _, StreamExt as _};
 use saltpeter_domain::RunSpec;
-use saltpeter_domain::TargetExpr;
-use saltpeter_domain::job::{
-    LaunchWay, Overlap, Timeout, WrapperLogLevel, WrapperProtocol, WrapperSettings,
-};
 use saltpeter_domain::run::{LogEntry, Resolution};
-use saltpeter_domain::targeting::TargetType;
 use saltpeter_protocol::api::RunDetail;
 use saltpeter_protocol::machine::SUBPROTOCOL_V2;
 use saltpeter_protocol::machine::v2::{FromServer, FromWrapper, Progress, WrapperId};
@@ -27,6 +22,7 @@ use saltpeter_server::store::health::Health;
 use saltpeter_server::store::output::{OutputLog, Part};
 use saltpeter_server::view::run_detail;
 use saltpeter_server::ws::machines::router;
+use saltpeter_testkit::run_spec;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -326,30 +322,8 @@ impl Up {
 
 fn spec() -> RunSpec {
     RunSpec {
-        group: "test".to_owned(),
-        schedule: None,
         command: "echo hello".to_owned(),
-        targets: TargetExpr::parse(TargetType::Glob, "*").unwrap(),
-        number_of_targets: None,
-        batch_size: None,
-        max_failures: None,
-        retry: None,
-        timeout: Timeout::DEFAULT,
-        cwd: None,
-        user: None,
-        env: BTreeMap::new(),
-        env_marks: BTreeMap::new(),
-        secrets: BTreeMap::new(),
-        overlap: Overlap::Allow,
-        launch: LaunchWay::Wrapper,
-        wrapper: WrapperSettings {
-            path: "saltpeter-wrapper".to_owned(),
-            protocol: WrapperProtocol::Auto,
-            loglevel: WrapperLogLevel::Normal,
-            logdir: "/var/log/sp_wrapper".to_owned(),
-            lockfile: None,
-        },
-        server_host: None,
+        ..run_spec()
     }
 }
 

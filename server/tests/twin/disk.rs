@@ -5,7 +5,7 @@ use crate::world::{Mutation, World};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use saltpeter_domain::job::Overlap;
-use saltpeter_domain::run::{Run, RunHead};
+use saltpeter_domain::run::Run;
 use saltpeter_protocol::{
     Attempt, JobName, LaunchErrorKind, MachineId, MachineOutcome, RunCause, RunId, RunState,
     UnixMillis,
@@ -46,7 +46,7 @@ impl Disk {
         last
     }
 
-    fn create(&mut self, new: NewRun, world: &World) -> Result<Run, CreateError> {
+    fn create(&mut self, new: &NewRun, world: &World) -> Result<Run, CreateError> {
         let instant = new.cause.instant();
         if instant.is_some()
             && let Some(same) = self
@@ -61,19 +61,7 @@ impl Disk {
             .map(|ordinal| RunId::compose(&new.job, new.created, ordinal))
             .find(|id| self.run(id).is_none())
             .unwrap();
-        let head = RunHead {
-            id,
-            job: new.job,
-            cause: new.cause,
-            created: new.created,
-            spec: new.spec,
-            state: new.state,
-            kill: None,
-            stopped: None,
-            only: new.only,
-            reconnect_grace: new.reconnect_grace,
-        };
-        let run = Run::new(head, BTreeMap::new());
+        let run = new.named(id);
         world.note(format_args!(
             "create {} {:?} {:?}",
             run.id(),
@@ -225,7 +213,8 @@ impl SimStore {
 
 impl RunStore for SimStore {
     fn create_run(&self, new: NewRun) -> BoxFuture<'_, Result<Run, CreateError>> {
-        self.commit(|disk, world| disk.create(new, world)).boxed()
+        self.commit(move |disk, world| disk.create(&new, world))
+            .boxed()
     }
 
     fn pass_over(

@@ -1,7 +1,7 @@
 //! What an executor is asked for when machines are tried again.
 
-use super::bed::Bed;
 use crate::executor::{Answer, Direct, DirectNews, Executor, ExecutorError, LaunchNews, Matching};
+use crate::testbed::Bed;
 use futures::StreamExt as _;
 use futures::future::BoxFuture;
 use saltpeter_domain::{Maintenance, Plaintext, TargetExpr};
@@ -99,7 +99,7 @@ async fn bed(more: &str) -> Bed<Reluctant> {
 }
 
 async fn bed_with(more: &str, plaintext: Plaintext) -> Bed<Reluctant> {
-    Bed::new(Reluctant::default(), more, plaintext).await
+    Bed::twice(Reluctant::default(), more, plaintext).await
 }
 
 #[tokio::test]

@@ -1,9 +1,9 @@
 //! Commands that the executor runs itself, while their output cannot be written.
 
-use super::bed::Bed;
 use super::ids;
 use crate::executor::{Answer, Direct, DirectNews, Executor, ExecutorError, LaunchNews, Matching};
 use crate::store::faults::CommitFailure;
+use crate::testbed::Bed;
 use futures::StreamExt as _;
 use futures::future::BoxFuture;
 use saltpeter_domain::{Maintenance, Plaintext, TargetExpr};
@@ -79,9 +79,9 @@ impl Executor for Half {
 
 #[tokio::test]
 async fn output_that_waits_for_the_disk_holds_up_no_kill() {
-    let bed = Bed::new(Half::default(), ", use_wrapper: false", Plaintext::Allow).await;
+    let bed = Bed::twice(Half::default(), ", use_wrapper: false", Plaintext::Allow).await;
     bed.faults.set_failure(Some(CommitFailure::Full));
-    let run = bed.start().await;
+    let run = bed.begin().await;
     let runs = |state: &MachineState| matches!(state, MachineState::Running { .. });
     bed.until(&run, |detail| {
         let machines = &detail.machines;

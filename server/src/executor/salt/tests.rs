@@ -6,17 +6,18 @@ use super::SaltExecutor;
 use crate::executor::{Executor as _, ExecutorError, LaunchNews};
 use crate::machines::RunKey;
 use crate::salt::{Call, Heard, SaltError};
-use bed::{Scripted, bed, code, config, id, ids, returned, starting, state};
+use crate::testbed::config;
+use bed::{bed, code, id, ids, jobs, returned, scripted, starting, state};
 use saltpeter_protocol::launch::{DEFAULT_RETAIN, Launch, WrapperLogLevel};
 use saltpeter_protocol::{JobName, MachineId, MachineOutcome, MachineState, RunId, RunOutcome};
 use serde_json::json;
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 #[tokio::test]
 async fn the_quick_do_not_wait_for_the_slow_and_the_dead() {
-    let bed = bed(|call, answers| {
+    let (bed, _) = bed(|call, answers| {
         if call.function == "test.ping" {
             answers.try_send(returned("quick", json!(true))).unwrap();
             let answers = answers.clone();
@@ -51,7 +52,7 @@ async fn the_quick_do_not_wait_for_the_slow_and_the_dead() {
 #[tokio::test]
 async fn after_an_outage_machines_have_time_to_come_back() {
     let asked = Mutex::new(0);
-    let bed = bed(move |call, answers| {
+    let (bed, _) = bed(move |call, answers| {
         if call.function != "test.ping" {
             return Ok(call.target.text.split(',').map(id).collect());
         }
@@ -82,7 +83,7 @@ async fn after_an_outage_machines_have_time_to_come_back() {
 
 #[tokio::test]
 async fn late_ones_fill_the_places_that_are_open() {
-    let bed = bed(|call, answers| {
+    let (bed, _) = bed(|call, answers| {
         if call.function == "test.ping" {
             answers.try_send(returned("quick", json!(true))).unwrap();
             let answers = answers.clone();
@@ -109,22 +110,22 @@ async fn late_ones_fill_the_places_that_are_open() {
 
 #[tokio::test]
 async fn a_salt_that_is_away_is_asked_again_and_one_that_refuses_is_not() {
-    let bed_away = bed(|_, _| Err(SaltError::Away("Salt is away.".to_owned()))).await;
-    let run = bed_away.start("all").await;
-    let detail = bed_away.over(&run).await;
+    let (away, salt) = bed(|_, _| Err(SaltError::Away("Salt is away.".to_owned()))).await;
+    let run = away.start("all").await;
+    let detail = away.over(&run).await;
     let Some(RunOutcome::ResolveFailed { message }) = detail.summary.state.outcome() else {
         panic!("{detail:?}");
     };
     assert!(message.contains("away") && message.contains("start_window"));
-    assert!(bed_away.salt.calls.lock().unwrap().len() > 1);
+    assert!(salt.calls.lock().unwrap().len() > 1);
 
-    let bed = bed(|_, _| Err(SaltError::Refused("It is not permitted.".to_owned()))).await;
+    let (bed, salt) = bed(|_, _| Err(SaltError::Refused("It is not permitted.".to_owned()))).await;
     let run = bed.start("all").await;
     let detail = bed.over(&run).await;
     let message = "It is not permitted.".to_owned();
     let expected = RunOutcome::ResolveFailed { message };
     assert_eq!(detail.summary.state.outcome(), Some(&expected));
-    assert_eq!(bed.salt.calls.lock().unwrap().len(), 1);
+    assert_eq!(salt.calls.lock().unwrap().len(), 1);
 }
 
 /// Launches on `machines` and gives what was heard of it.
@@ -136,11 +137,8 @@ async fn launched(
     + 'static,
 ) -> Vec<(MachineId, String)> {
     let dir = tempfile::tempdir().unwrap();
-    let salt = Arc::new(Scripted {
-        script: Box::new(script),
-        calls: Mutex::default(),
-    });
-    let executor = SaltExecutor::new(config(&dir), salt.clone());
+    let salt = scripted(script);
+    let executor = SaltExecutor::new(config(dir.path(), &jobs()), salt.clone());
     let launch = |machine| Launch {
         url: "wss://server:1".to_owned(),
         job: JobName::new("all").unwrap(),
@@ -217,7 +215,7 @@ async fn a_launch_that_is_refused_fails_for_all() {
 #[tokio::test]
 async fn ten_runs_do_not_wait_for_each_others_calls() {
     const ANSWER: Duration = Duration::from_millis(300);
-    let bed = bed(|call, answers| {
+    let (bed, _) = bed(|call, answers| {
         let (ping, answers) = (call.function == "test.ping", answers.clone());
         tokio::spawn(async move {
             tokio::time::sleep(ANSWER).await;
@@ -247,7 +245,7 @@ async fn ten_runs_do_not_wait_for_each_others_calls() {
 async fn two_thousand_machines_are_no_trouble() {
     const MANY: usize = 2000;
     let all = || (0..MANY).map(|n| id(&format!("m{n:04}")));
-    let bed = bed(move |call, answers| {
+    let (bed, salt) = bed(move |call, answers| {
         for machine in all() {
             let value = if call.function == "test.ping" {
                 json!(true)
@@ -279,9 +277,5 @@ async fn two_thousand_machines_are_no_trouble() {
         begun.elapsed()
     );
     assert_eq!(detail.summary.counts.succeeded as usize, MANY);
-    assert_eq!(
-        bed.salt.calls.lock().unwrap().len(),
-        2,
-        "a ping and a launch"
-    );
+    assert_eq!(salt.calls.lock().unwrap().len(), 2, "a ping and a launch");
 }

@@ -6,14 +6,12 @@ use crate::runs::{
     Dispatch, Dispatched, HelloAnswer, LaunchOrder, MachineInput, NewRun, ResolveOrder, RunChange,
     RunHandle, RunStore, Runs, StartError, StartRun, ToMachine,
 };
-use saltpeter_domain::job::{
-    LaunchWay, Overlap, Timeout, WrapperLogLevel, WrapperProtocol, WrapperSettings,
-};
+use saltpeter_domain::RunSpec;
+use saltpeter_domain::job::Overlap;
 use saltpeter_domain::run::{LogEntry, LogEvent, MachineExit, Resolution, Speaker};
-use saltpeter_domain::{RunSpec, TargetExpr, TargetType};
 use saltpeter_protocol::machine::v2::{Exit, Progress, WrapperId};
 use saltpeter_protocol::{JobName, MachineId, RunCause, RunId, RunState, UnixMillis};
-use std::collections::BTreeMap;
+use saltpeter_testkit::run_spec;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{broadcast, mpsc};
@@ -122,7 +120,7 @@ impl Bed {
             only: None,
             reconnect_grace: GRACE,
         };
-        self.store.create(new).unwrap().id().clone()
+        self.store.create(&new).unwrap().id().clone()
     }
 
     /// Whoever asks the dispatcher for something from now on panics.
@@ -322,29 +320,7 @@ pub(super) fn scheduled(at: i64) -> RunCause {
 
 fn spec(overlap: Overlap) -> RunSpec {
     RunSpec {
-        group: "group".to_owned(),
-        schedule: None,
-        command: "true".to_owned(),
-        targets: TargetExpr::parse(TargetType::Glob, "*").unwrap(),
-        number_of_targets: None,
-        batch_size: None,
-        max_failures: None,
-        retry: None,
-        timeout: Timeout::DEFAULT,
-        cwd: None,
-        user: None,
-        env: BTreeMap::new(),
-        env_marks: BTreeMap::new(),
-        secrets: BTreeMap::new(),
         overlap,
-        launch: LaunchWay::Wrapper,
-        wrapper: WrapperSettings {
-            path: "saltpeter-wrapper".to_owned(),
-            protocol: WrapperProtocol::Auto,
-            loglevel: WrapperLogLevel::Normal,
-            logdir: "/var/log/sp_wrapper".to_owned(),
-            lockfile: None,
-        },
-        server_host: None,
+        ..run_spec()
     }
 }

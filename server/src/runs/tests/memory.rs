@@ -2,9 +2,8 @@
 
 use crate::runs::{CreateError, NewRun, RunStore, RunWrite, StoreError};
 use futures::future::BoxFuture;
-use saltpeter_domain::run::{Run, RunHead};
+use saltpeter_domain::run::Run;
 use saltpeter_protocol::{JobName, RunId, RunState, UnixMillis};
-use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -39,7 +38,7 @@ impl MemoryStore {
         runs.iter().map(|run| run.state().clone()).collect()
     }
 
-    pub(super) fn create(&self, new: NewRun) -> Result<Run, CreateError> {
+    pub(super) fn create(&self, new: &NewRun) -> Result<Run, CreateError> {
         self.working()?;
         let mut runs = self.runs.lock().unwrap();
         let instant = new.cause.instant();
@@ -54,19 +53,7 @@ impl MemoryStore {
             .map(|ordinal| RunId::compose(&new.job, new.created, ordinal))
             .find(|id| runs.iter().all(|run| run.id() != id))
             .unwrap();
-        let head = RunHead {
-            id,
-            job: new.job,
-            cause: new.cause,
-            created: new.created,
-            spec: new.spec,
-            state: new.state,
-            kill: None,
-            stopped: None,
-            only: new.only,
-            reconnect_grace: new.reconnect_grace,
-        };
-        let run = Run::new(head, BTreeMap::new());
+        let run = new.named(id);
         runs.push(run.clone());
         Ok(run)
     }
@@ -94,7 +81,7 @@ impl MemoryStore {
 
 impl RunStore for MemoryStore {
     fn create_run(&self, new: NewRun) -> BoxFuture<'_, Result<Run, CreateError>> {
-        Box::pin(async { self.create(new) })
+        Box::pin(async move { self.create(&new) })
     }
 
     fn pass_over(&self, _: JobName, _: UnixMillis) -> BoxFuture<'_, Result<(), StoreError>> {

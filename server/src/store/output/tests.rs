@@ -13,6 +13,7 @@ use bytes::Bytes;
 use saltpeter_protocol::machine::Stream;
 use saltpeter_protocol::machine::v2::Encoding;
 use saltpeter_protocol::time::UnixMillis;
+use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteConnectOptions;
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -60,6 +61,16 @@ impl Fixture {
         Self { dir, log }
     }
 
+    /// A connection of another's to the file.
+    async fn connect(&self) -> SqliteConnection {
+        SqliteConnectOptions::new()
+            .filename(self.dir.path().join("output.db"))
+            .busy_timeout(open::BUSY)
+            .connect()
+            .await
+            .unwrap()
+    }
+
     async fn all(&self, run: &RunId, machine: &MachineId) -> Vec<u8> {
         collect(&self.log, run, machine, 0).await
     }
@@ -71,11 +82,7 @@ impl Fixture {
 
     /// Blocks, and those of them that are in the index.
     async fn blocks_and_places(&self) -> (i64, i64) {
-        let mut connection = SqliteConnectOptions::new()
-            .filename(self.dir.path().join("output.db"))
-            .connect()
-            .await
-            .unwrap();
+        let mut connection = self.connect().await;
         sqlx::query_as(
             "SELECT (SELECT COUNT(*) FROM output_block), (SELECT COUNT(*) FROM output_block b \
              JOIN output_place p ON p.block = b.id AND p.stream = b.stream AND p.start = b.start)",

@@ -4,10 +4,9 @@ use crate::runs::{CreateError, NewRun, RunWrite};
 use crate::store::read::query;
 use crate::store::row::{corrupt, to_json, to_json_if};
 use crate::store::{StoreError, past};
-use saltpeter_domain::run::{MachineRun, Run, RunHead};
+use saltpeter_domain::run::{MachineRun, Run};
 use saltpeter_protocol::{JobName, MachineId, RunId, RunOutcome, RunState};
 use sqlx::{AssertSqlSafe, QueryBuilder, Row, Sqlite, SqliteConnection};
-use std::collections::BTreeMap;
 
 /// Machines in one statement; the database takes 32766 arguments.
 const MACHINES_PER_STATEMENT: usize = 1000;
@@ -60,21 +59,7 @@ pub(super) async fn create(
     }
     let mut ordinal = 1;
     loop {
-        let run = Run::new(
-            RunHead {
-                id: RunId::compose(&new.job, new.created, ordinal),
-                job: new.job.clone(),
-                cause: new.cause.clone(),
-                created: new.created,
-                spec: new.spec.clone(),
-                state: new.state.clone(),
-                kill: None,
-                stopped: None,
-                only: new.only.clone(),
-                reconnect_grace: new.reconnect_grace,
-            },
-            BTreeMap::new(),
-        );
+        let run = new.named(RunId::compose(&new.job, new.created, ordinal));
         if insert(connection, &run, instant).await? {
             return Ok(Ok(run));
         }

@@ -1,29 +1,20 @@
 //! A server's inner parts over a Salt that answers by a script.
 
-use crate::clock::{Clock, SystemClock};
-use crate::config_watch::{Config, ConfigWatch};
-use crate::dispatch::{DispatchParts, Dispatcher};
+use crate::config_watch::Config;
 use crate::executor::salt::SaltExecutor;
-use crate::machines::RunKey;
-use crate::runs::{HelloAnswer, MachineInput, Runs, StartRun};
+use crate::runs::{HelloAnswer, MachineInput};
 use crate::salt::{Call, Called, Heard, Jid, Return, Salt, SaltError};
-use crate::store::Store;
-use crate::store::output::OutputLog;
-use crate::tls::MachinesTls;
-use crate::view::run_detail;
+use crate::testbed::Bed;
 use futures::future::BoxFuture;
 use saltpeter_domain::Plaintext;
 use saltpeter_domain::run::{MachineExit, Speaker};
 use saltpeter_protocol::api::RunDetail;
 use saltpeter_protocol::machine::v2::{Exit, Progress, WrapperId};
-use saltpeter_protocol::{MachineId, MachineState, RunCause, RunId, UnixMillis};
+use saltpeter_protocol::{MachineId, MachineState, RunId, UnixMillis};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use tempfile::TempDir;
 use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
 
 pub(super) type Script =
     dyn Fn(&Call, &mpsc::Sender<Heard>) -> Result<Vec<MachineId>, SaltError> + Send + Sync;
@@ -82,106 +73,41 @@ pub(super) fn code(name: &str, code: i64) -> Heard {
     returned(name, value)
 }
 
-pub(super) fn config(dir: &TempDir) -> Config {
-    let path = dir.path().join("config");
-    std::fs::create_dir(&path).unwrap();
+pub(super) fn jobs() -> String {
     let text = "saltpeter_config:\n  start_window: 2\n  wrappers_dir: /no/such/directory\n\
         all: {schedule: '0 0 1 1 *', targets: '*', command: 'true', env: {KEY: hidden-value}}\n\
         two: {schedule: '0 0 1 1 *', targets: '*', command: 'true', number_of_targets: 2}\n";
     let ten =
         (0..10).map(|n| format!("j{n}: {{schedule: '0 0 1 1 *', targets: a, command: 'true'}}\n"));
-    let text = format!("{text}{}", ten.collect::<String>());
-    std::fs::write(path.join("jobs.yaml"), text).unwrap();
-    let clock = Arc::new(SystemClock);
-    ConfigWatch::load(path, chrono_tz::Tz::UTC, clock)
-        .unwrap()
-        .config()
+    format!("{text}{}", ten.collect::<String>())
+}
+
+pub(super) fn scripted(
+    script: impl Fn(&Call, &mpsc::Sender<Heard>) -> Result<Vec<MachineId>, SaltError>
+    + Send
+    + Sync
+    + 'static,
+) -> Arc<Scripted> {
+    Arc::new(Scripted {
+        script: Box::new(script),
+        calls: Mutex::default(),
+    })
 }
 
 /// A server's inner parts over a script.
-pub(super) struct Bed {
-    _dir: TempDir,
-    pub(super) salt: Arc<Scripted>,
-    config: Config,
-    runs: Runs,
-}
-
 pub(super) async fn bed(
     script: impl Fn(&Call, &mpsc::Sender<Heard>) -> Result<Vec<MachineId>, SaltError>
     + Send
     + Sync
     + 'static,
-) -> Bed {
-    let dir = tempfile::tempdir().unwrap();
-    let config = config(&dir);
-    let salt = Arc::new(Scripted {
-        script: Box::new(script),
-        calls: Mutex::default(),
-    });
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let store = Store::open(&dir.path().join("db")).await.unwrap();
-    let dispatcher = Dispatcher::new(DispatchParts {
-        config: config.clone(),
-        executor: Arc::new(SaltExecutor::new(config.clone(), salt.clone())),
-        key: RunKey::from_bytes([7; 32]),
-        machines_port: 1,
-        tls: MachinesTls::load(dir.path(), None, Plaintext::Allow).unwrap(),
-        clock: clock.clone(),
-        journal: Arc::new(|_| {}),
-        output: OutputLog::open(&dir.path().join("output")).await.unwrap(),
-        stop: CancellationToken::new(),
-    });
-    Bed {
-        _dir: dir,
-        salt,
-        config,
-        runs: Runs::new(Arc::new(store), Arc::new(dispatcher), clock),
-    }
+) -> (Bed<SaltExecutor>, Arc<Scripted>) {
+    let salt = scripted(script);
+    let executor = |config: &Config| SaltExecutor::new(config.clone(), salt.clone());
+    let bed = Bed::new(&jobs(), Plaintext::Allow, executor).await;
+    (bed, salt)
 }
 
-impl Bed {
-    pub(super) async fn start(&self, job: &str) -> RunId {
-        let jobs = self.config.current();
-        let job = jobs.jobs.get(job).unwrap();
-        let start = StartRun {
-            job: job.name.clone(),
-            spec: Arc::new(job.freeze(&jobs.settings)),
-            cause: RunCause::Manual {
-                by: "test".to_owned(),
-            },
-            only: None,
-            reconnect_grace: Duration::from_secs(1),
-        };
-        self.runs.start(start).await.unwrap()
-    }
-
-    /// Waits until a run is as wanted.
-    pub(super) async fn until(
-        &self,
-        run: &RunId,
-        wanted: impl Fn(&RunDetail) -> bool,
-    ) -> RunDetail {
-        let mut changes = self.runs.subscribe();
-        let looking = async {
-            loop {
-                let stored = self.runs.stored(run).await.unwrap().unwrap();
-                let detail = run_detail(&stored, &BTreeMap::new(), None);
-                if wanted(&detail) {
-                    return detail;
-                }
-                // One that lags sees the next change.
-                let _ = changes.recv().await;
-            }
-        };
-        let limit = Duration::from_secs(30);
-        tokio::time::timeout(limit, looking).await.unwrap()
-    }
-
-    pub(super) async fn over(&self, run: &RunId) -> RunDetail {
-        self.until(run, |detail| detail.summary.state.is_ended())
-            .await
-    }
-
+impl Bed<SaltExecutor> {
     /// A wrapper runs the command, well.
     pub(super) async fn wrapper(&self, run: &RunId, machine: &MachineId) {
         let handle = self.runs.handle(run).await.unwrap().unwrap();

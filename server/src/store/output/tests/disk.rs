@@ -2,23 +2,22 @@
 
 use super::*;
 
+async fn execute(connection: &mut SqliteConnection, statement: &str) {
+    sqlx::query(sqlx::AssertSqlSafe(statement.to_owned()))
+        .execute(connection)
+        .await
+        .unwrap();
+}
+
 #[tokio::test]
 async fn what_cannot_be_written_is_held_and_written_later() {
     let f = Fixture::new().await;
     let (run, web1) = (run("a_1"), machine("web1"));
     let stream = f.log.stream(&run, &web1).await.unwrap();
-    let mut saboteur = SqliteConnectOptions::new()
-        .filename(f.dir.path().join("output.db"))
-        .busy_timeout(open::BUSY)
-        .connect()
-        .await
-        .unwrap();
+    let mut saboteur = f.connect().await;
     let mut rename = async |from: &str, to: &str| {
         let statement = format!("ALTER TABLE {from} RENAME TO {to}");
-        sqlx::query(sqlx::AssertSqlSafe(statement))
-            .execute(&mut saboteur)
-            .await
-            .unwrap();
+        execute(&mut saboteur, &statement).await;
     };
     stream.submit(chunk(0, b"before\n")).await.unwrap();
     stream.wait_durable(7).await.unwrap();
@@ -45,22 +44,14 @@ async fn what_the_database_takes_back_by_itself_is_written_later_and_committed()
     let f = Fixture::new().await;
     let (run, web1) = (run("a_1"), machine("web1"));
     let stream = f.log.stream(&run, &web1).await.unwrap();
-    let mut saboteur = SqliteConnectOptions::new()
-        .filename(f.dir.path().join("output.db"))
-        .busy_timeout(open::BUSY)
-        .connect()
-        .await
-        .unwrap();
+    let mut saboteur = f.connect().await;
     let mut text = Vec::new();
     // A full disk has the database roll the transaction back by itself; other errors end the statement alone.
     for how in ["ROLLBACK", "ABORT", "ROLLBACK"] {
         let sabotage = format!(
             "CREATE TRIGGER sabotage BEFORE INSERT ON output_block BEGIN SELECT RAISE({how}, 'full'); END"
         );
-        sqlx::query(sqlx::AssertSqlSafe(sabotage))
-            .execute(&mut saboteur)
-            .await
-            .unwrap();
+        execute(&mut saboteur, &sabotage).await;
         let line = format!("{how}\n");
         let piece = chunk(text.len() as u64, line.as_bytes());
         stream.submit(piece).await.unwrap();
@@ -68,10 +59,7 @@ async fn what_the_database_takes_back_by_itself_is_written_later_and_committed()
         let durable = stream.wait_durable(text.len() as u64);
         let held = tokio::time::timeout(Duration::from_millis(300), durable).await;
         assert!(held.is_err(), "{how}: {held:?}");
-        sqlx::query("DROP TRIGGER sabotage")
-            .execute(&mut saboteur)
-            .await
-            .unwrap();
+        execute(&mut saboteur, "DROP TRIGGER sabotage").await;
         stream.wait_durable(text.len() as u64).await.unwrap();
         // By other connections than the writer's: committed, and not merely written.
         assert_eq!(f.all(&run, &web1).await, text, "{how}");
@@ -82,15 +70,8 @@ async fn what_the_database_takes_back_by_itself_is_written_later_and_committed()
 async fn closing_does_not_wait_for_a_disk_that_is_full() {
     let f = Fixture::new().await;
     let stream = f.log.stream(&run("a_1"), &machine("web1")).await.unwrap();
-    let mut saboteur = SqliteConnectOptions::new()
-        .filename(f.dir.path().join("output.db"))
-        .connect()
-        .await
-        .unwrap();
-    sqlx::query("DROP TABLE output_block")
-        .execute(&mut saboteur)
-        .await
-        .unwrap();
+    let mut saboteur = f.connect().await;
+    execute(&mut saboteur, "DROP TABLE output_block").await;
     stream
         .submit(chunk(0, b"lost, and not acknowledged"))
         .await
@@ -128,15 +109,8 @@ async fn a_damaged_file_is_named_and_left_as_it_is() {
             .unwrap();
         f.log.close().await;
         // All of it in the file itself.
-        let mut connection = SqliteConnectOptions::new()
-            .filename(&path)
-            .connect()
-            .await
-            .unwrap();
-        sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)")
-            .execute(&mut connection)
-            .await
-            .unwrap();
+        let mut connection = f.connect().await;
+        execute(&mut connection, "PRAGMA wal_checkpoint(TRUNCATE)").await;
         sqlx::Connection::close(connection).await.unwrap();
         let mut bytes = std::fs::read(&path).unwrap();
         // Of the page and what follows: the block lies in many.

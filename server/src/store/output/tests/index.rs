@@ -52,11 +52,7 @@ async fn what_the_index_lacked_at_the_servers_death_is_entered_at_its_start() {
 #[tokio::test]
 async fn no_question_reads_a_whole_table() {
     let f = Fixture::new().await;
-    let mut connection = SqliteConnectOptions::new()
-        .filename(f.dir.path().join("output.db"))
-        .connect()
-        .await
-        .unwrap();
+    let mut connection = f.connect().await;
     for question in [
         read::BLOCKS,
         read::BLOCK,

@@ -4,11 +4,7 @@ use super::*;
 
 /// Makes every block in the file unreadable, behind the log's back.
 async fn spoil(f: &Fixture) {
-    let mut connection = SqliteConnectOptions::new()
-        .filename(f.dir.path().join("output.db"))
-        .connect()
-        .await
-        .unwrap();
+    let mut connection = f.connect().await;
     sqlx::query("UPDATE output_block SET marks = x'00'")
         .execute(&mut connection)
         .await
