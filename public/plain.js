@@ -1,5 +1,6 @@
-// The theme and the zone of times on the pages that are plain forms. The dashboard's own pages have them in
-// app/src/components/frame.rs, which keeps the choices under the same keys.
+// The theme and the zone of times on the pages that are plain forms, which have no WASM. The dashboard's own pages have them in
+// app/src/components/frame.rs, which keeps the choices under the same keys, and app/src/format.rs. That all of them show the same
+// is tested in end2end/tests/plain.spec.ts.
 const THEMES = { auto: "◐", dark: "☾", light: "☀\ufe0e" };
 const ZONES = { utc: "⇄ local", local: "⇄ UTC" };
 

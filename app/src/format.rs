@@ -214,6 +214,30 @@ mod tests {
         assert_eq!(clock_millis(NOON, 0), "12:02:07.041");
     }
 
+    /// A browser test holds `public/plain.js` to the same file.
+    #[test]
+    fn times_are_as_the_pages_without_wasm_write_them() {
+        #[derive(serde::Deserialize)]
+        struct Written {
+            zone: String,
+            at: UnixMillis,
+            offset: i32,
+            absolute: String,
+            clock: String,
+        }
+        let written = include_str!("../tests/golden/times.json");
+        let written: Vec<Written> = serde_json::from_str(written).unwrap();
+        for time in written {
+            assert_eq!(
+                absolute(time.at, time.offset),
+                time.absolute,
+                "{}",
+                time.zone
+            );
+            assert_eq!(clock(time.at, time.offset), time.clock, "{}", time.zone);
+        }
+    }
+
     #[test]
     fn relative_times_use_one_unit() {
         let ago = |seconds: i64| relative(UnixMillis(NOON.0 - seconds * 1000), NOON);
