@@ -22,8 +22,7 @@ pub(crate) const STEPS: u32 = 2;
 
 /// The rows to draw next, on the way from those that are `drawn` to those that are `wanted`; those that are `seen` are among
 /// these. Drawing a row takes time, so that not all are drawn in the frame that is scrolled in. Where those that are seen are
-/// there already, a step is one row at either end: when more than one comes before the others, Leptos (0.8) takes all of these
-/// out of the page and puts them in again.
+/// there already, a step is one row at either end: docs/decisions/0021.
 pub(crate) fn toward(
     drawn: (usize, usize),
     wanted: (usize, usize),

@@ -11,7 +11,7 @@ const MOST: usize = 3_000;
 const SHEET: usize = 500;
 
 /// Lines that stand in the page together. A page that is read before the others is a sheet of its own: to put one sheet before
-/// some others moves none of these, where to put lines before thousands would move all of them.
+/// some others moves none of these, where lines before thousands would move many of them. See docs/decisions/0021.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Sheet {
     /// Its place: the one after it has the next one.

@@ -199,8 +199,8 @@ impl PaneState {
         self.fetch(from, to);
     }
 
-    /// Puts these lines into the page; before the others one at a time, all of them before the frame is shown: when more than
-    /// one comes before the others, Leptos (0.8) takes all of these out of the page and puts them in again.
+    /// Puts these lines into the page; before the others one at a time (docs/decisions/0021), all of them before the frame is
+    /// shown.
     fn show(self, from: u64, to: u64) {
         let first = self
             .view
