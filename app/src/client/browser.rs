@@ -50,7 +50,7 @@ async fn json<T: DeserializeOwned>(response: Response) -> Result<T, ApiError> {
     response.json().await.map_err(|_| strange())
 }
 
-/// Reads what stands at `path`.
+/// Reads what stands at `path`. The call is for servers.
 pub(super) fn read<T, F, A>(path: String, _: F) -> impl Read<T>
 where
     T: DeserializeOwned + 'static,

@@ -5,7 +5,7 @@ use crate::backend::SharedBackend;
 use leptos::prelude::use_context;
 use saltpeter_protocol::api::ErrorCode;
 
-/// Reads by `call`.
+/// Reads by `call`. The path is for browsers.
 pub(super) fn read<T, F, A>(_: String, call: F) -> impl Read<T>
 where
     F: FnOnce(SharedBackend) -> A + Send + 'static,
