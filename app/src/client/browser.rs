@@ -2,7 +2,8 @@
 
 use super::{ApiError, Method, OutputSlice, Read};
 use crate::backend::SharedBackend;
-use gloo_net::http::{Request, RequestBuilder, Response};
+use gloo_net::Error;
+use gloo_net::http::{Request, Response};
 use leptos::prelude::window;
 use saltpeter_protocol::api::{ErrorBody, ErrorCode};
 use send_wrapper::SendWrapper;
@@ -23,7 +24,10 @@ fn strange() -> ApiError {
     )
 }
 
-async fn checked(response: Response) -> Result<Response, ApiError> {
+/// Sends a request. An answer that is an error becomes one.
+async fn send(request: Result<Request, Error>) -> Result<Response, ApiError> {
+    let request = request.map_err(|_| strange())?;
+    let response = request.send().await.map_err(|_| unreachable())?;
     if response.ok() {
         return Ok(response);
     }
@@ -31,23 +35,17 @@ async fn checked(response: Response) -> Result<Response, ApiError> {
     if response.status() == 401 {
         let _ = window().location().reload();
     }
-    match response.json::<ErrorBody>().await {
-        Ok(body) => Err(body.error),
-        Err(_) => Err(strange()),
-    }
+    let body: ErrorBody = response.json().await.map_err(|_| strange())?;
+    Err(body.error)
 }
 
-async fn get(path: &str) -> Result<Response, ApiError> {
-    checked(Request::get(path).send().await.map_err(|_| unreachable())?).await
+// Each answer is of a type of its own: what waits for it is the same for all of them, and is downloaded once.
+async fn text(request: Result<Request, Error>) -> Result<String, ApiError> {
+    send(request).await?.text().await.map_err(|_| strange())
 }
 
-async fn send<B: Serialize>(request: RequestBuilder, body: &B) -> Result<Response, ApiError> {
-    let request = request.json(body).map_err(|_| strange())?;
-    checked(request.send().await.map_err(|_| unreachable())?).await
-}
-
-async fn json<T: DeserializeOwned>(response: Response) -> Result<T, ApiError> {
-    response.json().await.map_err(|_| strange())
+fn json<T: DeserializeOwned>(text: &str) -> Result<T, ApiError> {
+    serde_json::from_str(text).map_err(|_| strange())
 }
 
 /// Reads what stands at `path`. The call is for servers.
@@ -67,15 +65,15 @@ where
     A: Read<OutputSlice>,
 {
     SendWrapper::new(async move {
-        let bytes = get(&path).await?.binary().await;
-        let bytes = bytes.map_err(|_| unreachable())?;
+        let response = send(Request::get(&path).build()).await?;
+        let bytes = response.binary().await.map_err(|_| unreachable())?;
         OutputSlice::decode(&bytes).map_err(|_| strange())
     })
 }
 
 /// Reads what stands at an address of the REST interface, of the same place that the page is from.
 pub(crate) async fn fetch<T: DeserializeOwned>(path: &str) -> Result<T, ApiError> {
-    json(get(path).await?).await
+    json(&text(Request::get(path).build()).await?)
 }
 
 /// Sends a body there, and reads the answer.
@@ -88,11 +86,10 @@ pub(crate) async fn ask<B: Serialize, T: DeserializeOwned>(
         Method::Post => Request::post(path),
         Method::Put => Request::put(path),
     };
-    json(send(request, body).await?).await
+    json(&text(request.json(body)).await?)
 }
 
 /// Sends a body there; that it was taken is all there is to know.
 pub(super) async fn tell<B: Serialize>(path: &str, body: &B) -> Result<(), ApiError> {
-    send(Request::post(path), body).await?;
-    Ok(())
+    send(Request::post(path).json(body)).await.map(drop)
 }
