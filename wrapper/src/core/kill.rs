@@ -84,10 +84,16 @@ impl Killer {
         matches!(self.state, State::GivenUp { .. })
     }
 
-    /// Begins the end, unless it has begun: the first cause is the one that is reported.
+    /// Begins the end. When it has begun already, its first cause is the one that is reported, and who asks now waits no
+    /// longer for SIGKILL than otherwise: a time limit may leave hours for it.
     pub fn end(&mut self, cause: Cause, now: Instant) -> Option<Strike> {
-        if self.cause().is_some() {
-            return None;
+        match &mut self.state {
+            State::Calm => {}
+            State::Terminating { kill_at, .. } => {
+                *kill_at = (*kill_at).min(now + KILL_GRACE);
+                return None;
+            }
+            State::Killing { .. } | State::GivenUp { .. } => return None,
         }
         let kill_at = match (cause, self.limit) {
             (Cause::TimeLimit, Some(limit)) => (self.started + limit.hard).max(now),
@@ -190,6 +196,24 @@ mod tests {
         assert_eq!(killer.tick(start + Duration::from_secs(1)), None);
         assert_eq!(killer.tick(start + KILL_GRACE), Some(Strike::Kill));
         assert_eq!(killer.verdict(Exit::Signalled { signal: 15 }), Exit::Killed);
+    }
+
+    #[test]
+    fn a_kill_waits_no_longer_for_a_time_limit_that_leaves_long_for_the_end() {
+        let start = Instant::now();
+        let at = |s| start + Duration::from_secs(s);
+        let mut killer = Killer::new(Some(limit(10, 3600)), start);
+        assert_eq!(killer.tick(at(10)), Some(Strike::Terminate));
+        assert_eq!(killer.wake(), Some(at(3600)));
+        assert_eq!(killer.end(Cause::Kill, at(20)), None);
+        // The server repeats it while the command lives.
+        assert_eq!(killer.end(Cause::Kill, at(24)), None);
+        assert_eq!(killer.wake(), Some(at(20) + KILL_GRACE));
+        assert_eq!(killer.tick(at(25)), Some(Strike::Kill));
+        assert_eq!(
+            killer.verdict(Exit::Signalled { signal: 9 }),
+            Exit::TimedOut
+        );
     }
 
     #[test]
