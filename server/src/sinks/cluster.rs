@@ -14,6 +14,9 @@ use std::time::Duration;
 /// Longest part of an answer that is shown when it is not what was expected, in characters.
 const SHOWN: usize = 300;
 
+/// Longest answer, in bytes. One to a whole batch of documents that are all refused has far less.
+const ANSWER_MAX: usize = 16 << 20;
+
 /// Which cluster.
 #[derive(Debug, Clone)]
 pub(super) struct Target {
@@ -121,11 +124,19 @@ impl Cluster {
 }
 
 async fn send(request: RequestBuilder) -> Result<Bytes, Trouble> {
-    let answer = request.send().await.map_err(unreachable)?;
+    let mut answer = request.send().await.map_err(unreachable)?;
     let status = answer.status();
-    let body = answer.bytes().await.map_err(unreachable)?;
+    let mut body = Vec::new();
+    while let Some(chunk) = answer.chunk().await.map_err(unreachable)? {
+        if body.len() + chunk.len() > ANSWER_MAX {
+            // What is no cluster at all, such as a proxy that sends something without end.
+            let why = format!("the answer is longer than {} MiB", ANSWER_MAX >> 20);
+            return Err(Trouble::Other(format!("{}: {why}", status.as_u16())));
+        }
+        body.extend_from_slice(&chunk);
+    }
     if status.is_success() {
-        return Ok(body);
+        return Ok(body.into());
     }
     let text: String = String::from_utf8_lossy(&body).chars().take(SHOWN).collect();
     let said = format!("{}: {}", status.as_u16(), text.trim());

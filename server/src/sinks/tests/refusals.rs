@@ -1,6 +1,8 @@
 //! What a cluster does not take, or not yet, or not all at once; and what there is no room for.
 
 use super::*;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
 
 #[tokio::test]
 async fn only_the_documents_that_were_not_taken_are_sent_again() {
@@ -96,5 +98,37 @@ async fn what_there_is_no_room_for_is_counted_and_the_rest_arrives() {
         .await
         .unwrap();
     assert_eq!(instances(&es.arrived()), names(0..rest));
+    bed.tasks.close().await;
+}
+
+/// Answers the first request with 64 MiB, and does not end the answer.
+async fn talk(listener: TcpListener) -> std::io::Result<()> {
+    let (mut stream, _) = listener.accept().await?;
+    let mut request = [0; 4096];
+    let _ = stream.read(&mut request).await?;
+    stream
+        .write_all(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")
+        .await?;
+    let mut mebibyte = b"100000\r\n".to_vec();
+    mebibyte.resize(mebibyte.len() + 0x10_0000, b'x');
+    mebibyte.extend_from_slice(b"\r\n");
+    for _ in 0..64 {
+        stream.write_all(&mebibyte).await?;
+    }
+    std::future::pending().await
+}
+
+#[tokio::test]
+async fn an_answer_without_end_is_not_read_to_its_end() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let bed = Bed::new(&format!("http://{}", listener.local_addr().unwrap())).await;
+    let talking = tokio::spawn(talk(listener));
+    bed.start(0);
+    let row = bed.row_until(|row| row.health != SinkHealth::Working).await;
+    let SinkHealth::Failing { reason, .. } = row.health else {
+        panic!();
+    };
+    assert_eq!(reason, "200: the answer is longer than 16 MiB");
+    talking.abort();
     bed.tasks.close().await;
 }
