@@ -4,6 +4,7 @@ mod commands;
 mod import;
 mod people;
 mod remote;
+mod say;
 mod targets;
 
 use crate::boot::{self, Options};
@@ -15,6 +16,7 @@ use crate::store::faults::Faults;
 use crate::ws::live::Patience;
 use crate::{VERSION, faults, telemetry};
 use clap::{ArgAction, Parser, Subcommand};
+use say::{finish, say};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -279,8 +281,7 @@ fn serve(mut options: Options, faults: Option<&Path>) -> ExitCode {
             Arc::new(wrong.clock)
         }
         Some(Err(error)) => {
-            eprintln!("saltpeter: {error:#}");
-            return ExitCode::from(FAILED);
+            return finish(Err(error));
         }
     };
     let runtime = match tokio::runtime::Builder::new_multi_thread()
@@ -289,8 +290,9 @@ fn serve(mut options: Options, faults: Option<&Path>) -> ExitCode {
     {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("saltpeter: cannot start its threads: {error}");
-            return ExitCode::from(FAILED);
+            return finish(Err(
+                anyhow::Error::new(error).context("cannot start its threads")
+            ));
         }
     };
     let outcome = runtime.block_on(async {
@@ -298,18 +300,15 @@ fn serve(mut options: Options, faults: Option<&Path>) -> ExitCode {
         running.lifecycle().watch_signals()?;
         if let Some(link) = running.first_link() {
             // For whoever sits there. Should it be kept somewhere, it is good once and not for long.
-            println!("\n{}\n", boot::about_first_link(link));
+            // Where it cannot be shown, `saltpeter user add` is left.
+            if let Err(error) = say(format!("\n{}\n\n", boot::about_first_link(link))) {
+                tracing::warn!("the first link is not shown: {error:#}");
+            }
         }
         running.wait().await
     });
     runtime.shutdown_background();
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("saltpeter: {error:#}");
-            ExitCode::from(FAILED)
-        }
-    }
+    finish(outcome)
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! The commands that ask and do not serve.
 
+use super::say::{complain, finish, say, say_json};
 use super::{FAILED, MISUSED, targets};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config_dir::ConfigDir;
@@ -25,20 +26,19 @@ pub(super) struct Next {
 /// Prints when a schedule fires.
 pub(super) fn next(ask: &Next) -> ExitCode {
     match next_times(ask) {
-        Ok(times) if ask.json => print_json(&times),
+        Ok(times) if ask.json => finish(say_json(&times)),
         Ok(times) => {
-            print!("{}", times.lines());
             if times.next.is_empty() {
                 // Not on standard output, where each line is a time.
-                eprintln!(
+                complain(format_args!(
                     "saltpeter next: {:?} never fires after that time",
                     ask.expression
-                );
+                ));
             }
-            ExitCode::SUCCESS
+            finish(say(times.lines()))
         }
         Err(message) => {
-            eprintln!("saltpeter next: {message}");
+            complain(format_args!("saltpeter next: {message}"));
             ExitCode::from(MISUSED)
         }
     }
@@ -88,7 +88,7 @@ struct Checked {
 /// Prints what is wrong with a configuration directory, and what its jobs would do.
 pub(super) fn check(ask: &Check) -> ExitCode {
     let misused = |message: String| {
-        eprintln!("saltpeter check: {message}");
+        complain(format_args!("saltpeter check: {message}"));
         ExitCode::from(MISUSED)
     };
     let after = match after(ask.after.as_deref()) {
@@ -110,7 +110,7 @@ pub(super) fn check(ask: &Check) -> ExitCode {
         match targets::previews(loaded, after) {
             Ok(previews) => Some(previews),
             Err(error) => {
-                eprintln!("saltpeter check: {error:#}");
+                complain(format_args!("saltpeter check: {error:#}"));
                 is_good = false;
                 None
             }
@@ -122,34 +122,17 @@ pub(super) fn check(ask: &Check) -> ExitCode {
         .iter()
         .flatten()
         .all(|preview| preview.machines.is_ok());
-    if ask.json {
-        print_json(&Checked { report, previews });
+    let said = if ask.json {
+        say_json(&Checked { report, previews })
     } else {
-        print!("{}", report.lines());
-        print!(
-            "{}",
-            targets::lines(previews.as_deref().unwrap_or_default())
-        );
+        let jobs = targets::lines(previews.as_deref().unwrap_or_default());
+        let said = say(report.lines() + &jobs);
         // Not on standard output, where each line is a problem or of a job.
-        eprint!("{}", report.secret_lines());
-        eprintln!("{}", report.summary());
-    }
-    if is_good {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::from(FAILED)
-    }
-}
-
-pub(super) fn print_json<T: Serialize>(value: &T) -> ExitCode {
-    match serde_json::to_string_pretty(value) {
-        Ok(text) => {
-            println!("{text}");
-            ExitCode::SUCCESS
-        }
-        Err(error) => {
-            eprintln!("saltpeter: cannot write that as JSON: {error}");
-            ExitCode::from(FAILED)
-        }
+        complain(report.secret_lines() + &report.summary());
+        said
+    };
+    match said {
+        Ok(()) if !is_good => ExitCode::from(FAILED),
+        said => finish(said),
     }
 }

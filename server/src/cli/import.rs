@@ -1,6 +1,6 @@
 //! `saltpeter import`.
 
-use super::commands::print_json;
+use super::say::{complain, finish, say, say_json};
 use super::{FAILED, MISUSED};
 use clap::{Args, Subcommand};
 use saltpeter_domain::config::MAX_FILE_BYTES;
@@ -53,22 +53,23 @@ pub(super) fn crontab(ask: &Crontab) -> ExitCode {
     let name = ask.file.display().to_string();
     match converted(ask) {
         Err(message) => {
-            eprintln!("saltpeter import: {}", printable(&message));
+            complain(format_args!("saltpeter import: {}", printable(&message)));
             ExitCode::from(MISUSED)
         }
         Ok(result) => {
-            if ask.json {
-                print_json(&result);
+            let said = if ask.json {
+                say_json(&result)
             } else {
-                if ask.output.is_none() {
-                    print!("{}", result.yaml);
-                }
-                eprint!("{}", report(&name, &result));
-            }
-            if result.refused() == 0 {
-                ExitCode::SUCCESS
-            } else {
-                ExitCode::from(FAILED)
+                let said = match ask.output {
+                    None => say(&result.yaml),
+                    Some(_) => Ok(()),
+                };
+                complain(report(&name, &result).trim_end());
+                said
+            };
+            match said {
+                Ok(()) if result.refused() > 0 => ExitCode::from(FAILED),
+                said => finish(said),
             }
         }
     }

@@ -1,6 +1,6 @@
 //! The commands about users and tokens. They work on the database, whether the server runs or not, and take effect at once.
 
-use super::FAILED;
+use super::say::{complain, finish, say, say_json};
 use crate::audit::Trail;
 use crate::boot::make_data_dir;
 use crate::clock::SystemClock;
@@ -163,7 +163,7 @@ pub(super) fn user(place: &Place, command: UserCommand) -> ExitCode {
                 people
                     .add_user(&console, name.clone(), access.clone(), password)
                     .await?;
-                println!("added {name}, {access}");
+                say(format_args!("added {name}, {access}\n"))?;
             }
             UserCommand::List { json } => {
                 let users = people.users(&console).await?;
@@ -171,19 +171,21 @@ pub(super) fn user(place: &Place, command: UserCommand) -> ExitCode {
             }
             UserCommand::Remove { name } => {
                 people.remove_user(&console, &name).await?;
-                println!(
-                    "removed {name}; tokens that {name} made stay good, see `saltpeter token list`"
-                );
+                say(format_args!(
+                    "removed {name}; tokens that {name} made stay good, see `saltpeter token list`\n"
+                ))?;
             }
             UserCommand::Password { name } => {
                 let password = new_password(&name)?;
                 people.set_password(&console, &name, password).await?;
-                println!("changed the password of {name}; their sessions have ended");
+                say(format_args!(
+                    "changed the password of {name}; their sessions have ended\n"
+                ))?;
             }
             UserCommand::Role { name, rights } => {
                 let access = rights.access()?;
                 people.set_access(&console, &name, access.clone()).await?;
-                println!("{name} may now act as {access}");
+                say(format_args!("{name} may now act as {access}\n"))?;
             }
         }
         Ok(())
@@ -202,7 +204,7 @@ pub(super) fn token(place: &Place, command: TokenCommand) -> ExitCode {
                 let access = rights.access()?;
                 let wanted = NewToken { name, access, days };
                 let token = people.add_token(&console, wanted).await?;
-                println!("{}", token.expose());
+                say(format_args!("{}\n", token.expose()))?;
             }
             TokenCommand::List { json } => {
                 let tokens = people.tokens(&console).await?;
@@ -210,7 +212,7 @@ pub(super) fn token(place: &Place, command: TokenCommand) -> ExitCode {
             }
             TokenCommand::Remove { name } => {
                 people.remove_token(&console, &name).await?;
-                println!("removed {name}");
+                say(format_args!("removed {name}\n"))?;
             }
         }
         Ok(())
@@ -243,9 +245,9 @@ fn with_people(
                 "there is no database in {shown}; name the data directory of the server with --data-dir, or its configuration with --configdir"
             );
         }
-        eprintln!(
+        complain(format_args!(
             "{shown} has no database yet: it is made, for a server that is started with this data directory"
-        );
+        ));
     }
     make_data_dir(&data_dir)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -264,16 +266,6 @@ fn people(store: &Store) -> People {
     let trail = Trail::new(store.clone(), clock.clone());
     let store = Arc::new(store.clone());
     People::new(Auth::Required, store, Arc::new(trail), clock)
-}
-
-fn finish(outcome: Result<()>) -> ExitCode {
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("saltpeter: {error:#}");
-            ExitCode::from(FAILED)
-        }
-    }
 }
 
 /// Asks for a password twice, or reads the first line of what is piped in.
@@ -304,13 +296,13 @@ fn print_list<T>(
 ) -> Result<()> {
     if json {
         let rows: Vec<Value> = rows.iter().map(to_json).collect();
-        println!("{}", serde_json::to_string_pretty(&rows)?);
+        say_json(&rows)
     } else {
-        for row in rows {
-            println!("{}", to_line(row));
-        }
+        say(rows
+            .iter()
+            .map(|row| to_line(row) + "\n")
+            .collect::<String>())
     }
-    Ok(())
 }
 
 fn user_line(user: &User) -> String {

@@ -1,6 +1,6 @@
 //! The commands that ask a server over its API, from wherever, with a token.
 
-use super::FAILED;
+use super::say::{finish, say};
 use crate::outbound;
 use anyhow::{Context as _, Result, bail};
 use chrono::{DateTime, SecondsFormat};
@@ -118,16 +118,7 @@ pub(super) fn ask(command: RemoteCommand) -> ExitCode {
         Ok(runtime) => runtime.block_on(answer(command)),
         Err(error) => Err(error.into()),
     };
-    match outcome {
-        Ok(text) => {
-            print!("{text}");
-            ExitCode::SUCCESS
-        }
-        Err(error) => {
-            eprintln!("saltpeter: {error:#}");
-            ExitCode::from(FAILED)
-        }
-    }
+    finish(outcome.and_then(say))
 }
 
 async fn answer(command: RemoteCommand) -> Result<String> {

@@ -289,3 +289,33 @@ fn check_targets_says_where_machines_cannot_be_found_out() {
     );
     assert_eq!(output.status.code(), Some(1), "{told}");
 }
+
+#[test]
+fn who_reads_only_the_beginning_hears_no_panic_and_a_full_disk_is_said() {
+    let ask = ["next", "* * * * *", "--count", "10000"];
+    let program = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_saltpeter"));
+        command.args(ask);
+        command
+    };
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let output = program().stdout(writer).output().unwrap();
+    assert_eq!(
+        (output.status.code(), text(&output.stderr).as_str()),
+        (Some(0), "")
+    );
+    let full = std::fs::File::options()
+        .write(true)
+        .open("/dev/full")
+        .unwrap();
+    let output = program().stdout(full).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    insta::assert_snapshot!(text(&output.stderr), @"saltpeter: cannot write to standard output: No space left on device (os error 28)");
+    // With `2>&1 |` both are gone.
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let errors = writer.try_clone().unwrap();
+    let status = program().stdout(writer).stderr(errors).status().unwrap();
+    assert_eq!(status.code(), Some(0));
+}
