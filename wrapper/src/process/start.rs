@@ -3,7 +3,7 @@
 use super::cgroup::Cgroup;
 use super::exec::Order;
 use super::pipes::Pipes;
-use super::user;
+use super::user::{self, Account};
 use crate::settings::{EXEC_MODE, OWN_BINARY};
 use rustix::process::Pid;
 use saltpeter_protocol::launch::{CommandSpec, var};
@@ -32,7 +32,7 @@ pub(crate) struct Started {
 /// Starts `spec`. The error is a sentence for the operator.
 pub(crate) async fn start(spec: &CommandSpec) -> Result<Started, String> {
     let account = match &spec.user {
-        Some(name) => user::account_for(name)?,
+        Some(name) => Some(user::account_for(name)?),
         None => None,
     };
     let internal = |e: io::Error| format!("cannot start the command: {e}");
@@ -45,13 +45,10 @@ pub(crate) async fn start(spec: &CommandSpec) -> Result<Started, String> {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .process_group(0);
-    if let Some(account) = &account {
-        child
-            .env("HOME", &account.home)
-            .env("USER", &account.name)
-            .env("LOGNAME", &account.name)
-            .env("SHELL", &account.shell);
-    }
+    match &account {
+        Some(account) => child.envs(account.variables()),
+        None => child.envs(user::variables_that_lack()),
+    };
     for (name, value) in spec.env.iter().chain(&spec.secrets) {
         if name.is_empty() || name.contains(['=', '\0']) {
             return Err(format!(
@@ -89,7 +86,7 @@ pub(crate) async fn start(spec: &CommandSpec) -> Result<Started, String> {
         entrance: cgroup.as_ref().map(Cgroup::entrance),
         command: spec.command.clone(),
         cwd: spec.cwd.clone(),
-        account,
+        account: account.filter(Account::is_another),
     };
     match tokio::time::timeout(PATIENCE, answer(ours, &order)).await {
         Ok(Ok(problem)) if problem.is_empty() => Ok(Started {

@@ -17,14 +17,52 @@ pub(crate) struct Account {
     pub(crate) shell: String,
 }
 
-/// The account to change to for `name`; `None` when the wrapper already is that user.
-pub(crate) fn account_for(name: &str) -> Result<Option<Account>, String> {
+impl Account {
+    /// Whether the wrapper is somebody else.
+    pub(crate) fn is_another(&self) -> bool {
+        self.uid != rustix::process::geteuid().as_raw()
+    }
+
+    /// What cron and a login set for it.
+    pub(crate) fn variables(&self) -> [(&'static str, &str); 4] {
+        let shell = Some(&*self.shell).filter(|shell| !shell.is_empty());
+        [
+            ("HOME", &self.home),
+            ("USER", &self.name),
+            ("LOGNAME", &self.name),
+            // passwd(5) on an empty one.
+            ("SHELL", shell.unwrap_or("/bin/sh")),
+        ]
+    }
+}
+
+/// Of the wrapper's own account, the variables that are not in its environment: systemd sets none of them for a service of
+/// root's, and without `HOME` much fails that works under cron.
+pub(crate) fn variables_that_lack() -> Vec<(&'static str, String)> {
+    let lacks = |name: &str| std::env::var_os(name).is_none();
+    if !["HOME", "USER", "LOGNAME", "SHELL"].into_iter().any(lacks) {
+        return Vec::new();
+    }
+    let me = rustix::process::geteuid().as_raw();
+    let passwd = fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let is_me = |account: &Account| account.uid == me;
+    let own = find(&passwd, is_me).or_else(|| {
+        let entry = run("getent", &["passwd", &me.to_string()])?;
+        find(&entry, is_me)
+    });
+    let variables = own.iter().flat_map(Account::variables);
+    variables
+        .filter(|(name, _)| lacks(name))
+        .map(|(name, value)| (name, value.to_owned()))
+        .collect()
+}
+
+/// The account that `name` means; an error where the wrapper may not become that user.
+pub(crate) fn account_for(name: &str) -> Result<Account, String> {
     let account = look_up(name)?;
     let me = rustix::process::geteuid();
-    if account.uid == me.as_raw() {
-        Ok(None)
-    } else if me.is_root() {
-        Ok(Some(account))
+    if me.is_root() || !account.is_another() {
+        Ok(account)
     } else {
         Err(format!(
             "the command is to run as user {name:?}, but the wrapper runs as user id {} and may not change to another; start it as root, or remove `user` from the job",
@@ -58,20 +96,24 @@ fn look_up(name: &str) -> Result<Account, String> {
 }
 
 fn find_user(passwd: &str, name: &str) -> Option<Account> {
+    find(passwd, |account| account.name == name)
+}
+
+fn find(passwd: &str, wanted: impl Fn(&Account) -> bool) -> Option<Account> {
     passwd.lines().find_map(|line| {
         let fields: Vec<&str> = line.split(':').collect();
-        let [entry, _, uid, gid, _, home, shell] = fields.as_slice() else {
+        let [name, _, uid, gid, _, home, shell] = fields.as_slice() else {
             return None;
         };
-        (*entry == name).then_some(())?;
-        Some(Account {
-            name: name.to_owned(),
+        let account = Account {
+            name: (*name).to_owned(),
             uid: uid.parse().ok()?,
             gid: gid.parse().ok()?,
             groups: Vec::new(),
             home: (*home).to_owned(),
             shell: (*shell).to_owned(),
-        })
+        };
+        wanted(&account).then_some(account)
     })
 }
 

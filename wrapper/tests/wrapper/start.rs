@@ -121,6 +121,49 @@ async fn the_command_runs_as_its_user_with_its_groups() {
     assert_eq!(run("user", command).await.stdout, expected.stdout);
 }
 
+/// What the system knows of an account, in the order of the variables in `LOGIN`.
+fn account(who: &str) -> String {
+    let line = format!("getent passwd {who} | awk -F: '{{ print $6, $1, $1, $7 }}'");
+    let output = Command::new("sh").args(["-c", &line]).output().unwrap();
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// By `env`, because some shells set these for themselves.
+const LOGIN: &str =
+    "env > $DIR/env; for n in HOME USER LOGNAME SHELL; do sed -n s/^$n=//p $DIR/env; done | xargs";
+
+#[tokio::test]
+async fn the_command_has_the_home_and_the_name_that_its_wrapper_lacks() {
+    let dir = tempfile::tempdir().unwrap();
+    let command = CommandSpec {
+        env: BTreeMap::from([("DIR".to_owned(), dir.path().display().to_string())]),
+        ..spec(LOGIN)
+    };
+    let server = Server::start().await;
+    let mut wrapper = wrapper(&server, &unique("home"));
+    launch({
+        wrapper.env_remove("HOME").env("SHELL", "/bin/own");
+        wrapper
+    });
+    let mut connection = server.start_command(command).await;
+    let whole = connection.finish(Whole::default()).await;
+    let mut fields: Vec<String> = account("$(id -u)").split(' ').map(str::to_owned).collect();
+    fields[3] = "/bin/own\n".to_owned();
+    assert_eq!(whole.stdout(), fields.join(" "));
+}
+
+#[tokio::test]
+async fn a_command_of_the_wrappers_own_user_by_name_has_that_users_home() {
+    let dir = tempfile::tempdir().unwrap();
+    let id = Command::new("id").arg("-un").output().unwrap();
+    let command = CommandSpec {
+        user: Some(String::from_utf8(id.stdout).unwrap().trim().to_owned()),
+        env: BTreeMap::from([("DIR".to_owned(), dir.path().display().to_string())]),
+        ..spec(LOGIN)
+    };
+    assert_eq!(run("self", command).await.stdout(), account("$(id -u)"));
+}
+
 #[tokio::test]
 async fn death_by_a_signal_is_reported_as_such() {
     let whole = run("signal", spec("echo before; kill -11 $$")).await;

@@ -249,7 +249,7 @@ pub(crate) const JOB_KEYS: &[Key<JobDraft>] = &[
         "string",
         "",
         AtOnce,
-        "The user that the command runs as.",
+        "The user that the command runs as, with its groups, `HOME`, `USER`, `LOGNAME` and `SHELL`. Without it, the wrapper's own.",
         |job, node, reader| {
             job.user = reader.word(node);
         },
