@@ -36,6 +36,9 @@ pub mod var {
     /// Bytes of output that may wait on the machine's disk for the server; at this bound the command waits. 1 GiB when
     /// absent. For who starts wrappers by hand or by a minion's environment: the server does not set it.
     pub const SPOOL_MAX: &str = "SP_SPOOL_MAX";
+    /// How many files the command may have open at first (its soft limit), where whoever starts the wrapper has raised its
+    /// own limit for itself.
+    pub const OPEN_FILES: &str = "SP_OPEN_FILES";
     /// The command; required by version 1.
     pub const COMMAND: &str = "SP_COMMAND";
     /// The command's working directory.

@@ -65,6 +65,8 @@ pub struct Options {
     pub auth: Auth,
     /// What is to go wrong with the disk; nothing but in tests.
     pub faults: Faults,
+    /// How many files a command on this host may have open at first; `None`: as many as this process.
+    pub open_files: Option<u64>,
     /// How long browsers may take.
     pub patience: Patience,
 }
@@ -179,7 +181,13 @@ pub async fn boot(options: Options, clock: Arc<dyn Clock>) -> Result<Running> {
         },
     )?;
     let machines_addr = machines_listener.local_addr()?;
-    let (executor, described) = executor(&config, &settings, machines_addr.ip(), &clock)?;
+    let (executor, described) = executor(
+        &config,
+        &settings,
+        machines_addr.ip(),
+        &clock,
+        options.open_files,
+    )?;
     let (job_log, job_log_writer) = JobLog::new(LogFiles::of(&settings), output.clone());
     let (sinks, sink_tasks) = Sinks::start(&settings, &data_dir, output.clone(), &clock)?;
     let sink_board = sinks.board();
@@ -360,11 +368,12 @@ pub(crate) fn executor(
     settings: &Settings,
     listens_on: IpAddr,
     clock: &Arc<dyn Clock>,
+    open_files: Option<u64>,
 ) -> Result<(Arc<dyn Executor>, String)> {
     let Choice { way, reason } = choose(settings);
     let executor: Arc<dyn Executor> = match connect(way, settings, Arc::clone(clock))? {
         Some(salt) => Arc::new(SaltExecutor::new(config.clone(), salt)),
-        None => Arc::new(LocalExecutor::new(config.clone(), listens_on)),
+        None => Arc::new(LocalExecutor::new(config.clone(), listens_on, open_files)),
     };
     let described = format!("{}, because {reason}", executor.describe());
     tracing::info!("the executor is {described}");

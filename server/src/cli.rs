@@ -213,6 +213,7 @@ impl From<Serve> for Options {
                 Auth::Required
             },
             faults: Faults::default(),
+            open_files: None,
             patience: Patience::default(),
         }
     }
@@ -273,7 +274,7 @@ fn address(text: &str) -> Result<IpAddr, String> {
 
 fn serve(mut options: Options, faults: Option<&Path>) -> ExitCode {
     telemetry::init();
-    raise_open_files();
+    options.open_files = raise_open_files();
     let clock: Arc<dyn Clock> = match faults.map(faults::watch) {
         None => Arc::new(SystemClock),
         Some(Ok(wrong)) => {

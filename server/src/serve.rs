@@ -31,9 +31,11 @@ const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 const OPEN_FILES: u64 = 20_000;
 
 /// Lets this process have as many files open as it may, since each connection is one: what a shell or an init system gives
-/// at first is mostly 1,024.
-pub fn raise_open_files() {
+/// at first is mostly 1,024. Returns what it was before, for what is started from here: many programs go through every number
+/// that a file may have, or cannot deal with large ones.
+pub fn raise_open_files() -> Option<u64> {
     let mut limit = getrlimit(Resource::Nofile);
+    let before = limit.current;
     limit.current = limit.maximum;
     let raised = setrlimit(Resource::Nofile, limit);
     let allowed = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
@@ -43,6 +45,7 @@ pub fn raise_open_files() {
             "this process may have {allowed} files open{why}, so that many wrappers and browsers can be connected; for more, set LimitNOFILE={OPEN_FILES} in its unit"
         );
     }
+    before
 }
 
 /// A listener, and what those who come to it find.

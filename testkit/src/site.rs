@@ -91,6 +91,7 @@ impl Site {
             },
             auth: Auth::InsecureNone,
             faults: self.faults.clone(),
+            open_files: None,
             patience: Patience::default(),
         };
         let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -29,7 +29,7 @@ pub(super) fn previews(set: JobSet, after: UnixMillis) -> Result<Vec<JobPreview>
         let config = Config::of(watch::channel(Arc::clone(&set)).1);
         // Nothing is launched, so that no wrapper looks for this address.
         let nowhere = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        let (executor, _) = boot::executor(&config, &set.settings, nowhere, &clock)?;
+        let (executor, _) = boot::executor(&config, &set.settings, nowhere, &clock, None)?;
         let preview = async |job: &Arc<Job>| {
             let now = clock.now();
             let machines = executor.explain(&job.targets, &set.maintenance, now).await;

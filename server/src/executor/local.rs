@@ -8,7 +8,7 @@ use futures::future::BoxFuture;
 use saltpeter_domain::targeting::{NeedsSalt, Verdict};
 use saltpeter_domain::{Maintenance, Settings, TargetExpr};
 use saltpeter_protocol::api::{TargetRow, TargetVerdict};
-use saltpeter_protocol::launch::Launch;
+use saltpeter_protocol::launch::{Launch, var};
 use saltpeter_protocol::{MachineId, UnixMillis};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -47,12 +47,18 @@ pub struct LocalExecutor {
     config: Config,
     /// Where the machines' port listens.
     listens_on: IpAddr,
+    /// How many files a command may have open at first; `None`: as many as this process.
+    open_files: Option<u64>,
 }
 
 impl LocalExecutor {
     /// An executor for the machines that `config` lists at each moment.
-    pub fn new(config: Config, listens_on: IpAddr) -> Self {
-        Self { config, listens_on }
+    pub fn new(config: Config, listens_on: IpAddr, open_files: Option<u64>) -> Self {
+        Self {
+            config,
+            listens_on,
+            open_files,
+        }
     }
 }
 
@@ -109,7 +115,7 @@ impl Executor for LocalExecutor {
                     let (wrapper, news) = (&wrapper, &news);
                     async move {
                         let started = match wrapper {
-                            Ok(wrapper) => start(wrapper, &launch).await,
+                            Ok(wrapper) => start(wrapper, &launch, self.open_files).await,
                             Err(error) => Err(error.clone()),
                         };
                         if let Err(error) = started {
@@ -187,7 +193,11 @@ fn wrapper(configured: &Path, server: Option<&Path>) -> Result<PathBuf, Executor
     }
 }
 
-async fn start(wrapper: &Path, launch: &Launch) -> Result<(), ExecutorError> {
+async fn start(
+    wrapper: &Path,
+    launch: &Launch,
+    open_files: Option<u64>,
+) -> Result<(), ExecutorError> {
     let kept = KEPT
         .into_iter()
         .filter_map(|name| std::env::var_os(name).map(|value| (name, value)));
@@ -198,6 +208,7 @@ async fn start(wrapper: &Path, launch: &Launch) -> Result<(), ExecutorError> {
         .env_clear()
         .envs(kept)
         .envs(launch.to_env())
+        .envs(open_files.map(|most| (var::OPEN_FILES, most.to_string())))
         .current_dir(dir.unwrap_or_else(|| PathBuf::from("/")))
         .stdin(Stdio::null())
         .stdout(Stdio::null())
@@ -289,7 +300,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let out = dir.path().join("env");
         let path = script(dir.path(), "w", &format!("env > {}", out.display()));
-        start(&path, &launch("web1")).await.unwrap();
+        start(&path, &launch("web1"), None).await.unwrap();
         let env = fs::read_to_string(out).unwrap();
         assert!(env.contains("SP_MACHINE_ID=web1"), "{env}");
         assert!(!env.contains("CARGO"), "{env}");
@@ -299,7 +310,7 @@ mod tests {
     async fn what_a_failing_wrapper_says_is_passed_on() {
         let dir = tempfile::tempdir().unwrap();
         let path = script(dir.path(), "w", "echo 'no disk' >&2; exit 1");
-        let error = start(&path, &launch("web1")).await.unwrap_err();
+        let error = start(&path, &launch("web1"), None).await.unwrap_err();
         assert!(error.to_string().ends_with("w: no disk"), "{error}");
     }
 
@@ -307,7 +318,10 @@ mod tests {
     async fn of_what_a_program_says_without_end_only_the_beginning_is_kept() {
         let dir = tempfile::tempdir().unwrap();
         let path = script(dir.path(), "w", "yes 'this is no wrapper' >&2; exit 1");
-        let error = start(&path, &launch("web1")).await.unwrap_err().to_string();
+        let error = start(&path, &launch("web1"), None)
+            .await
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("this is no wrapper"), "{error}");
         let bound = MAX_COMPLAINT as usize + path.as_os_str().len() + 10;
         assert!(error.len() <= bound, "{} bytes", error.len());

@@ -1,7 +1,6 @@
 //! The commands of the real binary.
 
 use std::process::{Command, Output};
-use std::time::{Duration, Instant};
 
 fn saltpeter(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_saltpeter"))
@@ -211,36 +210,6 @@ fn the_demo_is_valid() {
         (output.status.code(), text(&output.stdout).as_str()),
         (Some(0), "")
     );
-}
-
-#[test]
-fn the_server_may_open_as_many_files_as_the_system_allows_it() {
-    let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().to_str().unwrap();
-    let line = format!(
-        "ulimit -Sn 64; exec {} -c {path} -l {path}/log --data-dir {path}/data -b 127.0.0.1 -p 0 -w 0",
-        env!("CARGO_BIN_EXE_saltpeter")
-    );
-    let mut server = Command::new("sh").args(["-c", &line]).spawn().unwrap();
-    let limits = format!("/proc/{}/limits", server.id());
-    let deadline = Instant::now() + Duration::from_secs(20);
-    let raised = loop {
-        let limits = std::fs::read_to_string(&limits).unwrap();
-        let files = limits
-            .lines()
-            .find(|line| line.starts_with("Max open files"));
-        let of: Vec<&str> = files.unwrap().split_whitespace().collect();
-        if of[3] == of[4] && of[3] != "64" {
-            break true;
-        }
-        if Instant::now() > deadline {
-            break false;
-        }
-        std::thread::sleep(Duration::from_millis(10));
-    };
-    server.kill().unwrap();
-    server.wait().unwrap();
-    assert!(raised);
 }
 
 /// A directory whose jobs show every kind of line.

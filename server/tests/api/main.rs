@@ -15,6 +15,7 @@ mod output;
 mod pages;
 mod people;
 mod preview;
+mod process;
 mod rest;
 mod restart;
 mod retention;

@@ -125,6 +125,7 @@ impl World {
             },
             auth: self.auth,
             faults: self.faults.clone(),
+            open_files: None,
             patience: self.patience,
         };
         self.running = Some(boot(options, Arc::clone(&self.clock) as _).await.unwrap());

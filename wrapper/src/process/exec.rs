@@ -3,7 +3,7 @@
 //! between fork and exec, and can say exactly what went wrong.
 
 use super::user::Account;
-use rustix::process::{Gid, Uid};
+use rustix::process::{Gid, Resource, Uid, getrlimit, setrlimit};
 use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
@@ -20,7 +20,10 @@ pub(crate) struct Order {
     pub(crate) entrance: Option<PathBuf>,
     pub(crate) command: String,
     pub(crate) cwd: Option<String>,
+    /// Whom to become.
     pub(crate) account: Option<Account>,
+    /// The most files that it may have open at first.
+    pub(crate) open_files: Option<u64>,
 }
 
 /// Becomes the command; returns only if that fails.
@@ -51,6 +54,13 @@ fn prepare(socket: &mut UnixStream) -> Result<Command, String> {
     if let Some(entrance) = &order.entrance {
         // A command that could not enter is still found by its group and its parents.
         let _ = std::fs::write(entrance, "0");
+    }
+    if let Some(most) = order.open_files {
+        let mut limit = getrlimit(Resource::Nofile);
+        // It only gets lower; the command may raise it again as far as the wrapper could.
+        limit.current = Some(limit.current.map_or(most, |now| now.min(most)));
+        setrlimit(Resource::Nofile, limit)
+            .map_err(|e| format!("cannot limit its open files to {most}: {e}"))?;
     }
     if let Some(account) = &order.account {
         change_user(account).map_err(|e| format!("cannot become user {:?}: {e}", account.name))?;

@@ -18,7 +18,13 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What the wrapper was told and the command must not see.
-const OURS: [&str; 4] = [var::TOKEN, var::URL, var::TLS_PIN, var::COMMAND];
+const OURS: [&str; 5] = [
+    var::TOKEN,
+    var::URL,
+    var::TLS_PIN,
+    var::COMMAND,
+    var::OPEN_FILES,
+];
 
 /// A command that runs.
 pub(crate) struct Started {
@@ -87,6 +93,9 @@ pub(crate) async fn start(spec: &CommandSpec) -> Result<Started, String> {
         command: spec.command.clone(),
         cwd: spec.cwd.clone(),
         account: account.filter(Account::is_another),
+        open_files: std::env::var(var::OPEN_FILES)
+            .ok()
+            .and_then(|text| text.parse().ok()),
     };
     match tokio::time::timeout(PATIENCE, answer(ours, &order)).await {
         Ok(Ok(problem)) if problem.is_empty() => Ok(Started {

@@ -165,6 +165,20 @@ async fn a_command_of_the_wrappers_own_user_by_name_has_that_users_home() {
 }
 
 #[tokio::test]
+async fn the_command_may_open_as_many_files_as_whoever_started_the_wrapper_says() {
+    let server = Server::start().await;
+    let mut wrapper = wrapper(&server, &unique("files"));
+    launch({
+        wrapper.env(var::OPEN_FILES, "77");
+        wrapper
+    });
+    let command = "ulimit -Sn; test $(ulimit -Hn) != 77 && env | grep -c SP_OPEN_FILES";
+    let mut connection = server.start_command(spec(command)).await;
+    let whole = connection.finish(Whole::default()).await;
+    assert_eq!(whole.stdout(), "77\n0\n");
+}
+
+#[tokio::test]
 async fn death_by_a_signal_is_reported_as_such() {
     let whole = run("signal", spec("echo before; kill -11 $$")).await;
     assert_eq!(whole.stdout, b"before\n");
