@@ -221,3 +221,25 @@ async fn what_is_shown_of_an_edit_of_maintenance_is_that_alone() {
         "{shown}"
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_that_is_too_large_to_be_handed_over_says_so() {
+    let value = "y".repeat(60_000);
+    let env: Vec<String> = (0..20).map(|n| format!("E{n}: {value}")).collect();
+    let jobs = format!(
+        "heavy~:\n  schedule: '@yearly'\n  targets: web1\n  command: 'true'\n  env: {{{}}}\n",
+        env.join(", ")
+    );
+    let world = World::new(&[("jobs.yaml", &jobs)]).await;
+    let run = world.run("heavy~").await;
+    for (machine, outcome) in world.outcome(&run).await {
+        let MachineOutcome::StartFailed { message, .. } = &outcome else {
+            panic!("{machine}: {outcome:?}");
+        };
+        assert!(message.contains("the command takes 12"), "{message}");
+        assert!(
+            message.contains("the most that a wrapper is given"),
+            "{message}"
+        );
+    }
+}
