@@ -11,6 +11,7 @@ mod log;
 mod process;
 mod runner;
 mod settings;
+mod signals;
 mod spool;
 mod tls;
 

@@ -11,13 +11,13 @@ use crate::log::Log;
 use crate::process::running::Running;
 use crate::process::{start, tree};
 use crate::settings::{Settings, random, wall_clock};
+use crate::signals::{Signals, Told};
 use crate::spool::SpoolFile;
 use saltpeter_protocol::UnixMillis;
 use saltpeter_protocol::launch::{CommandSpec, Launch};
 use saltpeter_protocol::machine::Stream;
 use saltpeter_protocol::machine::v2::{MAX_CHUNK, WrapperId};
 use std::time::{Duration, Instant};
-use tokio::signal::unix::{Signal as SignalStream, SignalKind, signal};
 
 /// A connected server that has acknowledged nothing for this long is not to be relied on: the spool takes over.
 const SLOW_ACKS: Duration = Duration::from_secs(1);
@@ -46,13 +46,9 @@ pub(crate) async fn run(settings: Settings, log: &Log) {
         endpoint,
         spool_limit,
     } = settings;
-    let (Ok(mut children), Ok(mut terminate), Ok(mut interrupt)) = (
-        signal(SignalKind::child()),
-        signal(SignalKind::terminate()),
-        signal(SignalKind::interrupt()),
-    ) else {
-        log.event("signals cannot be received");
-        return;
+    let mut signals = match Signals::listen() {
+        Ok(signals) => signals,
+        Err(e) => return log.event(format_args!("signals cannot be received: {e}")),
     };
     log.event(format_args!(
         "wrapper {} for {}:{}",
@@ -74,9 +70,7 @@ pub(crate) async fn run(settings: Settings, log: &Log) {
         progress_at: now,
         abandoned: false,
     };
-    let farewell = runner
-        .serve(&mut children, &mut terminate, &mut interrupt)
-        .await;
+    let farewell = runner.serve(&mut signals).await;
     match &farewell {
         Farewell::Delivered => log.event("the server has everything; done"),
         Farewell::NotWelcomed => {
@@ -90,12 +84,7 @@ pub(crate) async fn run(settings: Settings, log: &Log) {
 }
 
 impl Runner<'_> {
-    async fn serve(
-        &mut self,
-        children: &mut SignalStream,
-        terminate: &mut SignalStream,
-        interrupt: &mut SignalStream,
-    ) -> Farewell {
+    async fn serve(&mut self, signals: &mut Signals) -> Farewell {
         let mut scratch = vec![0; MAX_CHUNK];
         loop {
             if let Some(farewell) = self.settle(Instant::now()).await {
@@ -111,9 +100,10 @@ impl Runner<'_> {
                 read = read(self.running.as_mut(), &mut scratch[..space]), if reading => {
                     self.on_output(read, &scratch);
                 }
-                _ = children.recv() => self.on_children(),
-                _ = terminate.recv() => self.on_interrupt(),
-                _ = interrupt.recv() => self.on_interrupt(),
+                told = signals.next() => match told {
+                    Told::ChildEnded => self.on_children(),
+                    Told::End => self.on_interrupt(),
+                },
                 () = sleep_until(wake) => {}
             }
         }

@@ -156,19 +156,21 @@ async fn output_of_the_background_is_waited_for() {
 
 #[tokio::test]
 async fn a_wrapper_that_is_terminated_ends_its_command_and_says_so() {
-    let server = Server::start().await;
-    launch(wrapper(&server, &unique("shutdown")));
-    let mut connection = server.start_command(spec("sleep 1000")).await;
-    let shell = connection.started().await;
-    let (_, wrapper, ..) = stat(shell).unwrap();
-    let told = Command::new("kill")
-        .arg(wrapper.to_string())
-        .status()
-        .unwrap();
-    assert!(told.success());
-    let whole = connection.finish(Whole::default()).await;
-    assert_eq!(whole.exit, Some(Exit::Signalled { signal: 15 }));
-    gone(wrapper).await;
+    for signal in ["-TERM", "-INT", "-HUP", "-QUIT"] {
+        let server = Server::start().await;
+        launch(wrapper(&server, &unique("shutdown")));
+        let mut connection = server.start_command(spec("sleep 1000")).await;
+        let shell = connection.started().await;
+        let (_, wrapper, ..) = stat(shell).unwrap();
+        let told = Command::new("kill")
+            .args([signal, &wrapper.to_string()])
+            .status()
+            .unwrap();
+        assert!(told.success());
+        let whole = connection.finish(Whole::default()).await;
+        assert_eq!(whole.exit, Some(Exit::Signalled { signal: 15 }), "{signal}");
+        gone(wrapper).await;
+    }
 }
 
 /// The control group of version 2 that a process is in, as a directory; `None` where there is none.

@@ -1,7 +1,7 @@
 //! How the command is set up, and what is said when that is not possible.
 
 use crate::server::{Server, Whole};
-use crate::tools::{TOKEN, is_root, launch, spec, unique, wrapper};
+use crate::tools::{BINARY, TOKEN, binary, is_root, launch, launch_of, spec, unique, wrapper};
 use saltpeter_protocol::launch::{CommandSpec, LockRule, var};
 use saltpeter_protocol::machine::v2::Exit;
 use std::collections::BTreeMap;
@@ -176,6 +176,27 @@ async fn the_command_may_open_as_many_files_as_whoever_started_the_wrapper_says(
     let mut connection = server.start_command(spec(command)).await;
     let whole = connection.finish(Whole::default()).await;
     assert_eq!(whole.stdout(), "77\n0\n");
+}
+
+#[tokio::test]
+async fn the_command_can_trap_what_was_ignored_where_the_wrapper_was_started() {
+    let server = Server::start().await;
+    let mut ignoring = Command::new("sh");
+    ignoring
+        .args(["-c", "trap '' HUP QUIT INT PIPE; exec \"$0\"", BINARY])
+        .env_clear()
+        .envs(
+            binary()
+                .get_envs()
+                .filter_map(|(name, value)| Some((name, value?))),
+        );
+    launch(launch_of(ignoring, &server, &unique("ignored"), 1));
+    let command =
+        "trap 'echo hangup' HUP; trap 'echo quit' QUIT; kill -HUP $$; kill -QUIT $$; yes | head -1";
+    let mut connection = server.start_command(spec(command)).await;
+    let whole = connection.finish(Whole::default()).await;
+    assert_eq!(whole.stdout(), "hangup\nquit\ny\n");
+    assert_eq!(whole.stderr, b"");
 }
 
 #[tokio::test]
