@@ -14,7 +14,7 @@ use crate::serve::raise_open_files;
 use crate::settings::Flags;
 use crate::store::faults::Faults;
 use crate::ws::live::Patience;
-use crate::{VERSION, faults, telemetry};
+use crate::{VERSION, faults, first_process, telemetry};
 use clap::{ArgAction, Parser, Subcommand};
 use say::{finish, say};
 use std::net::IpAddr;
@@ -273,6 +273,9 @@ fn address(text: &str) -> Result<IpAddr, String> {
 }
 
 fn serve(mut options: Options, faults: Option<&Path>) -> ExitCode {
+    if first_process::is_first() {
+        return first_process::stand_in().unwrap_or_else(|error| finish(Err(error)));
+    }
     telemetry::init();
     options.open_files = raise_open_files();
     let clock: Arc<dyn Clock> = match faults.map(faults::watch) {

@@ -11,6 +11,7 @@ pub mod dispatch;
 pub mod executor;
 pub mod fanout;
 pub mod faults;
+pub mod first_process;
 pub mod http;
 pub mod joblog;
 pub mod lifecycle;

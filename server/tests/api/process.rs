@@ -1,4 +1,4 @@
-//! The server as a process, and what it gives its commands.
+//! The server as a process: what it gives its commands and where it is the first.
 
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -45,3 +45,44 @@ fn the_server_may_open_as_many_files_as_the_system_allows_it_and_commands_as_man
     assert_eq!(commands, "64\n");
 }
 
+/// Only root may make a container, and there what ends has nobody else to collect it.
+#[test]
+fn as_the_first_process_of_a_container_it_collects_what_ends_there() {
+    let made = Command::new("unshare")
+        .args(["--pid", "--fork", "--mount-proc", "true"])
+        .output();
+    if !made.is_ok_and(|output| output.status.success()) {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().to_str().unwrap();
+    // Each leaves its number and a process behind that ends later than its parent.
+    let job = format!(
+        "saltpeter_config: {{executor: local, local_machines: [m1]}}\nleave:\n  schedule: '* * * * * *'\n  command: 'sleep 0.1 > {path}/none 2>&1 & ps -e -o stat= | grep -c Z > {path}/new; mv {path}/new {path}/dead; echo >> {path}/runs'\n  targets: m1\n"
+    );
+    std::fs::write(dir.path().join("jobs.yaml"), job).unwrap();
+    let mut server = Command::new("unshare")
+        .args(["--pid", "--fork", "--mount-proc", "--kill-child"])
+        .arg(env!("CARGO_BIN_EXE_saltpeter"))
+        .args(["-c", path, "-l", &format!("{path}/log")])
+        .args(["--data-dir", &format!("{path}/data")])
+        .args(["-b", "127.0.0.1", "-p", "0", "-w", "0"])
+        .spawn()
+        .unwrap();
+    let deadline = Instant::now() + Duration::from_secs(40);
+    let read = |name: &str| std::fs::read_to_string(dir.path().join(name)).unwrap_or_default();
+    while read("runs").len() < 5 {
+        assert!(Instant::now() < deadline, "five commands have not run");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    // Of five runs there would be eight or more by now; one may be about to be collected.
+    let dead: u32 = read("dead").trim().parse().unwrap();
+    assert!(dead <= 2, "{dead} processes that nobody has collected");
+
+    // The end of the server by SIGTERM is that of the container.
+    let children = format!("/proc/{0}/task/{0}/children", server.id());
+    let first = std::fs::read_to_string(children).unwrap();
+    let told = Command::new("kill").arg(first.trim()).status().unwrap();
+    assert!(told.success());
+    assert_eq!(server.wait().unwrap().code(), Some(0));
+}
