@@ -8,6 +8,7 @@ use futures::FutureExt as _;
 use std::any::Any;
 use std::fmt::Display;
 use std::future::Future;
+use std::io::IsTerminal as _;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -129,10 +130,12 @@ impl Lifecycle {
         failure.map_or(Ok(()), Err)
     }
 
-    /// Turns the first SIGTERM or SIGINT into a stop and the second into an immediate end.
+    /// Turns the first SIGTERM or SIGINT into a stop and the second into an immediate end. SIGHUP is one of them in a
+    /// terminal, and nothing elsewhere.
     pub fn watch_signals(&self) -> std::io::Result<()> {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut hangup = signal(SignalKind::hangup())?;
         let life = self.clone();
         // Not tracked: it must outlive the stop to hear the second signal.
         tokio::spawn(async move {
@@ -141,6 +144,15 @@ impl Lifecycle {
                 let name = tokio::select! {
                     _ = terminate.recv() => "SIGTERM",
                     _ = interrupt.recv() => "SIGINT",
+                    _ = hangup.recv() => {
+                        // A daemon is told so to read its files again, and a supervisor takes the end that follows for one
+                        // that was wanted. In a terminal it means that this is closed.
+                        if !std::io::stderr().is_terminal() {
+                            tracing::info!("SIGHUP: nothing to do; files are read when they change");
+                            continue;
+                        }
+                        "SIGHUP"
+                    }
                 };
                 if stopping {
                     tracing::warn!("{name} again: leaving at once");

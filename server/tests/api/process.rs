@@ -1,6 +1,7 @@
-//! The server as a process: what it gives its commands and where it is the first.
+//! The server as a process: what it gives its commands, what it does with signals, and where it is the first.
 
-use std::process::Command;
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 #[test]
@@ -43,6 +44,43 @@ fn the_server_may_open_as_many_files_as_the_system_allows_it_and_commands_as_man
     server.wait().unwrap();
     assert!(raised);
     assert_eq!(commands, "64\n");
+}
+
+#[test]
+fn a_hangup_does_not_end_a_server_that_no_terminal_belongs_to() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().to_str().unwrap();
+    let mut server = Command::new(env!("CARGO_BIN_EXE_saltpeter"))
+        .args(["-c", path, "-l", &format!("{path}/log")])
+        .args(["--data-dir", &format!("{path}/data")])
+        .args(["-b", "127.0.0.1", "-p", "0", "-w", "0"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(server.stderr.take().unwrap()).lines();
+    let mut until = |wanted: &str| {
+        let said = lines.find(|line| line.as_ref().unwrap().contains(wanted));
+        assert!(said.is_some(), "it ended without {wanted:?}");
+    };
+    let tell = |signal: &str, server: u32| {
+        let told = Command::new("kill")
+            .args([signal, &server.to_string()])
+            .status();
+        assert!(told.unwrap().success());
+    };
+    until("wrappers connect to");
+    // The link of the first start, which comes when signals are heard.
+    let mut first = String::new();
+    let mut stdout = BufReader::new(server.stdout.take().unwrap());
+    while !first.contains("http") {
+        assert_ne!(stdout.read_line(&mut first).unwrap(), 0);
+    }
+    tell("-HUP", server.id());
+    until("SIGHUP: nothing to do");
+    tell("-TERM", server.id());
+    until("stopped");
+    assert_eq!(server.wait().unwrap().code(), Some(0));
 }
 
 /// Only root may make a container, and there what ends has nobody else to collect it.
