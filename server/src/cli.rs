@@ -16,7 +16,7 @@ use crate::store::faults::Faults;
 use crate::ws::live::Patience;
 use crate::{VERSION, faults, first_process, telemetry};
 use clap::{ArgAction, Parser, Subcommand};
-use say::{finish, say};
+use say::{complain, finish, say};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -274,7 +274,13 @@ fn address(text: &str) -> Result<IpAddr, String> {
 
 fn serve(mut options: Options, faults: Option<&Path>) -> ExitCode {
     if first_process::is_first() {
-        return first_process::stand_in().unwrap_or_else(|error| finish(Err(error)));
+        match first_process::stand_in() {
+            Ok(code) => return code,
+            // Jobs are more urgent than the table of processes.
+            Err(error) => complain(format_args!(
+                "saltpeter: nobody collects the processes that end in this container: {error:#}"
+            )),
+        }
     }
     telemetry::init();
     options.open_files = raise_open_files();
