@@ -246,14 +246,23 @@ impl Api {
 
 /// The token, from the file or from the environment. A server that lets everybody in needs none.
 fn token(file: Option<&Path>) -> Result<Option<Secret>> {
-    let text = match file {
+    let (text, place) = match file {
         Some(path) => {
+            let place = format!("--token-file {}", path.display());
             let read = std::fs::read_to_string(path);
-            Some(read.with_context(|| format!("cannot read --token-file {}", path.display()))?)
+            let read = read.with_context(|| format!("cannot read {place}"))?;
+            (Some(read), place)
         }
-        None => env::var(TOKEN_VARIABLE).ok(),
+        None => (env::var(TOKEN_VARIABLE).ok(), TOKEN_VARIABLE.to_owned()),
     };
-    Ok(text.map(|text| Secret::new(text.trim())))
+    let Some(text) = text else { return Ok(None) };
+    let token = text.trim();
+    if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+        bail!(
+            "{place} holds more than a token, which is one word as `saltpeter token add` prints it"
+        );
+    }
+    Ok(Some(Secret::new(token)))
 }
 
 fn said(error: &ApiError) -> anyhow::Error {

@@ -84,6 +84,9 @@ async fn a_token_runs_kills_and_lists_from_the_command_line() {
     std::fs::write(&file, "saltpeter_0000\n").unwrap();
     let wrong = ask(&["status", "--token-file", file.to_str().unwrap()]).await;
     assert!(bad(&wrong).contains("this API token is not valid"));
+    std::fs::write(&file, format!("{token}\n# of the ci\n")).unwrap();
+    let more = ask(&["status", "--token-file", file.to_str().unwrap()]).await;
+    assert!(bad(&more).contains("holds more than a token"), "{more:?}");
     std::fs::write(&file, format!("{token}\n")).unwrap();
     good(
         &saltpeter(
