@@ -3,7 +3,7 @@
 
 use crate::lock::{self, Lock, LockError};
 use crate::settings::{DETACHED_MODE, OWN_BINARY, Settings};
-use std::fs::OpenOptions;
+use std::fs::{self, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Stdio};
@@ -12,6 +12,21 @@ use std::process::{Command, Stdio};
 const READY: &str = "ready";
 /// The line that launchers have always looked for.
 const STARTED: &str = "Wrapper started successfully";
+
+/// Closes what whoever started this process has left open in it: a lock that belongs to an open file would be held as long as
+/// the command runs, and a reader at the other end of a pipe would wait for it. Called first of all; later some files are ours.
+pub(crate) fn close_inherited() {
+    let numbers: Vec<i32> = fs::read_dir("/proc/self/fd")
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .collect();
+    for number in numbers.into_iter().filter(|number| *number > 2) {
+        // One of them was the directory's, and is closed.
+        let _ = nix::unistd::close(number);
+    }
+}
 
 /// Starts the detached process and waits until it stands on its own.
 pub(crate) fn launch() -> Result<(), String> {

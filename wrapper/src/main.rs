@@ -59,10 +59,13 @@ fn main() -> ExitCode {
             detach::say(HELP);
             ExitCode::SUCCESS
         }
-        Mode::Launch | Mode::Foreground | Mode::Detached => match Settings::from_env() {
-            Ok(settings) => act(mode, settings),
-            Err(problem) => fail(2, &problem),
-        },
+        Mode::Launch | Mode::Foreground | Mode::Detached => {
+            detach::close_inherited();
+            match Settings::from_env() {
+                Ok(settings) => act(mode, settings),
+                Err(problem) => fail(2, &problem),
+            }
+        }
     }
 }
 

@@ -179,17 +179,29 @@ async fn the_command_may_open_as_many_files_as_whoever_started_the_wrapper_says(
 }
 
 #[tokio::test]
+async fn the_command_has_no_file_open_of_whoever_started_the_wrapper() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start().await;
+    let holding = format!(
+        "exec 7>{}/lock 8</dev/null; exec \"$0\"",
+        dir.path().display()
+    );
+    launch(launch_of(
+        below_shell(&holding),
+        &server,
+        &unique("open"),
+        1,
+    ));
+    // The fourth is that of the listed directory.
+    let mut connection = server.start_command(spec("ls /proc/self/fd")).await;
+    let whole = connection.finish(Whole::default()).await;
+    assert_eq!(whole.stdout(), "0\n1\n2\n3\n");
+}
+
+#[tokio::test]
 async fn the_command_can_trap_what_was_ignored_where_the_wrapper_was_started() {
     let server = Server::start().await;
-    let mut ignoring = Command::new("sh");
-    ignoring
-        .args(["-c", "trap '' HUP QUIT INT PIPE; exec \"$0\"", BINARY])
-        .env_clear()
-        .envs(
-            binary()
-                .get_envs()
-                .filter_map(|(name, value)| Some((name, value?))),
-        );
+    let ignoring = below_shell("trap '' HUP QUIT INT PIPE; exec \"$0\"");
     launch(launch_of(ignoring, &server, &unique("ignored"), 1));
     let command =
         "trap 'echo hangup' HUP; trap 'echo quit' QUIT; kill -HUP $$; kill -QUIT $$; yes | head -1";
@@ -204,4 +216,15 @@ async fn death_by_a_signal_is_reported_as_such() {
     let whole = run("signal", spec("echo before; kill -11 $$")).await;
     assert_eq!(whole.stdout, b"before\n");
     assert_eq!(whole.exit, Some(Exit::Signalled { signal: 11 }));
+}
+
+/// The wrapper, started by `line` of a shell, where it is `$0`.
+fn below_shell(line: &str) -> Command {
+    let mut shell = Command::new("sh");
+    let wrapper = binary();
+    let env = wrapper
+        .get_envs()
+        .filter_map(|(name, value)| Some((name, value?)));
+    shell.args(["-c", line, BINARY]).env_clear().envs(env);
+    shell
 }
