@@ -1,5 +1,6 @@
 //! The dashboard's pages, rendered here before they come to life in the browser.
 
+use super::gate::own_address;
 use super::{assets, security};
 use crate::people::{Caller, Who};
 use axum::Router;
@@ -7,7 +8,9 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderValue};
 use axum::http::request::Parts;
+use axum::http::uri::PathAndQuery;
 use axum::http::{Response, StatusCode};
+use axum::response::{IntoResponse as _, Redirect};
 use leptos::config::LeptosOptions;
 use leptos::prelude::{provide_context, use_context};
 use leptos_axum::{AxumRouteListing, LeptosRoutes as _, ResponseOptions, generate_route_list};
@@ -54,11 +57,27 @@ where
     P: Fn(Request) -> F,
     F: Future<Output = Response<Body>>,
 {
+    if let Some(address) = request.uri().path_and_query().and_then(without_slash) {
+        return Redirect::permanent(&address).into_response();
+    }
     let mut response = page(request).await;
     if response.status() == StatusCode::OK {
         *response.status_mut() = StatusCode::NOT_FOUND;
     }
     response
+}
+
+/// The same address without the slashes at the path's end, if there are any. It is one of this server: what a browser could
+/// take for another host has none.
+fn without_slash(address: &PathAndQuery) -> Option<String> {
+    let path = address.path().trim_end_matches('/');
+    if path == address.path() || path.is_empty() || own_address(path) != path {
+        return None;
+    }
+    Some(match address.query() {
+        Some(query) => format!("{path}?{query}"),
+        None => path.to_owned(),
+    })
 }
 
 /// Whoever gets the page.
@@ -146,6 +165,41 @@ fn headers() {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_slash_at_the_end_is_left_out_and_leads_nowhere_else() {
+        let of = |address: &str| without_slash(&address.parse().unwrap());
+        for (address, without) in [
+            ("/runs/", "/runs"),
+            ("/runs//", "/runs"),
+            (
+                "/runs/?job=a%2Fb&x=//evil.example/",
+                "/runs?job=a%2Fb&x=//evil.example/",
+            ),
+            ("/machines/?", "/machines?"),
+            ("/jobs/a/edit/", "/jobs/a/edit"),
+            // To browsers these are paths of this server.
+            ("/%2F/evil.example/", "/%2F/evil.example"),
+            ("/%5Cevil.example/", "/%5Cevil.example"),
+            ("/.//evil.example/", "/.//evil.example"),
+        ] {
+            assert_eq!(of(address).as_deref(), Some(without), "{address}");
+        }
+        for address in [
+            "/",
+            "//",
+            "///?x",
+            "/runs",
+            "/runs?x=/",
+            "//evil.example/",
+            "///evil.example/",
+            "/\\evil.example/",
+            "/\\/evil.example/",
+            "/\\",
+        ] {
+            assert_eq!(of(address), None, "{address}");
+        }
+    }
 
     #[test]
     fn only_an_operator_of_some_groups_has_rules_and_no_name_breaks_out_of_them() {

@@ -18,6 +18,35 @@ async fn pages_are_answered_while_other_servers_start() {
     others.await.unwrap();
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_with_a_slash_at_its_end_leads_to_the_one_without() {
+    let world = World::new(&[]).await;
+    let page = [("Accept", "text/html")];
+    for (path, address) in [
+        ("/runs/", "/runs"),
+        (
+            "/machines/?q=a%20b&sort=silent",
+            "/machines?q=a%20b&sort=silent",
+        ),
+        ("/account/", "/account"),
+        ("/status/", "/status"),
+        ("/%2F/evil.example/", "/%2F/evil.example"),
+    ] {
+        let answer = world.request("GET", path, &page, "").await;
+        let location = answer.header("location");
+        assert_eq!((answer.status, location), (308, Some(address)), "{path}");
+    }
+    // What a browser would take for another host.
+    for path in ["//evil.example/", "/\\evil.example/", "///", "/nope"] {
+        let answer = world.request("GET", path, &page, "").await;
+        assert_eq!(
+            (answer.status, answer.header("location")),
+            (404, None),
+            "{path}"
+        );
+    }
+}
+
 /// Leptos puts a page's title together in a thread that may know nothing of the page, or may know another one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 16)]
 async fn pages_that_are_made_at_once_have_each_their_own_title() {
