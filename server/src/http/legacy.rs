@@ -3,7 +3,7 @@
 mod status;
 
 use super::api::wrong_method;
-use super::error::Answer;
+use super::error::{Answer, Refusal};
 use super::request::{Body, Path};
 use crate::VERSION;
 use crate::ops::{self, Ops, Storage};
@@ -35,6 +35,8 @@ pub(super) fn router(ops: Ops) -> Router {
         .route("/running", get(running))
         .route("/status", get(status::status))
         .route("/runnow/{job}", post(run_now))
+        .route("/runnow", post(run_nothing))
+        .route("/runnow/", post(run_nothing))
         .route("/kill", post(kill))
         .method_not_allowed_fallback(wrong_method)
         .with_state(ops)
@@ -187,6 +189,12 @@ async fn run_now(
 ) -> Answer<Json<Value>> {
     let run = ops.run_now(&caller, &ops::job_name(&job)?).await?;
     Ok(Json(json!({ "job": job, "instance": run })))
+}
+
+/// A script whose variable is empty. Paths without a name match no `{job}`.
+async fn run_nothing() -> Refusal {
+    let message = "no job is named: it stands in the path, as in POST /runnow/backup_db";
+    Refusal(ApiError::new(ErrorCode::BadRequest, message))
 }
 
 /// Body of `POST /kill`.

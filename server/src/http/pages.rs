@@ -1,5 +1,6 @@
 //! The dashboard's pages, rendered here before they come to life in the browser.
 
+use super::api::{no_route, wrong_method};
 use super::gate::own_address;
 use super::{assets, security};
 use crate::people::{Caller, Who};
@@ -9,7 +10,7 @@ use axum::extract::Request;
 use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderValue};
 use axum::http::request::Parts;
 use axum::http::uri::PathAndQuery;
-use axum::http::{Response, StatusCode};
+use axum::http::{Method, Response, StatusCode};
 use axum::response::{IntoResponse as _, Redirect};
 use leptos::config::LeptosOptions;
 use leptos::prelude::{provide_context, use_context};
@@ -21,7 +22,8 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::sync::OnceLock;
 
-/// Every page of the dashboard at its path; for any other path the "no such page" page.
+/// Every page of the dashboard at its path; for any other path the "no such page" page. Pages are only read: who sends
+/// something else is a program, and gets an error that programs read.
 pub(super) fn router(backend: SharedBackend) -> Router {
     let options = LeptosOptions::builder().output_name("saltpeter").build();
     let page = {
@@ -39,6 +41,7 @@ pub(super) fn router(backend: SharedBackend) -> Router {
     Router::new()
         .leptos_routes_with_handler(routes(), page)
         .fallback(move |request: Request| fallback(request, missing))
+        .method_not_allowed_fallback(wrong_method)
         .with_state(options)
 }
 
@@ -57,6 +60,9 @@ where
     P: Fn(Request) -> F,
     F: Future<Output = Response<Body>>,
 {
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        return no_route().await.into_response();
+    }
     if let Some(address) = request.uri().path_and_query().and_then(without_slash) {
         return Redirect::permanent(&address).into_response();
     }

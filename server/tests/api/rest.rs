@@ -157,6 +157,19 @@ async fn what_is_not_there_or_not_understood_says_so() {
         ),
         ("POST", "/runnow/%FF", "", 400, "bad_request"),
         ("GET", "/runnow/hello~", "", 405, "bad_request"),
+        ("POST", "/runnow/", "", 400, "bad_request"),
+        ("POST", "/runnow", "", 400, "bad_request"),
+        ("GET", "/runnow/", "", 405, "bad_request"),
+        ("POST", "/runnow/hello~/", "", 404, "not_found"),
+        ("POST", "/runnow/%20", "", 404, "unknown_job"),
+        ("POST", "/kill/", "{}", 404, "not_found"),
+        ("POST", "/kill/hello~", "", 404, "not_found"),
+        ("POST", "/kill", "", 400, "bad_request"),
+        ("POST", "/status", "", 405, "bad_request"),
+        ("POST", "/status/", "", 404, "not_found"),
+        ("POST", "/timeline", "", 405, "bad_request"),
+        ("DELETE", "/runs/nope_1", "", 405, "bad_request"),
+        ("POST", "/nope", "", 404, "not_found"),
         ("PUT", "/kill", "", 405, "bad_request"),
         ("POST", "/api/v1/jobs/nope/run", "", 404, "unknown_job"),
         ("POST", "/runnow/nope", "", 404, "unknown_job"),
@@ -209,6 +222,8 @@ async fn what_is_not_there_or_not_understood_says_so() {
     let long = "x".repeat(2 * 1024 * 1024);
     let answer = world.post("/kill", &long).await;
     assert_eq!(answer.status, 400);
+    let (_, message) = world.post("/runnow/", "").await.error();
+    assert!(message.contains("POST /runnow/backup_db"), "{message}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
