@@ -15,8 +15,11 @@ use crate::settings::Flags;
 use crate::store::faults::Faults;
 use crate::ws::live::Patience;
 use crate::{VERSION, faults, first_process, telemetry};
-use clap::{ArgAction, Parser, Subcommand};
+use clap::error::ErrorKind;
+use clap::parser::ValueSource;
+use clap::{ArgAction, ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use say::{complain, finish, say};
+use std::ffi::OsString;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -27,6 +30,9 @@ use std::sync::Arc;
 const FAILED: u8 = 1;
 /// Exit code of a command that was not understood.
 const MISUSED: u8 = 2;
+
+/// Where the job files are when nothing says so.
+const CONFIG_DIR: &str = "/etc/saltpeter";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -58,20 +64,14 @@ struct Cli {
 
 #[derive(Debug, clap::Args)]
 struct Serve {
-    /// Directory of the job files
-    #[arg(
-        short = 'c',
-        long = "configdir",
-        value_name = "DIR",
-        default_value = "/etc/saltpeter",
-        global = true
-    )]
-    config_dir: PathBuf,
+    /// Directory of the job files [default: /etc/saltpeter]
+    #[arg(short = 'c', long = "configdir", value_name = "DIR")]
+    config_dir: Option<PathBuf>,
     /// Directory of the per-job log files
     #[arg(short = 'l', long, value_name = "DIR")]
     logdir: Option<PathBuf>,
     /// Directory of the database and the output [default: /var/lib/saltpeter for root, else ~/.local/share/saltpeter]
-    #[arg(long, value_name = "DIR", global = true)]
+    #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
     /// Serve the dashboard and the API, whatever the files say
     #[arg(short = 'a', long)]
@@ -132,6 +132,9 @@ Exit codes: 0 no error (there may be warnings), 1 errors were found, or the mach
         /// Directory of the job files [default: that of --configdir]
         #[arg(value_name = "CONFIGDIR")]
         dir: Option<PathBuf>,
+        /// Directory of the job files, named as for the server [default: /etc/saltpeter]
+        #[arg(short = 'c', long = "configdir", value_name = "DIR")]
+        config_dir: Option<PathBuf>,
         /// Say too what the earlier implementation did otherwise with these files
         #[arg(long)]
         migrating: bool,
@@ -152,17 +155,11 @@ Exit codes: 0 no error (there may be warnings), 1 errors were found, or the mach
     )]
     Import(import::ImportCommand),
     /// Say who may log in
-    #[command(
-        subcommand,
-        after_help = "Example:\n  saltpeter user add ana --role admin"
-    )]
-    User(people::UserCommand),
+    #[command(after_help = "Example:\n  saltpeter user add ana --role admin")]
+    User(people::OfServer<people::UserCommand>),
     /// Say which programs may ask the API
-    #[command(
-        subcommand,
-        after_help = "Example:\n  saltpeter token add deploy --role operator --group web"
-    )]
-    Token(people::TokenCommand),
+    #[command(after_help = "Example:\n  saltpeter token add deploy --role operator --group web")]
+    Token(people::OfServer<people::TokenCommand>),
     #[command(flatten)]
     Remote(remote::RemoteCommand),
     /// Say when a schedule fires
@@ -194,7 +191,7 @@ Exit codes: 0 done, 2 the expression, the time or the zone is not understood.")]
 impl From<Serve> for Options {
     fn from(serve: Serve) -> Self {
         Self {
-            config_dir: serve.config_dir,
+            config_dir: serve.config_dir.unwrap_or_else(|| CONFIG_DIR.into()),
             flags: Flags {
                 logdir: serve.logdir,
                 data_dir: serve.data_dir,
@@ -221,33 +218,40 @@ impl From<Serve> for Options {
 
 /// Reads the command line and does what it says.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
-    let place = people::Place {
-        config_dir: cli.serve.config_dir.clone(),
-        data_dir: cli.serve.data_dir.clone(),
-    };
+    let cli = Cli::read(std::env::args_os()).unwrap_or_else(|error| error.exit());
+    let serve_with = cli.serve;
     match cli.command {
         None => {
-            let faults = cli.serve.faults.clone();
-            serve(cli.serve.into(), faults.as_deref())
+            let faults = serve_with.faults.clone();
+            serve(serve_with.into(), faults.as_deref())
         }
         Some(Command::Import(import::ImportCommand::Crontab(ask))) => import::crontab(&ask),
-        Some(Command::User(command)) => people::user(&place, command),
-        Some(Command::Token(command)) => people::token(&place, command),
+        Some(Command::User(of)) => people::user(&of.place.or(serve_with), of.command),
+        Some(Command::Token(of)) => people::token(&of.place.or(serve_with), of.command),
         Some(Command::Remote(command)) => remote::ask(command),
         Some(Command::Check {
             dir,
+            config_dir,
             migrating,
             targets,
             after,
             json,
-        }) => commands::check(&commands::Check {
-            dir: dir.unwrap_or(cli.serve.config_dir),
-            migrating,
-            targets,
-            after,
-            json,
-        }),
+        }) => {
+            let named = config_dir.or(serve_with.config_dir);
+            if dir.is_some() && named.is_some() {
+                eprintln!(
+                    "saltpeter check: the directory is named twice, as CONFIGDIR and with --configdir; name it once"
+                );
+                return ExitCode::from(MISUSED);
+            }
+            commands::check(&commands::Check {
+                dir: dir.or(named).unwrap_or_else(|| CONFIG_DIR.into()),
+                migrating,
+                targets,
+                after,
+                json,
+            })
+        }
         Some(Command::Next {
             expression,
             after,
@@ -262,6 +266,37 @@ pub fn main() -> ExitCode {
             json,
         }),
     }
+}
+
+impl Cli {
+    /// What the arguments say, or what is wrong with them.
+    fn read<T: Into<OsString> + Clone>(
+        arguments: impl IntoIterator<Item = T>,
+    ) -> Result<Self, clap::Error> {
+        let mut command = Self::command();
+        let mut matches = command.try_get_matches_from_mut(arguments)?;
+        if let Some(message) = stray_flag(&command, &matches) {
+            return Err(command.error(ErrorKind::ArgumentConflict, message));
+        }
+        Self::from_arg_matches_mut(&mut matches)
+    }
+}
+
+/// What is to be said of a flag before a command that has no use for it. The flags of the server may stand there, since
+/// `--configdir` and `--data-dir` are of use to some commands.
+fn stray_flag(command: &clap::Command, matches: &ArgMatches) -> Option<String> {
+    let name = matches.subcommand_name()?;
+    let asked = command.find_subcommand(name)?;
+    let is_stray = |flag: &&clap::Arg| {
+        let id = flag.get_id();
+        matches.value_source(id.as_str()) == Some(ValueSource::CommandLine)
+            && !asked.get_arguments().any(|known| known.get_id() == id)
+    };
+    let flag = command.get_arguments().find(is_stray)?;
+    let flag = flag.get_long().unwrap_or_default();
+    Some(format!(
+        "`saltpeter {name}` has no use for --{flag}; `saltpeter {name} --help` lists what it takes"
+    ))
 }
 
 /// An address to listen on.
@@ -324,7 +359,6 @@ fn serve(mut options: Options, faults: Option<&Path>) -> ExitCode {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory as _;
 
     #[test]
     fn the_command_line_is_well_formed() {
@@ -334,7 +368,7 @@ mod tests {
     #[test]
     fn the_flags_of_before_are_understood() {
         let line = "saltpeter -c /c -l /l -a -p 1 -b 0.0.0.0 -w 2 --websocket-host ::1 -e http://e -o http://o -i x";
-        let options = Options::from(Cli::try_parse_from(line.split(' ')).unwrap().serve);
+        let options = Options::from(Cli::read(line.split(' ')).unwrap().serve);
         assert_eq!(options.config_dir, PathBuf::from("/c"));
         let flags = options.flags;
         assert_eq!(flags.logdir, Some(PathBuf::from("/l")));
@@ -345,5 +379,63 @@ mod tests {
         assert_eq!(flags.elasticsearch.as_deref(), Some("http://e"));
         assert_eq!(flags.opensearch.as_deref(), Some("http://o"));
         assert_eq!(flags.index.as_deref(), Some("x"));
+    }
+    /// What `user` and `token` are told of where the database is.
+    fn place(line: &str) -> (Option<PathBuf>, Option<PathBuf>) {
+        let cli = Cli::read(line.split(' ')).unwrap();
+        let place = match cli.command {
+            Some(Command::User(of)) => of.place.or(cli.serve),
+            Some(Command::Token(of)) => of.place.or(cli.serve),
+            other => panic!("{other:?}"),
+        };
+        (Some(place.config_dir), place.data_dir)
+    }
+
+    #[test]
+    fn where_the_database_is_may_be_said_before_and_after_the_command() {
+        let both = (Some("/c".into()), Some("/d".into()));
+        for line in [
+            "saltpeter -c /c --data-dir /d user list",
+            "saltpeter user -c /c --data-dir /d list",
+            "saltpeter user list -c /c --data-dir /d",
+            "saltpeter -c /c token list --data-dir /d",
+            "saltpeter --data-dir /other token -c /c list --data-dir /d",
+        ] {
+            assert_eq!(place(line), both, "{line}");
+        }
+        assert_eq!(
+            place("saltpeter user list"),
+            (Some(CONFIG_DIR.into()), None)
+        );
+    }
+
+    #[test]
+    fn a_flag_is_refused_where_it_has_no_use() {
+        let refused = |line: &str| {
+            let error = Cli::read(line.split(' ')).unwrap_err();
+            assert_eq!(error.exit_code(), i32::from(MISUSED), "{line}");
+            error.to_string()
+        };
+        for line in [
+            "saltpeter --port 1 status",
+            "saltpeter -c /c run a",
+            "saltpeter --data-dir /d next @daily",
+            "saltpeter --data-dir /d check",
+            "saltpeter -a user list",
+            "saltpeter -c /c import crontab -",
+        ] {
+            let said = refused(line);
+            assert!(said.contains("has no use for --"), "{line}: {said}");
+        }
+        for line in [
+            "saltpeter status --port 1",
+            "saltpeter kill a -c /c",
+            "saltpeter runs a --data-dir /d",
+            "saltpeter check --data-dir /d",
+            "saltpeter user list -p 1",
+        ] {
+            let said = refused(line);
+            assert!(said.contains("unexpected argument"), "{line}: {said}");
+        }
     }
 }

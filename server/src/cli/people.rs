@@ -1,6 +1,7 @@
 //! The commands about users and tokens. They work on the database, whether the server runs or not, and take effect at once.
 
 use super::say::{complain, finish, say, say_json};
+use super::{CONFIG_DIR, Serve};
 use crate::audit::Trail;
 use crate::boot::make_data_dir;
 use crate::clock::SystemClock;
@@ -118,6 +119,46 @@ Programs send it as `Authorization: Bearer TOKEN`.")]
         /// Which
         name: String,
     },
+}
+
+/// A command, and the server whose database it works on.
+#[derive(Debug, clap::Args)]
+pub(super) struct OfServer<C: Subcommand> {
+    #[command(flatten)]
+    pub(super) place: Said,
+    #[command(subcommand)]
+    pub(super) command: C,
+}
+
+/// Where flags stand in a command's help that others have too.
+const AFTER_ITS_OWN: usize = 90;
+
+/// What is said of where the database is.
+#[derive(Debug, clap::Args)]
+pub(super) struct Said {
+    /// Directory of the server's job files, which may say where the database is [default: /etc/saltpeter]
+    #[arg(
+        short = 'c',
+        long = "configdir",
+        value_name = "DIR",
+        global = true,
+        display_order = AFTER_ITS_OWN
+    )]
+    config_dir: Option<PathBuf>,
+    /// Directory of the database [default: as the job files say, else /var/lib/saltpeter for root, else ~/.local/share/saltpeter]
+    #[arg(long, value_name = "DIR", global = true, display_order = AFTER_ITS_OWN)]
+    data_dir: Option<PathBuf>,
+}
+
+impl Said {
+    /// With what stood before the command.
+    pub(super) fn or(self, before: Serve) -> Place {
+        let config_dir = self.config_dir.or(before.config_dir);
+        Place {
+            config_dir: config_dir.unwrap_or_else(|| CONFIG_DIR.into()),
+            data_dir: self.data_dir.or(before.data_dir),
+        }
+    }
 }
 
 /// Where the database is to be found.

@@ -156,32 +156,66 @@ fn an_address_to_listen_on_is_one_of_numbers() {
 }
 
 #[test]
-fn every_command_explains_itself_with_an_example() {
-    for arguments in [
-        &["--help"][..],
-        &["check", "--help"],
-        &["next", "--help"],
-        &["user", "--help"],
-        &["user", "add", "--help"],
-        &["user", "list", "--help"],
-        &["user", "remove", "--help"],
-        &["user", "password", "--help"],
-        &["user", "role", "--help"],
-        &["token", "--help"],
-        &["token", "add", "--help"],
-        &["token", "list", "--help"],
-        &["token", "remove", "--help"],
+fn every_command_explains_itself_with_an_example_and_lists_the_flags_that_it_uses() {
+    let mut all = String::new();
+    for command in [
+        "",
+        "check",
+        "import",
+        "import crontab",
+        "user",
+        "user add",
+        "user list",
+        "user remove",
+        "user password",
+        "user role",
+        "token",
+        "token add",
+        "token list",
+        "token remove",
+        "status",
+        "run",
+        "kill",
+        "runs",
+        "next",
     ] {
-        let output = saltpeter(arguments);
+        let arguments: Vec<&str> = command.split_whitespace().chain(["--help"]).collect();
+        let output = saltpeter(&arguments);
         assert_eq!(output.status.code(), Some(0));
-        assert!(text(&output.stdout).contains("Example"), "{arguments:?}");
+        let help = text(&output.stdout);
+        assert!(help.contains("Example"), "{arguments:?}");
+        all.extend(["$ saltpeter ", &arguments.join(" "), "\n", &help, "\n"]);
     }
+    insta::assert_snapshot!(all);
     let version = text(&saltpeter(&["--version"]).stdout);
     assert_eq!(
         version.trim(),
         format!("saltpeter {}", env!("CARGO_PKG_VERSION"))
     );
     assert_eq!(saltpeter(&["--nonsense"]).status.code(), Some(2));
+}
+
+#[test]
+fn a_flag_without_a_use_is_a_clear_error() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().to_str().unwrap();
+    let output = saltpeter(&["--configdir", path, "status"]);
+    assert_eq!(output.status.code(), Some(2));
+    let said = text(&output.stderr);
+    let first = "error: `saltpeter status` has no use for --configdir; `saltpeter status --help` lists what it takes";
+    assert_eq!(said.lines().next(), Some(first), "{said}");
+
+    for good in [&["-c", path, "check"][..], &["check", "-c", path]] {
+        assert_eq!(saltpeter(good).status.code(), Some(0), "{good:?}");
+    }
+    for twice in [
+        &["-c", path, "check", path][..],
+        &["check", path, "-c", path],
+    ] {
+        let output = saltpeter(twice);
+        assert_eq!(output.status.code(), Some(2), "{twice:?}");
+        assert!(text(&output.stderr).contains("named twice"), "{twice:?}");
+    }
 }
 
 #[test]
