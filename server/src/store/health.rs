@@ -2,6 +2,7 @@
 //! something looks.
 
 use super::faults::Faults;
+use saltpeter_domain::storage::Recovery;
 use sqlx::error::DatabaseError;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -48,6 +49,8 @@ pub struct Trouble {
     pub file: PathBuf,
     /// Since when.
     pub since: Instant,
+    /// Whether it is about to end.
+    recovery: Recovery,
 }
 
 impl Trouble {
@@ -117,6 +120,23 @@ impl Trouble {
         self.problem != Problem::Slow
     }
 
+    /// A commit has failed, or is slow. True: that is something else than before.
+    fn goes_on(&mut self, problem: Problem) -> bool {
+        // What fails and is slow at it fails.
+        if problem == Problem::Slow && self.is_failure() {
+            return false;
+        }
+        self.recovery.failed();
+        let is_new = self.problem != problem;
+        self.problem = problem;
+        is_new
+    }
+
+    /// A commit has gone through, with so much room on a disk that was full. True: it is over.
+    fn eases(&mut self, room: Option<u64>) -> bool {
+        !self.is_failure() || self.recovery.went_well(self.since.elapsed(), room)
+    }
+
     /// Whether runs cannot be written down because of it.
     pub fn stops_starts(&self) -> bool {
         self.kept == Kept::State && self.is_failure()
@@ -157,34 +177,54 @@ impl Health {
             .cloned()
     }
 
-    fn set(&self, kept: Kept, file: &Path, problem: Option<Problem>) {
+    /// A commit has failed, or is slow.
+    fn note(&self, kept: Kept, file: &Path, problem: Problem) {
         self.troubles.send_if_modified(|troubles| {
-            let known = troubles.iter().position(|trouble| trouble.kept == kept);
-            match (known, problem) {
-                (None, None) => false,
-                (Some(place), None) => {
-                    troubles.remove(place);
-                    true
-                }
-                // What fails and is slow at it fails.
-                (Some(place), Some(Problem::Slow)) if troubles[place].is_failure() => false,
-                (Some(place), Some(problem)) => {
-                    let same = troubles[place].problem == problem;
-                    troubles[place].problem = problem;
-                    !same
-                }
-                (None, Some(problem)) => {
-                    troubles.push(Trouble {
-                        kept,
-                        problem,
-                        file: file.to_owned(),
-                        since: Instant::now(),
-                    });
-                    true
-                }
+            if let Some(known) = troubles.iter_mut().find(|trouble| trouble.kept == kept) {
+                return known.goes_on(problem);
             }
+            troubles.push(Trouble {
+                kept,
+                problem,
+                file: file.to_owned(),
+                since: Instant::now(),
+                recovery: Recovery::default(),
+            });
+            true
         });
     }
+
+    /// A commit has gone through.
+    fn note_success(&self, kept: Kept, file: &Path) {
+        let of = |trouble: &&Trouble| trouble.kept == kept;
+        let problem = {
+            let troubles = self.troubles.borrow();
+            troubles.iter().find(of).map(|known| known.problem.clone())
+        };
+        let room = match problem {
+            None => return,
+            Some(Problem::Full) => room(file),
+            Some(_) => None,
+        };
+        self.troubles.send_if_modified(|troubles| {
+            let place = troubles.iter().position(|trouble| trouble.kept == kept);
+            let over = place.filter(|place| troubles[*place].eases(room));
+            over.map(|place| troubles.remove(place)).is_some()
+        });
+    }
+}
+
+/// How many bytes more this process can write to the disk of `file`; `None`: its file system does not tell.
+fn room(file: &Path) -> Option<u64> {
+    let disk = rustix::fs::statvfs(file).ok();
+    let disk = disk.filter(|disk| disk.f_blocks > 0)?;
+    // Some blocks are for root alone.
+    let blocks = if rustix::process::geteuid().is_root() {
+        disk.f_bfree
+    } else {
+        disk.f_bavail
+    };
+    Some(blocks.saturating_mul(disk.f_frsize))
 }
 
 /// What surrounds the commits of one writer.
@@ -222,21 +262,21 @@ impl Commits {
         let result = if let Ok(result) = tokio::time::timeout(SLOW, &mut whole).await {
             result
         } else {
-            self.health.set(self.kept, &self.file, Some(Problem::Slow));
+            self.health.note(self.kept, &self.file, Problem::Slow);
             whole.await
         };
         match &result {
-            Ok(_) => self.health.set(self.kept, &self.file, None),
+            Ok(_) => self.health.note_success(self.kept, &self.file),
             Err(error) => {
                 if let Some(problem) = error.as_sqlx().and_then(problem) {
-                    self.health.set(self.kept, &self.file, Some(problem));
+                    self.health.note(self.kept, &self.file, problem);
                 }
             }
         }
         result
     }
 
-    /// Whether the last commit failed for the storage's fault.
+    /// Whether commits fail for the storage's fault, or did until just now: it is to be tried whether they go through.
     pub(super) fn failing(&self) -> bool {
         let troubles = self.health.troubles.borrow();
         troubles
@@ -264,6 +304,11 @@ impl AsSqlx for super::StoreError {
             _ => None,
         }
     }
+}
+
+/// Whether an error is the storage's fault.
+pub(super) fn is_of_storage(error: &impl AsSqlx) -> bool {
+    error.as_sqlx().and_then(problem).is_some()
 }
 
 /// What an error says of the storage; `None`: it says nothing of it.
@@ -294,120 +339,4 @@ fn by_code(error: &dyn DatabaseError) -> Option<Problem> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::store::faults::CommitFailure;
-
-    fn commits(kept: Kept) -> (Commits, Faults, Health) {
-        let (faults, health) = (Faults::default(), Health::default());
-        let file = Path::new("/var/lib/saltpeter/x.db");
-        (
-            Commits::new(kept, file, health.clone(), faults.clone()),
-            faults,
-            health,
-        )
-    }
-
-    async fn commit(commits: &Commits) -> Result<(), sqlx::Error> {
-        commits.watch(async { Ok(()) }).await
-    }
-
-    #[tokio::test]
-    async fn trouble_begins_with_a_failed_commit_and_ends_with_the_next_one() {
-        let (state, faults, health) = commits(Kept::State);
-        commit(&state).await.unwrap();
-        assert!(health.troubles().is_empty());
-        faults.set_failure(Some(CommitFailure::Full));
-        assert!(commit(&state).await.is_err());
-        let first = health.state_failure().unwrap();
-        assert_eq!(first.problem, Problem::Full);
-        assert!(state.failing());
-        faults.set_failure(Some(CommitFailure::ReadOnly));
-        assert!(commit(&state).await.is_err());
-        let then = health.state_failure().unwrap();
-        assert_eq!(then.problem, Problem::ReadOnly);
-        assert_eq!(then.since, first.since, "it is still the same trouble");
-        faults.set_failure(None);
-        commit(&state).await.unwrap();
-        assert!(health.troubles().is_empty() && !state.failing());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_slow_commit_is_said_while_it_lasts() {
-        let (output, faults, health) = commits(Kept::Output);
-        faults.set_commit_delay(Duration::from_mins(1));
-        let going = tokio::spawn({
-            let output = output.clone();
-            async move { commit(&output).await }
-        });
-        let mut troubles = health.subscribe();
-        troubles.wait_for(|all| !all.is_empty()).await.unwrap();
-        assert_eq!(health.troubles()[0].problem, Problem::Slow);
-        assert!(!output.failing(), "slow is not failing");
-        going.await.unwrap().unwrap();
-        assert!(health.troubles().is_empty());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn what_fails_slowly_still_fails() {
-        let (state, faults, health) = commits(Kept::State);
-        faults.set_failure(Some(CommitFailure::Full));
-        assert!(commit(&state).await.is_err());
-        faults.set_commit_delay(SLOW * 3);
-        let troubles = health.subscribe();
-        assert!(commit(&state).await.is_err());
-        assert!(!troubles.has_changed().unwrap() && state.failing());
-    }
-
-    #[test]
-    fn one_disk_is_told_of_once() {
-        let since = Instant::now();
-        let full = |kept, file: &str| Trouble {
-            kept,
-            problem: Problem::Full,
-            file: file.into(),
-            since,
-        };
-        let both = [
-            full(Kept::Output, "/data/output.db"),
-            full(Kept::State, "/data/saltpeter.db"),
-        ];
-        let told = Trouble::sentences(&both);
-        assert_eq!(told.len(), 1);
-        assert_eq!(
-            told[0].1,
-            "The disk of /data is full: nothing new starts, and what is shown may be behind; commands go on on their machines; \
-             output waits on the machines, and nothing of it is lost. All goes on by itself when there is room."
-        );
-        assert_eq!(
-            Trouble::sentences(&both[..1]),
-            [(since, both[0].sentence())]
-        );
-    }
-
-    #[test]
-    fn an_operator_reads_what_it_is_what_it_means_and_what_to_do() {
-        let problems = [
-            Problem::Full,
-            Problem::ReadOnly,
-            Problem::Damaged,
-            Problem::Slow,
-            Problem::Failing("disk I/O error".to_owned()),
-        ];
-        let sentences: Vec<String> = [Kept::State, Kept::Output]
-            .into_iter()
-            .flat_map(|kept| {
-                problems.clone().map(|problem| {
-                    Trouble {
-                        kept,
-                        problem,
-                        file: "/var/lib/saltpeter/x.db".into(),
-                        since: Instant::now(),
-                    }
-                    .sentence()
-                })
-            })
-            .collect();
-        insta::assert_snapshot!(sentences.join("\n"));
-    }
-}
+mod tests;

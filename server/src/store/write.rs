@@ -6,7 +6,7 @@
 mod runs;
 
 use super::audit::Added;
-use super::health::Commits;
+use super::health::{Commits, is_of_storage};
 use super::{StoreError, audit, people, retention, transaction};
 use crate::people::PeopleWrite;
 use crate::runs::{CreateError, NewRun, RunWrite};
@@ -89,7 +89,7 @@ impl Writer {
                         order.answer(Ok(outcome));
                     }
                 }
-                Err(error) if orders.len() == 1 || self.commits.failing() => {
+                Err(error) if orders.len() == 1 || is_of_storage(&error) => {
                     for order in orders {
                         order.answer(Err(error.clone()));
                     }

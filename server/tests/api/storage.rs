@@ -243,11 +243,9 @@ impl Drop for SmallDisk {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_disk_that_is_really_full_holds_the_output_and_loses_none() {
-    // Noise, which does not get smaller on the way. What was written is put aside.
-    let aside = tempfile::tempdir().unwrap();
-    let written = aside.path().join("written");
+/// A server on a small disk, and a job `much~` that writes more than there is room for: noise, which does not get smaller on
+/// the way. What it has written is put aside, in `written`.
+async fn on_small_disk(written: &Path) -> (World, SmallDisk) {
     let jobs = format!(
         "much~: {{schedule: '@yearly', targets: web1, command: 'head -c 20M /dev/urandom | tee {}'}}\n",
         written.display()
@@ -259,6 +257,14 @@ async fn a_disk_that_is_really_full_holds_the_output_and_loses_none() {
     std::fs::create_dir(&data).unwrap();
     let disk = SmallDisk::mount(&data, "8m");
     world.start().await;
+    (world, disk)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_is_really_full_holds_the_output_and_loses_none() {
+    let aside = tempfile::tempdir().unwrap();
+    let written = aside.path().join("written");
+    let (mut world, disk) = on_small_disk(&written).await;
 
     let run: RunId = world.run("much~").await;
     let mut socket = world.socket().await;
@@ -278,6 +284,37 @@ async fn a_disk_that_is_really_full_holds_the_output_and_loses_none() {
         output.len(),
         written.len()
     );
+    within(world.stop()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_is_said_to_be_full_while_some_writes_go_through() {
+    let aside = tempfile::tempdir().unwrap();
+    let (mut world, disk) = on_small_disk(&aside.path().join("written")).await;
+    let run: RunId = world.run("much~").await;
+    let mut socket = world.socket().await;
+    until_troubles(&mut socket, says_full).await;
+    let well = tokio::spawn(async move { until_troubles(&mut socket, <[_]>::is_empty).await });
+
+    let written = async || world.detail(&run).await.machines[0].output.bytes;
+    // Room for a commit or two, each of a MiB and something.
+    for size in ["10m", "12m"] {
+        let before = written().await;
+        disk.resize(size);
+        within(async {
+            while written().await == before {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        })
+        .await;
+        assert_eq!(world.get("/healthz").await.status, 503, "{size}");
+        assert!(!well.is_finished(), "{size}");
+    }
+    disk.resize("256m");
+    within(well).await.unwrap();
+    assert_eq!(world.get("/healthz").await.status, 200);
+    let outcome = world.outcome(&run).await;
+    assert_eq!(outcome[0].1, MachineOutcome::Succeeded);
     within(world.stop()).await;
 }
 
