@@ -102,7 +102,11 @@ fn over(outcome: RunOutcome, at: i64) -> RunState {
 }
 
 async fn apply(store: &Store, run: &mut Run, input: Input) {
-    let step = run.apply(input, NOW).unwrap();
+    apply_at(store, run, input, NOW).await;
+}
+
+async fn apply_at(store: &Store, run: &mut Run, input: Input, at: UnixMillis) {
+    let step = run.apply(input, at).unwrap();
     store.save(RunWrite::of(run, &step.changed)).await.unwrap();
 }
 

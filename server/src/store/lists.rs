@@ -3,6 +3,7 @@
 use super::row::{self, SUMMARY, from_json};
 use super::{Store, StoreError};
 use crate::runs::{MachineResults, MachineWork};
+use saltpeter_domain::run::SILENCE;
 use saltpeter_protocol::api::{CauseKind, RunList, RunQuery};
 use saltpeter_protocol::{MachineId, RunId, UnixMillis};
 use sqlx::sqlite::SqliteRow;
@@ -82,15 +83,17 @@ pub(super) mod query {
     pub(in super::super) const LAST_UNTIL: &str =
         "SELECT seq FROM runs WHERE created <= ? ORDER BY created DESC, seq DESC LIMIT 1";
     /// All machines that there are results of, one seek for each; and of each one how many results there have been since a
-    /// day, how many of them are no success, and when its newest runs last heard of it.
+    /// day, how many of them are no success, and when its newest runs last heard of it. One that was lost was last heard of
+    /// when the silence began after which it was given up: a time that goes for every run, and the run's grace.
     pub(in super::super) const RESULTS: &str = "WITH RECURSIVE names (machine) AS ( \
          SELECT (SELECT machine FROM run_machines ORDER BY machine LIMIT 1) UNION ALL \
          SELECT (SELECT machine FROM run_machines WHERE machine > names.machine ORDER BY machine LIMIT 1) \
          FROM names WHERE names.machine IS NOT NULL) \
          SELECT machine, (SELECT json_array(COALESCE(SUM(results), 0), COALESCE(SUM(failed), 0)) \
          FROM machine_days WHERE machine_days.machine = names.machine AND day > ?), \
-         (SELECT MAX(CASE WHEN outcome IS NULL OR outcome IN ('succeeded', 'failed', 'timed_out', 'killed') THEN heard END) \
-         FROM (SELECT outcome, heard FROM run_machines WHERE run_machines.machine = names.machine \
+         (SELECT MAX(CASE WHEN outcome IS NULL OR outcome IN ('succeeded', 'failed', 'timed_out', 'killed') THEN heard \
+         WHEN outcome = 'lost' THEN heard - ? - (SELECT reconnect_grace FROM runs WHERE seq = run_seq) END) \
+         FROM (SELECT outcome, heard, run_seq FROM run_machines WHERE run_machines.machine = names.machine \
          ORDER BY run_seq DESC LIMIT ?)) FROM names WHERE machine IS NOT NULL LIMIT ?";
     pub(in super::super) const WORK: &str = "SELECT machine, id, json_extract(run_machines.state, '$.state') = 'running' FROM runs CROSS JOIN run_machines ON run_seq = seq \
          WHERE ended IS NULL AND +run_machines.outcome IS NULL \
@@ -174,6 +177,7 @@ impl Store {
     ) -> Result<Vec<MachineResults>, StoreError> {
         let found = sqlx::query(query::RESULTS)
             .bind(now.0 / DAY - i64::from(days))
+            .bind(SILENCE.as_millis() as i64)
             .bind(LOOKED_AT)
             .bind(i64::from(limit))
             .fetch_all(&self.readers)

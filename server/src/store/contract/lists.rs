@@ -178,6 +178,48 @@ async fn machines_are_known_by_their_newest_results() {
 }
 
 #[tokio::test]
+async fn a_machine_that_was_lost_was_last_heard_of_before_its_silence() {
+    let bed = Bed::new().await;
+    let at = |second: i64| UnixMillis(NOW.0 + second * 1000);
+    let seen = async || bed.store.machine_results(7, NOW, 10).await.unwrap()[0].seen;
+    let begin = async |begun| {
+        let mut run = bed.store.create_run(new_run("a", by_hand())).await.unwrap();
+        let resolution = Resolution {
+            machines: vec![machine("web1")],
+            ..Resolution::default()
+        };
+        apply_at(&bed.store, &mut run, Input::Resolved(resolution), begun).await;
+        let hello = Input::Hello {
+            machine: machine("web1"),
+            speaker: Speaker::V2(WrapperId(1)),
+            progress: Progress::Started { pid: 1, at: begun },
+        };
+        apply_at(&bed.store, &mut run, hello, begun).await;
+        run
+    };
+    // An older one that has been heard of since its beginning, and nothing more.
+    begin(at(-60)).await;
+    assert_eq!(seen().await, Some(at(-60)));
+
+    let mut run = begin(at(0)).await;
+    let heard = Input::Heard {
+        machine: machine("web1"),
+    };
+    apply_at(&bed.store, &mut run, heard, at(100)).await;
+    for lost in [false, true] {
+        let due = run.next_deadline().unwrap();
+        apply_at(&bed.store, &mut run, Input::Tick, due).await;
+        let state = &run.machines()[&machine("web1")].state;
+        assert_eq!(
+            state.outcome() == Some(&MachineOutcome::Lost),
+            lost,
+            "{state:?}"
+        );
+        assert_eq!(seen().await, Some(at(100)), "{state:?}");
+    }
+}
+
+#[tokio::test]
 async fn the_timeline_tells_what_lasted_into_its_span() {
     use crate::runs::Lasted;
     use saltpeter_protocol::api::LaneBy;
