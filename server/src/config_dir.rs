@@ -55,64 +55,94 @@ impl ConfigDir {
     /// The files that changed since the last call, read. An error means that the directory itself cannot
     /// be read; what is known stays known then.
     pub fn changes(&mut self) -> io::Result<Vec<(String, FileChange)>> {
-        let mut present = BTreeMap::new();
+        let names = self.listed()?;
+        self.changes_of(names)
+    }
+
+    /// The names that files of the configuration have, in order.
+    fn listed(&self) -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
         for entry in std::fs::read_dir(&self.path)? {
-            let Ok(name) = entry?.file_name().into_string() else {
-                // Not UTF-8, so it does not end in `.yaml` in any way that we read.
-                continue;
-            };
-            if !is_config_file(&name) {
-                continue;
-            }
-            // Follows symbolic links, which is what Kubernetes mounts consist of.
-            match std::fs::metadata(self.path.join(&name)) {
-                Ok(metadata) if metadata.is_dir() => {}
-                // A pipe or a device would be read for ever.
-                Ok(metadata) if !metadata.is_file() => {
-                    let reason = "it is neither a file nor a link to one".to_owned();
-                    present.insert(name, Stamp::Unreadable(reason));
-                }
-                Ok(metadata) => {
-                    present.insert(name, Stamp::of(&metadata));
-                }
-                Err(error) => {
-                    present.insert(name, Stamp::Unreadable(error.to_string()));
-                }
+            // What is not UTF-8 does not end in `.yaml` in any way that we read.
+            if let Ok(name) = entry?.file_name().into_string()
+                && is_config_file(&name)
+            {
+                names.push(name);
             }
         }
-        let mut changes = Vec::new();
-        for name in self.seen.keys() {
-            if !present.contains_key(name) {
-                changes.push((name.clone(), FileChange::Removed));
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    /// What changed of what was listed a moment ago. A file that has gone since is none.
+    fn changes_of(&mut self, names: Vec<String>) -> io::Result<Vec<(String, FileChange)>> {
+        let listed = names.len();
+        let mut present = BTreeMap::new();
+        let mut changed = Vec::new();
+        for name in names {
+            let path = self.path.join(&name);
+            let Some(stamp) = stamp(&path) else { continue };
+            if self.seen.get(&name) != Some(&stamp) {
+                let Some(change) = read(&path, &stamp) else {
+                    continue;
+                };
+                changed.push((name.clone(), change));
             }
+            present.insert(name, stamp);
         }
-        for (name, stamp) in &present {
-            if self.seen.get(name) != Some(stamp) {
-                changes.push((name.clone(), self.read(name, stamp)));
-            }
+        if present.len() < listed {
+            // A directory that goes takes its files along, and it is what is to be told of then.
+            std::fs::metadata(&self.path)?;
         }
+        let gone = self.seen.keys().filter(|name| !present.contains_key(*name));
+        let mut changes: Vec<_> = gone
+            .map(|name| (name.clone(), FileChange::Removed))
+            .collect();
+        changes.append(&mut changed);
         self.seen = present;
         Ok(changes)
     }
+}
 
-    fn read(&self, name: &str, stamp: &Stamp) -> FileChange {
-        match stamp {
-            Stamp::Unreadable(reason) => FileChange::Unreadable(reason.clone()),
-            Stamp::File { len, .. } if *len > MAX_FILE_BYTES => FileChange::TooLarge(*len),
-            Stamp::File { .. } => match read(&self.path.join(name)) {
-                // It has grown meanwhile.
-                Ok(bytes) if bytes.len() as u64 > MAX_FILE_BYTES => {
-                    FileChange::TooLarge(bytes.len() as u64)
-                }
-                Ok(bytes) => FileChange::Content(bytes),
-                Err(error) => FileChange::Unreadable(error.to_string()),
-            },
-        }
-    }
+/// What is to be seen of a file without reading it; `None`: it is not there, or a directory.
+fn stamp(path: &Path) -> Option<Stamp> {
+    // Follows symbolic links, which is what Kubernetes mounts consist of.
+    let unreadable = match std::fs::metadata(path) {
+        Ok(metadata) if metadata.is_dir() => return None,
+        // A pipe or a device would be read for ever.
+        Ok(metadata) if !metadata.is_file() => "it is neither a file nor a link to one".to_owned(),
+        Ok(metadata) => return Some(Stamp::of(&metadata)),
+        Err(error) if is_absence(&error, path) => return None,
+        Err(error) => error.to_string(),
+    };
+    Some(Stamp::Unreadable(unreadable))
+}
+
+/// Reads a file that looks like this; `None`: it is not there any more.
+fn read(path: &Path, stamp: &Stamp) -> Option<FileChange> {
+    Some(match stamp {
+        Stamp::Unreadable(reason) => FileChange::Unreadable(reason.clone()),
+        Stamp::File { len, .. } if *len > MAX_FILE_BYTES => FileChange::TooLarge(*len),
+        Stamp::File { .. } => match content(path) {
+            // It has grown meanwhile.
+            Ok(bytes) if bytes.len() as u64 > MAX_FILE_BYTES => {
+                FileChange::TooLarge(bytes.len() as u64)
+            }
+            Ok(bytes) => FileChange::Content(bytes),
+            Err(error) if is_absence(&error, path) => return None,
+            Err(error) => FileChange::Unreadable(error.to_string()),
+        },
+    })
+}
+
+/// Whether an error says that nothing has this name; a link to nothing is there.
+fn is_absence(error: &io::Error, path: &Path) -> bool {
+    let is_not_found = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
+    is_not_found(error) && std::fs::symlink_metadata(path).is_err_and(|error| is_not_found(&error))
 }
 
 /// A file's content, one byte more than is allowed at most.
-fn read(path: &Path) -> io::Result<Vec<u8>> {
+fn content(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let file = File::open(path)?;
     file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes)?;
@@ -150,6 +180,36 @@ mod tests {
         assert!(
             matches!(&changes[1], (name, FileChange::Content(bytes)) if name == "a.yaml" && bytes == b"A")
         );
+    }
+
+    #[test]
+    fn what_has_gone_since_it_was_listed_is_not_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        for name in ["a.yaml", "b.yaml"] {
+            fs::write(at(name), "x").unwrap();
+        }
+        let mut config = ConfigDir::new(dir.path());
+        config.changes().unwrap();
+
+        fs::write(at("new.yaml"), "x").unwrap();
+        let listed = config.listed().unwrap();
+        fs::remove_file(at("b.yaml")).unwrap();
+        fs::remove_file(at("new.yaml")).unwrap();
+        let changes = config.changes_of(listed).unwrap();
+        assert!(
+            matches!(&changes[..], [(name, FileChange::Removed)] if name == "b.yaml"),
+            "{changes:?}"
+        );
+        assert!(config.changes().unwrap().is_empty());
+
+        // With the directory itself, nothing is known of its files.
+        let (listed, away) = (config.listed().unwrap(), dir.path().with_extension("away"));
+        fs::rename(dir.path(), &away).unwrap();
+        let error = config.changes_of(listed).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::NotFound);
+        fs::rename(&away, dir.path()).unwrap();
+        assert!(config.changes().unwrap().is_empty());
     }
 
     #[test]

@@ -247,18 +247,16 @@ async fn a_directory_that_cannot_be_read_is_a_problem_until_it_can_be() {
     };
     let (there, away) = (world.path().join("config"), world.path().join("away"));
     std::fs::rename(&there, &away).unwrap();
-    // Files may be looked for just as they go: then each of them is a problem first.
-    let told = |message: &ServerMessage| {
-        problems(message).is_some_and(|told| {
-            told.iter().any(|problem| {
-                problem.message.contains("directory cannot be read")
-                    && problem.message.contains("stays in force")
-            })
-        })
-    };
-    socket.until(told).await;
+    let told = socket.until(|message| problems(message).is_some()).await;
+    let told = problems(&told).unwrap();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(
+        told[0].message.contains("directory cannot be read")
+            && told[0].message.contains("stays in force"),
+        "{told:?}"
+    );
     assert_eq!(world.get("/api/v1/jobs/talk~").await.status, 200);
     std::fs::rename(&away, &there).unwrap();
-    let none = |message: &ServerMessage| problems(message).is_some_and(|told| told.is_empty());
-    socket.until(none).await;
+    let told = socket.until(|message| problems(message).is_some()).await;
+    assert_eq!(problems(&told), Some(Vec::new()));
 }
