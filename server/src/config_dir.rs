@@ -104,11 +104,14 @@ impl ConfigDir {
     }
 }
 
-/// What is to be seen of a file without reading it; `None`: it is not there, or a directory.
+/// What is to be seen of a file without reading it; `None`: it is not there.
 fn stamp(path: &Path) -> Option<Stamp> {
     // Follows symbolic links, which is what Kubernetes mounts consist of.
     let unreadable = match std::fs::metadata(path) {
-        Ok(metadata) if metadata.is_dir() => return None,
+        // Mounts make one where the file to be mounted is missing.
+        Ok(metadata) if metadata.is_dir() => {
+            "it is a directory; put the file in its place, or give it a name that does not end in .yaml or .yml".to_owned()
+        }
         // A pipe or a device would be read for ever.
         Ok(metadata) if !metadata.is_file() => "it is neither a file nor a link to one".to_owned(),
         Ok(metadata) => return Some(Stamp::of(&metadata)),
@@ -166,7 +169,7 @@ mod tests {
         fs::write(at("a.yaml"), "a").unwrap();
         fs::write(at("b.yml"), "b").unwrap();
         fs::write(at("notes.txt"), "c").unwrap();
-        fs::create_dir(at("d.yaml")).unwrap();
+        fs::create_dir(at("more")).unwrap();
         let mut config = ConfigDir::new(dir.path());
         assert_eq!(names(&config.changes().unwrap()), ["a.yaml", "b.yml"]);
         assert!(config.changes().unwrap().is_empty());
@@ -180,6 +183,23 @@ mod tests {
         assert!(
             matches!(&changes[1], (name, FileChange::Content(bytes)) if name == "a.yaml" && bytes == b"A")
         );
+    }
+
+    #[test]
+    fn a_directory_with_the_name_of_a_file_is_told_of() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("d.yaml");
+        fs::create_dir(&path).unwrap();
+        let mut config = ConfigDir::new(dir.path());
+        let changes = config.changes().unwrap();
+        assert!(
+            matches!(&changes[..], [(name, FileChange::Unreadable(why))] if name == "d.yaml" && why.contains("is a directory")),
+            "{changes:?}"
+        );
+        assert!(config.changes().unwrap().is_empty(), "told once");
+        fs::remove_dir(&path).unwrap();
+        let changes = config.changes().unwrap();
+        assert!(matches!(&changes[..], [(_, FileChange::Removed)]));
     }
 
     #[test]

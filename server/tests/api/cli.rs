@@ -58,6 +58,17 @@ fn check_prints_each_problem_with_its_place_and_exits_by_it() {
 }
 
 #[test]
+fn check_tells_of_a_directory_that_has_the_name_of_a_file() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir(dir.path().join("web.yaml")).unwrap();
+    let output = saltpeter(&["check", dir.path().to_str().unwrap()]);
+    let lines = text(&output.stdout);
+    let begin = "web.yaml:1:1: error: cannot be read: it is a directory";
+    assert!(lines.starts_with(begin), "{lines}");
+    assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
 fn check_tells_where_secrets_are_read_and_no_value() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().to_str().unwrap();
