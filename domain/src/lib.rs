@@ -21,6 +21,7 @@ pub mod run;
 pub mod schedule;
 pub mod search;
 pub mod secret;
+pub mod share;
 pub mod storage;
 pub mod targeting;
 pub mod timeline;

@@ -3,8 +3,8 @@
 use crate::job::RunSpec;
 use crate::schedule::Zone;
 use crate::secret::MASK;
-use saltpeter_protocol::RunOutcome;
-use saltpeter_protocol::api::ConfigChange;
+use saltpeter_protocol::api::{ConfigChange, JobRow, RecentRun};
+use saltpeter_protocol::{RunId, RunOutcome, UnixMillis};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -34,6 +34,20 @@ pub fn tally(outcome: &RunOutcome) -> Tally {
         | RunOutcome::SkippedOverlap
         | RunOutcome::Missed { .. } => Tally::Other,
     }
+}
+
+/// A job's newest run that is over and has begun, and when that was. A start that was skipped or missed ran nowhere, and
+/// counts only where there is nothing else.
+pub fn last_begun(row: &JobRow) -> Option<(&RunId, UnixMillis)> {
+    let has_begun = |run: &&RecentRun| {
+        !matches!(
+            run.state.outcome(),
+            Some(RunOutcome::SkippedOverlap | RunOutcome::Missed { .. })
+        )
+    };
+    let begun = row.recent.iter().rev().find(has_begun);
+    let newest = row.last.as_ref().map(|run| (&run.id, run.created));
+    begun.map(|run| (&run.run, run.started)).or(newest)
 }
 
 /// What a run was begun with, as text that is kept and compared. Values of the environment are not in it: a mark of 16
@@ -162,7 +176,8 @@ impl fmt::Display for ValueMark {
 mod tests {
     use super::*;
     use crate::config::{FileChange, Loader};
-    use saltpeter_protocol::UnixMillis;
+    use saltpeter_protocol::api::Counts;
+    use serde_json::{Value, json};
 
     fn spec(job: &str) -> RunSpec {
         let change = FileChange::Content(format!("a: {job}\n").into_bytes());
@@ -214,5 +229,39 @@ mod tests {
             .collect();
         insta::assert_snapshot!(changes.join("\n"));
         assert_eq!(after.changes_to(&after), []);
+    }
+
+    #[test]
+    fn a_start_that_was_skipped_or_missed_is_no_last_run() {
+        let last_begun = |outcomes: &[Value]| {
+            let state = |outcome, n| json!({"state": "ended", "at": n, "outcome": outcome});
+            let numbered = || outcomes.iter().zip(1..);
+            let recent = numbered().map(|(outcome, n)| {
+                json!({"run": format!("a_{n}"), "state": state(outcome, n), "started": n})
+            });
+            let last = numbered().last().map(|(outcome, n)| {
+                json!({
+                    "id": format!("a_{n}"), "job": "a", "cause": {"kind": "manual", "by": "op"}, "created": n,
+                    "state": state(outcome, n), "counts": Counts::default(), "running_on": [], "kill": null, "stopped": null,
+                })
+            });
+            let row: JobRow = serde_json::from_value(json!({
+                "name": "a", "group": "", "schedule": "", "command": "", "targets": "", "target_type": "glob",
+                "next": null, "paused": null, "last": last, "active": [], "config": [],
+                "recent": recent.collect::<Vec<_>>(),
+            }))
+            .unwrap();
+            super::last_begun(&row).map(|(run, at)| (run.to_string(), at.0))
+        };
+        let [failed, skipped] = ["failed", "skipped_overlap"].map(|kind| json!({"kind": kind}));
+        let missed = json!({"kind": "missed", "reason": "not_running"});
+        assert_eq!(last_begun(&[]), None);
+        let both = [failed.clone(), failed.clone()];
+        assert_eq!(last_begun(&both), Some(("a_2".to_owned(), 2)));
+        let after = [failed, skipped.clone(), missed.clone()];
+        assert_eq!(last_begun(&after), Some(("a_1".to_owned(), 1)));
+        // There is nothing else.
+        let never = [skipped, missed];
+        assert_eq!(last_begun(&never), Some(("a_2".to_owned(), 2)));
     }
 }

@@ -6,8 +6,10 @@ use crate::ops::Ops;
 use axum::Json;
 use axum::extract::State;
 use saltpeter_app::backend::Backend as _;
+use saltpeter_domain::past::last_begun;
+use saltpeter_domain::share::share;
 use saltpeter_protocol::api::{ApiError, ErrorCode, JobRow, MachineRow, RecentRun};
-use saltpeter_protocol::{MachineOutcome, MachineState, RunId, RunOutcome, UnixMillis};
+use saltpeter_protocol::{MachineOutcome, MachineState, RunId, RunOutcome};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
@@ -18,26 +20,78 @@ const OF_A_MACHINE: u64 = 64 * 1024;
 /// each the same. `ret_skipped` says how many bytes are not shown.
 const OF_ALL: u64 = 16 * 1024 * 1024;
 
+/// The most results of machines, of all jobs together. When there are more, the jobs whose last runs had the most machines
+/// show less, each the same, but one at least: those that come first by name. `results_skipped` says how many are not shown.
+const RESULTS: usize = 50_000;
+
 /// Why what a run came to cannot be read.
 const LAST: &str = "the last run's output cannot be read";
 
-/// A job's last run, and the machines of it.
+/// A job's last run, and the machines of it that are shown.
 struct Last {
     run: RunId,
     machines: Vec<Arc<MachineRow>>,
+    /// How many machines there are.
+    total: usize,
+}
+
+/// What the jobs' last runs came to, as much as is shown of it.
+struct Lasts {
+    /// Results of all jobs together.
+    most: usize,
+    /// Those that are held.
+    held: usize,
+    jobs: Vec<(JobRow, Option<Last>)>,
+}
+
+impl Lasts {
+    fn new(most: usize) -> Self {
+        Self {
+            most,
+            held: 0,
+            jobs: Vec::new(),
+        }
+    }
+
+    /// What is surely not shown goes again as more comes: a house has thousands of jobs on thousands of machines.
+    fn add(&mut self, row: JobRow, last: Option<Last>) {
+        self.held += last.as_ref().map_or(0, |last| last.machines.len());
+        self.jobs.push((row, last));
+        if self.held > 2 * self.most.max(self.jobs.len()) {
+            self.cut();
+        }
+    }
+
+    fn cut(&mut self) {
+        let of_jobs = || self.jobs.iter().filter_map(|(_, last)| last.as_ref());
+        let wanted = of_jobs().map(|last| last.total as u64).collect();
+        let each = usize::try_from(share(wanted, self.most as u64).max(1)).unwrap_or(usize::MAX);
+        for last in self.jobs.iter_mut().filter_map(|(_, last)| last.as_mut()) {
+            last.machines.truncate(each);
+            last.machines.shrink_to_fit();
+        }
+        let of_jobs = self.jobs.iter().filter_map(|(_, last)| last.as_ref());
+        self.held = of_jobs.map(|last| last.machines.len()).sum();
+    }
+
+    fn into_jobs(mut self) -> Vec<(JobRow, Option<Last>)> {
+        self.cut();
+        self.jobs
+    }
 }
 
 pub(super) async fn status(State(ops): State<Ops>) -> Answer<Json<Value>> {
     let overview = ops.overview().await?;
     let running = all_running(&ops).await?;
-    let mut jobs = Vec::with_capacity(overview.jobs.len());
+    let mut lasts = Lasts::new(RESULTS);
     for row in overview.jobs {
         let last = match last_begun(&row) {
             Some((run, _)) => last_run(&ops, run).await?,
             None => None,
         };
-        jobs.push((row, last));
+        lasts.add(row, last);
     }
+    let jobs = lasts.into_jobs();
     let machines = jobs.iter().filter_map(|(_, last)| last.as_ref());
     let lengths = machines.flat_map(|last| last.machines.iter().map(|row| row.output.bytes));
     let share = share(
@@ -47,33 +101,25 @@ pub(super) async fn status(State(ops): State<Ops>) -> Answer<Json<Value>> {
     let share = share.min(OF_A_MACHINE);
     let mut state = Map::new();
     for (row, last) in jobs {
-        let results = match last {
-            Some(last) => results(&ops, &last, share).await?,
-            None => Map::new(),
+        let (results, skipped) = match last {
+            Some(last) => {
+                let skipped = last.total - last.machines.len();
+                (results(&ops, &last, share).await?, skipped)
+            }
+            None => (Map::new(), 0),
         };
-        let job = json!({
+        let mut job = json!({
             "next_run": row.next.map(iso),
             "last_run": last_begun(&row).map(|(_, at)| iso(at)),
             "last_success": last_success(&ops, &row).await?,
             "results": results,
         });
+        if skipped > 0 {
+            job["results_skipped"] = skipped.into();
+        }
         state.insert(row.name.into(), job);
     }
     Ok(Json(json!({ "running": running, "state": state })))
-}
-
-/// The newest run that is over and has begun. A start that was skipped or missed ran nowhere, and stands here only where there is
-/// nothing else.
-fn last_begun(row: &JobRow) -> Option<(&RunId, UnixMillis)> {
-    let has_begun = |run: &&RecentRun| {
-        !matches!(
-            run.state.outcome(),
-            Some(RunOutcome::SkippedOverlap | RunOutcome::Missed { .. })
-        )
-    };
-    let begun = row.recent.iter().rev().find(has_begun);
-    let newest = row.last.as_ref().map(|run| (&run.id, run.created));
-    begun.map(|run| (&run.run, run.started)).or(newest)
 }
 
 async fn last_success(ops: &Ops, row: &JobRow) -> Answer<Option<String>> {
@@ -90,6 +136,7 @@ async fn last_run(ops: &Ops, run: &RunId) -> Answer<Option<Last>> {
     let detail = unless_deleted(ops.run(run).await)?;
     Ok(detail.map(|detail| Last {
         run: detail.summary.id,
+        total: detail.machines.len(),
         machines: detail.machines,
     }))
 }
@@ -163,57 +210,58 @@ fn cut_character(bytes: &[u8]) -> usize {
     bytes.iter().take(3).take_while(inner).count()
 }
 
-/// The most that each may have so that all have `total` together at most, where those who want less leave the rest to the
-/// others.
-fn share(mut wanted: Vec<u64>, total: u64) -> u64 {
-    wanted.sort_unstable();
-    let mut left = total;
-    for (place, one) in wanted.iter().enumerate() {
-        let each = left / (wanted.len() - place) as u64;
-        if *one > each {
-            return each;
-        }
-        left -= one;
-    }
-    u64::MAX
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
 
     #[test]
-    fn who_wants_less_leaves_the_rest_to_the_others() {
-        assert_eq!(share(vec![], 10), u64::MAX);
-        assert_eq!(share(vec![4, 6], 10), u64::MAX);
-        assert_eq!(share(vec![100, 100], 10), 5);
-        assert_eq!(share(vec![100, 1, 100, 3], 10), 3);
-        assert_eq!(share(vec![1; 20], 10), 0);
-    }
-
-    #[test]
-    fn a_start_that_was_skipped_or_missed_is_no_last_run() {
-        let last_begun = |outcomes: &[Value]| {
-            let recent = outcomes.iter().zip(1..).map(|(outcome, n)| {
-                let state = json!({"state": "ended", "at": n, "outcome": outcome});
-                json!({"run": format!("a_{n}"), "state": state, "started": n})
-            });
-            let row: JobRow = serde_json::from_value(json!({
-                "name": "a", "group": "", "schedule": "", "command": "", "targets": "", "target_type": "glob",
-                "next": null, "paused": null, "last": null, "active": [], "config": [],
-                "recent": recent.collect::<Vec<_>>(),
-            }))
-            .unwrap();
-            super::last_begun(&row).map(|(run, at)| (run.to_string(), at.0))
+    fn results_have_a_bound_that_jobs_share() {
+        let row: JobRow = serde_json::from_value(json!({
+            "name": "a", "group": "", "schedule": "", "command": "", "targets": "", "target_type": "glob", "next": null,
+            "paused": null, "last": null, "active": [], "recent": [], "config": [],
+        }))
+        .unwrap();
+        let last = |machines: usize| {
+            let machine = |n| {
+                let row = json!({"machine": format!("m{n:03}"), "state": {"state": "waiting"}, "pid": null, "output": {"bytes": 0, "lines": 0}, "kill": null});
+                Arc::new(serde_json::from_value(row).unwrap())
+            };
+            Last {
+                run: "a_1".parse().unwrap(),
+                machines: (0..machines).map(machine).collect(),
+                total: machines,
+            }
         };
-        let [failed, skipped] = ["failed", "skipped_overlap"].map(|kind| json!({"kind": kind}));
-        let missed = json!({"kind": "missed", "reason": "not_running"});
-        assert_eq!(last_begun(&[]), None);
-        let both = [failed.clone(), failed.clone()];
-        assert_eq!(last_begun(&both), Some(("a_2".to_owned(), 2)));
-        let after = [failed, skipped, missed];
-        assert_eq!(last_begun(&after), Some(("a_1".to_owned(), 1)));
+        let shown = |wanted: &[usize]| -> Vec<usize> {
+            let mut lasts = Lasts::new(100);
+            for machines in wanted {
+                lasts.add(row.clone(), Some(last(*machines)));
+                assert!(lasts.held <= 300, "what is held has a bound too");
+            }
+            lasts.add(row.clone(), None);
+            let jobs = lasts.into_jobs();
+            let lasts = jobs.iter().filter_map(|(_, last)| last.as_ref());
+            lasts
+                .map(|last| {
+                    // The first by name.
+                    let rest = &last.machines.last();
+                    let expected = last
+                        .machines
+                        .len()
+                        .checked_sub(1)
+                        .map(|n| format!("m{n:03}"));
+                    assert_eq!(rest.map(|row| row.machine.to_string()), expected);
+                    last.machines.len()
+                })
+                .collect()
+        };
+        assert!(shown(&[]).is_empty());
+        assert_eq!(shown(&[60, 40]), [60, 40]);
+        assert_eq!(shown(&[60, 80, 10]), [45, 45, 10]);
+        assert_eq!(shown(&[70, 70, 70, 70, 1]), [24, 24, 24, 24, 1]);
+        assert_eq!(shown(&[300, 2, 99, 99]), [32, 2, 32, 32]);
+        assert_eq!(shown(&[1; 150]), [1; 150]);
+        assert_eq!(shown(&[2; 150]), [1; 150]);
     }
 
     #[test]
@@ -224,20 +272,5 @@ mod tests {
         // No text at all.
         assert_eq!(cut_character(&[0x80; 9]), 3);
         assert_eq!(cut_character(&[]), 0);
-    }
-
-    proptest! {
-        #[test]
-        fn all_together_have_the_total_and_nobody_could_have_more(
-            wanted in prop::collection::vec(0_u64..100, 0..40),
-            total in 0_u64..2000,
-        ) {
-            let each = share(wanted.clone(), total);
-            let given = |each: u64| -> u64 { wanted.iter().map(|one| *one.min(&each)).sum() };
-            prop_assert!(given(each) <= total);
-            if each < u64::MAX {
-                prop_assert!(given(each + 1) > total);
-            }
-        }
     }
 }
