@@ -185,11 +185,49 @@ pub fn size(bytes: u64) -> String {
     format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[unit])
 }
 
+/// The words that the server's messages begin with, where they do not begin with a name.
+const OPENINGS: &[&str] = &[
+    "a", "an", "global", "it", "its", "job", "log", "no", "nobody", "nothing", "only", "that",
+    "the", "there", "this", "too", "what", "you",
+];
+
+/// A message of the server, which begins as it would after a colon, where it stands alone: with a capital. A name at its
+/// beginning, of a file or of a person, stays as it is.
+pub fn sentence(mut message: String) -> String {
+    let word = message.split(' ').next().unwrap_or_default();
+    if OPENINGS.contains(&word)
+        && let Some(first) = message.get_mut(..1)
+    {
+        first.make_ascii_uppercase();
+    }
+    message
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     const NOON: UnixMillis = UnixMillis(1_795_435_327_041);
+
+    #[test]
+    fn a_message_that_stands_alone_begins_with_a_capital_and_a_name_stays_as_it_is() {
+        for (message, alone) in [
+            ("there is no job a in /etc", "There is no job a in /etc"),
+            ("a name is missing", "A name is missing"),
+            ("log in first; programs …", "Log in first; programs …"),
+            (
+                "../../etc/passwd cannot be read",
+                "../../etc/passwd cannot be read",
+            ),
+            ("web.yaml: 7 jobs", "web.yaml: 7 jobs"),
+            ("the.yaml is away", "the.yaml is away"),
+            ("mia is in no group", "mia is in no group"),
+            ("ß", "ß"),
+            ("", ""),
+        ] {
+            assert_eq!(sentence(message.to_owned()), alone);
+        }
+    }
 
     #[test]
     fn dates_are_right_around_leap_days_and_the_epoch() {

@@ -23,7 +23,7 @@ test('one is led to the login page and back to where one wanted to go', async ({
   // The browser prints the refusal that this test provokes.
   guard.allow(/401 \(Unauthorized\)/);
   await logIn(other, 'ana', 'wrong wrong wrong');
-  await expect(other.getByTestId('alert')).toContainText('the name or the password is wrong');
+  await expect(other.getByTestId('alert')).toContainText('The name or the password is wrong');
   await logIn(other, 'ana');
   await expect(other).toHaveURL(`${saltpeter.url}/jobs/entry`);
   await hydrated(other);

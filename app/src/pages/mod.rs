@@ -12,6 +12,7 @@ pub(crate) mod runs;
 pub(crate) mod timeline;
 
 use crate::first::use_first;
+use crate::format::sentence;
 use crate::live::use_live;
 use leptos::prelude::*;
 use leptos_meta::Title;
@@ -84,7 +85,7 @@ pub(crate) fn Failure(
     view! {
         <section class="empty-state" role="alert" data-testid="failure">
             <h1>{title}</h1>
-            <p>{error.message}</p>
+            <p>{sentence(error.message)}</p>
             <p>
                 <a href="/">"All jobs"</a>
             </p>

@@ -47,6 +47,16 @@ async fn an_address_with_a_slash_at_its_end_leads_to_the_one_without() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_that_cannot_be_shown_says_why_in_a_sentence() {
+    let world = World::new(&[]).await;
+    let page = world
+        .request("GET", "/jobs/nope", &[("Accept", "text/html")], "")
+        .await;
+    assert_eq!(page.status, 404);
+    assert!(page.text().contains(">There is no job nope in /"));
+}
+
 /// Leptos puts a page's title together in a thread that may know nothing of the page, or may know another one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 16)]
 async fn pages_that_are_made_at_once_have_each_their_own_title() {

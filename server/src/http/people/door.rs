@@ -13,6 +13,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use maud::{Markup, html};
+use saltpeter_app::format::sentence;
 use saltpeter_domain::Secret;
 use saltpeter_domain::access::password::SHORTEST;
 use serde::Deserialize;
@@ -189,7 +190,7 @@ fn alert(message: Option<&str>) -> Markup {
     html! {
         @if let Some(message) = message {
             p class="alert" role="alert" data-testid="alert" {
-                (message)
+                (sentence(message.to_owned()))
                 @if !message.ends_with(['.', '?']) { "." }
             }
         }

@@ -19,6 +19,7 @@ use axum::extract::rejection::FormRejection;
 use axum::extract::{Form, FromRequest, Request};
 use axum::response::{IntoResponse as _, Response};
 use page::Page;
+use saltpeter_app::format::sentence;
 use saltpeter_domain::access::{Access, Groups, Role};
 use saltpeter_protocol::api::{ApiError, ErrorCode};
 use serde::Deserialize;
@@ -78,14 +79,14 @@ struct Named {
 /// A page that says why something was not done.
 fn failure(caller: &Caller, error: impl Into<ApiError>) -> Response {
     let refusal = Refusal(error.into());
-    let sentence = refusal.0.message.clone();
+    let message = sentence(refusal.0.message.clone());
     let status = refusal.into_response().status();
     Page::new("Not done", Some(caller))
         .status(status)
         .render(&maud::html! {
             section class="empty-state" {
                 h1 { "Not done" }
-                p role="alert" data-testid="failure" { (sentence) }
+                p role="alert" data-testid="failure" { (message) }
             }
         })
 }

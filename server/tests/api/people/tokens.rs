@@ -79,14 +79,14 @@ async fn what_is_no_good_token_is_refused_with_a_sentence() {
     let (world, mut ana) = with_admin().await;
     token(&world, &mut ana, "deploy", "viewer", "").await;
     for (name, role, days, sentence) in [
-        ("deploy", "viewer", "1", "there is a token deploy already"),
+        ("deploy", "viewer", "1", "There is a token deploy already"),
         (
             "<b>",
             "viewer",
             "1",
-            "a token&#39;s name has 1 to 64 letters",
+            "A token&#39;s name has 1 to 64 letters",
         ),
-        ("t", "king", "1", "there is no role"),
+        ("t", "king", "1", "There is no role"),
         ("t", "viewer", "0", "1 to 3650 days"),
         ("t", "viewer", "9999", "1 to 3650 days"),
     ] {

@@ -47,7 +47,7 @@ async fn who_has_no_group_any_more_is_out() {
 async fn a_name_at_the_provider_is_no_account_here() {
     let (world, ana, provider) = with_provider().await;
     for (name, said) in [
-        (json!("ANA"), "the name ana belongs to an account here"),
+        (json!("ANA"), "The name ana belongs to an account here"),
         (json!("<b>x</b>"), "has no name for an account"),
         (json!(["ana"]), "it is not there"),
     ] {
