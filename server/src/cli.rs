@@ -239,8 +239,8 @@ pub fn main() -> ExitCode {
         }) => {
             let named = config_dir.or(serve_with.config_dir);
             if dir.is_some() && named.is_some() {
-                eprintln!(
-                    "saltpeter check: the directory is named twice, as CONFIGDIR and with --configdir; name it once"
+                complain(
+                    "saltpeter check: the directory is named twice, as CONFIGDIR and with --configdir; name it once",
                 );
                 return ExitCode::from(MISUSED);
             }
