@@ -24,15 +24,10 @@ const PUT_TOGETHER: [(&str, &str, &str); 3] = [
 ];
 
 /// Where a path is made of something that is no constant.
-const PATHS: [(&str, &str, &str); 24] = [
+const PATHS: [(&str, &str, &str); 23] = [
     (
         "server/src/config_dir.rs",
         "&name",
-        "of the directory's own listing",
-    ),
-    (
-        "server/src/config_dir.rs",
-        "name",
         "of the directory's own listing",
     ),
     (

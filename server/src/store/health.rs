@@ -14,6 +14,10 @@ use tokio::time::Instant;
 /// A commit that takes longer than this is said to be slow.
 pub const SLOW: Duration = Duration::from_secs(5);
 
+/// Said of a file that is not at its place any more.
+const GONE: &str =
+    "it is not there any more; put it back, or its disk, or restart the server to begin a new one";
+
 /// What is kept, each in a file of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kept {
@@ -232,6 +236,8 @@ fn room(file: &Path) -> Option<u64> {
 pub(super) struct Commits {
     kept: Kept,
     file: PathBuf,
+    /// Whether the file had its name when it was opened.
+    named: bool,
     health: Health,
     faults: Faults,
 }
@@ -241,6 +247,7 @@ impl Commits {
         Self {
             kept,
             file: file.to_owned(),
+            named: file.exists(),
             health,
             faults,
         }
@@ -256,6 +263,7 @@ impl Commits {
     {
         let whole = async {
             self.faults.pass().await?;
+            self.still_named()?;
             commit.await
         };
         tokio::pin!(whole);
@@ -274,6 +282,17 @@ impl Commits {
             }
         }
         result
+    }
+
+    /// An open file takes writes also when its name is gone: the directory was removed or moved away, or its disk taken
+    /// off. Nobody would find them again.
+    fn still_named(&self) -> Result<(), sqlx::Error> {
+        let gone = std::fs::symlink_metadata(&self.file)
+            .is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
+        if self.named && gone {
+            return Err(io::Error::new(io::ErrorKind::NotFound, GONE).into());
+        }
+        Ok(())
     }
 
     /// Whether commits fail for the storage's fault, or did until just now: it is to be tried whether they go through.

@@ -94,6 +94,29 @@ other~: {schedule: '@yearly', targets: web1, command: 'true'}
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn files_that_are_taken_away_are_missed_and_used_again_when_they_are_back() {
+    let jobs = "other~: {schedule: '@yearly', targets: web1, command: 'echo here'}\n";
+    let world = World::new(&[("jobs.yaml", jobs)]).await;
+    let run = world.run("other~").await;
+    world.ended(&run).await;
+    let (data, away) = (world.path().join("data"), world.path().join("away"));
+    std::fs::rename(&data, &away).unwrap();
+    let refused = world.post("/api/v1/jobs/other~/run", "").await;
+    assert_eq!(refused.status, 503, "{refused:?}");
+    let health = world.get("/healthz").await;
+    assert_eq!(health.status, 503);
+    let health = String::from_utf8(health.body).unwrap();
+    assert!(health.contains("it is not there any more"), "{health}");
+
+    let mut socket = world.socket().await;
+    std::fs::rename(&away, &data).unwrap();
+    until_troubles(&mut socket, <[_]>::is_empty).await;
+    let run = world.run("other~").await;
+    world.ended(&run).await;
+    assert_eq!(world.output(&run, "web1").await, "here\n");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_start_that_could_not_be_written_down_is_a_row_with_its_reason() {
     let jobs = "hour~: {schedule: '@hourly', targets: web1, command: 'true', timezone: UTC}\nother~: {schedule: '@yearly', targets: web1, command: 'true'}\n";
     let world = World::new(&[("jobs.yaml", jobs)]).await;
