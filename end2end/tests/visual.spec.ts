@@ -80,8 +80,8 @@ test('every page looks as it did, in both themes and sizes', async ({ page, newP
     machines: ['/machines', 'machine-row'],
     maintenance: ['/maintenance', 'maintenance-machines'],
     config: ['/config', 'config-files'],
-    editor: ['/jobs/picture-checks/edit', 'editor-preview'],
-    'new-job': ['/new-job', 'editor-text'],
+    editor: ['/jobs/picture-checks/edit', 'matched'],
+    'new-job': ['/new-job', 'matched'],
     'no-such-job': ['/jobs/no-such-job', 'failure'],
     'no-such-page': ['/no-such-page', 'failure'],
   };

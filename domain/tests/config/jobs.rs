@@ -209,3 +209,20 @@ fn a_thousand_jobs_may_share_ten_keys() {
     assert!(!set.has_errors(), "{:?}", set.problems.first());
     assert_eq!(set.jobs.len(), 1_000);
 }
+
+#[test]
+fn a_command_that_no_shell_can_be_given_is_an_error() {
+    let of = |bytes: usize| {
+        let text = format!(
+            "long:\n  schedule: '@daily'\n  targets: '*'\n  command: {}\n",
+            "x".repeat(bytes)
+        );
+        problems(&load(&[("x.yaml", &text)]))
+    };
+    assert_eq!(of(131_071), "");
+    let noted = of(131_072);
+    assert!(
+        noted.contains("x.yaml:4:12: error: command: has 131072 bytes"),
+        "{noted}"
+    );
+}

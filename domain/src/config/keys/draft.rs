@@ -17,6 +17,10 @@ use std::time::Duration;
 /// What must stand there for overlapping runs, so that nobody allows them by accident.
 const OVERLAP_PHRASE: &str = "i know what i am doing!";
 
+/// Longest command, in bytes: Linux gives a program no longer argument (`MAX_ARG_STRLEN` of execve(2), less the NUL at its
+/// end), and the shell gets it as one.
+const LONGEST_COMMAND: usize = 131_071;
+
 /// A value and where it stands.
 #[derive(Debug, Clone)]
 pub(crate) struct At<T> {
@@ -81,6 +85,23 @@ pub(crate) struct JobDraft {
 impl JobDraft {
     pub(super) fn field(&mut self, field: Field, node: &Node, reader: &mut Reader) {
         self.fields[field as usize] = At::of(reader.text(node), node);
+    }
+
+    pub(super) fn read_command(&mut self, node: &Node, reader: &mut Reader) {
+        let Some(command) = reader.word(node) else {
+            return;
+        };
+        if command.len() > LONGEST_COMMAND {
+            reader.error(
+                &node.place,
+                format!(
+                    "command: has {} bytes; {LONGEST_COMMAND} are the most that a shell can be given. Put it into a script on the machines",
+                    command.len()
+                ),
+            );
+            return;
+        }
+        self.command = Some(command);
     }
 
     pub(super) fn read_targets(&mut self, node: &Node, reader: &mut Reader) {

@@ -117,9 +117,9 @@ pub(crate) const JOB_KEYS: &[Key<JobDraft>] = &[
         "string",
         "required",
         AtOnce,
-        "What `/bin/sh -c` runs.",
+        "What `/bin/sh -c` runs, 131,071 bytes at most.",
         |job, node, reader| {
-            job.command = reader.word(node);
+            job.read_command(node, reader);
         },
     ),
     key(
