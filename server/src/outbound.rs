@@ -1,12 +1,33 @@
 //! Calls to other servers over HTTP: the one place where a client is made, so that TLS is the same everywhere.
 
 use anyhow::{Context as _, Result};
-use reqwest::{Certificate, Client, ClientBuilder};
+use reqwest::{Certificate, Client, ClientBuilder, Response};
 use std::path::Path;
 use std::time::Duration;
 
 /// How long a connection may take to be made.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
+
+/// Why an answer was not read to its end.
+#[derive(Debug)]
+pub enum Unread {
+    /// It is longer than the caller wants to hold.
+    TooLong,
+    /// The connection broke.
+    Broken(reqwest::Error),
+}
+
+/// Reads an answer to its end, of at most `most` bytes: whoever is asked may not be who we think, and may send without end.
+pub async fn body(response: &mut Response, most: usize) -> Result<Vec<u8>, Unread> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(Unread::Broken)? {
+        if body.len() + chunk.len() > most {
+            return Err(Unread::TooLong);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
 
 /// A client that trusts the host's authorities and those in the PEM file `ca`. It follows no redirects: whoever sends
 /// credentials should know where to. The caller sets a deadline for each request.

@@ -1,7 +1,7 @@
 //! Talking to a cluster over HTTP.
 
 use super::bulk::{self, Fate};
-use crate::outbound;
+use crate::outbound::{self, Unread};
 use bytes::Bytes;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use reqwest::{Client, Method, RequestBuilder, StatusCode, Url};
@@ -126,15 +126,16 @@ impl Cluster {
 async fn send(request: RequestBuilder) -> Result<Bytes, Trouble> {
     let mut answer = request.send().await.map_err(unreachable)?;
     let status = answer.status();
-    let mut body = Vec::new();
-    while let Some(chunk) = answer.chunk().await.map_err(unreachable)? {
-        if body.len() + chunk.len() > ANSWER_MAX {
-            // What is no cluster at all, such as a proxy that sends something without end.
-            let why = format!("the answer is longer than {} MiB", ANSWER_MAX >> 20);
-            return Err(Trouble::Other(format!("{}: {why}", status.as_u16())));
-        }
-        body.extend_from_slice(&chunk);
-    }
+    let body = outbound::body(&mut answer, ANSWER_MAX).await;
+    let body = body.map_err(|unread| match unread {
+        // What is no cluster at all, such as a proxy.
+        Unread::TooLong => Trouble::Other(format!(
+            "{}: the answer is longer than {} MiB",
+            status.as_u16(),
+            ANSWER_MAX >> 20
+        )),
+        Unread::Broken(error) => unreachable(error),
+    })?;
     if status.is_success() {
         return Ok(body.into());
     }

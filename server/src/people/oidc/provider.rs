@@ -2,7 +2,7 @@
 
 use super::keys::{self, PublicKey};
 use crate::clock::Clock;
-use crate::outbound;
+use crate::outbound::{self, Unread};
 use crate::secrets;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::header::{ACCEPT, CONTENT_TYPE};
@@ -317,13 +317,11 @@ impl Provider {
             .header(ACCEPT, "application/json")
             .timeout(ANSWER_WITHIN);
         let mut response = request.send().await.map_err(silent)?;
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(silent)? {
-            if body.len() + chunk.len() > ANSWER_MAX {
-                return Err(malformed(at, "it is longer than 256 KiB".to_owned()));
-            }
-            body.extend_from_slice(&chunk);
-        }
+        let body = outbound::body(&mut response, ANSWER_MAX).await;
+        let body = body.map_err(|unread| match unread {
+            Unread::TooLong => malformed(at, "it is longer than 256 KiB".to_owned()),
+            Unread::Broken(error) => silent(error),
+        })?;
         let status = response.status();
         if status == StatusCode::OK {
             return Ok(body);

@@ -1,5 +1,6 @@
 //! The connection to salt-api: where it is, and one exchange over it.
 
+use crate::outbound::{self, Unread};
 use anyhow::{Context as _, Result};
 use bytes::Bytes;
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, Url};
@@ -49,7 +50,7 @@ impl Link {
             let path = format!("{}/", base.path());
             base.set_path(&path);
         }
-        let client = crate::outbound::client(ca)?;
+        let client = outbound::client(ca)?;
         Ok(Self { client, base })
     }
 
@@ -94,15 +95,14 @@ impl Link {
     /// Reads an answer to its end.
     pub(super) async fn whole(&self, mut response: Response) -> Result<Answer, LinkError> {
         let status = response.status();
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| self.broken(error))? {
-            if body.len() + chunk.len() > ANSWER_MAX {
-                let why = format!("its answer is longer than {} MiB", ANSWER_MAX >> 20);
-                let at = self.shown();
-                return Err(LinkError::Broken { at, why });
-            }
-            body.extend_from_slice(&chunk);
-        }
+        let body = outbound::body(&mut response, ANSWER_MAX).await;
+        let body = body.map_err(|unread| match unread {
+            Unread::TooLong => LinkError::Broken {
+                at: self.shown(),
+                why: format!("its answer is longer than {} MiB", ANSWER_MAX >> 20),
+            },
+            Unread::Broken(error) => self.broken(error),
+        })?;
         Ok(Answer {
             status,
             body: body.into(),
